@@ -1,0 +1,3 @@
+module github.com/sllmq/sllmq
+
+go 1.26

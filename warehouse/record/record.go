@@ -1,0 +1,240 @@
+// Package record defines the rows of the warehouse.
+//
+// One struct is one table; the `db` tag of a field is its column, the unit of
+// a quantity stands in the column's name, and a pointer is a column that may
+// be NULL because the fact was not there to be measured. The package imports
+// nothing of the project, so that whoever measures needs no database and
+// whoever stores needs no loader.
+package record
+
+import "time"
+
+// Status of a run.
+const (
+	StatusRunning     = "running"     // begun, and no end recorded yet
+	StatusCompleted   = "completed"   // every load was tried and none failed
+	StatusFailed      = "failed"      // ended with at least one load that failed, or could not start
+	StatusInterrupted = "interrupted" // ended by a signal
+	StatusLost        = "lost"        // its collector died before it could end the run
+)
+
+// Source tiers: where the bytes of a load came from, told from evidence.
+const (
+	TierStorage   = "storage"
+	TierPageCache = "page_cache"
+	TierPool      = "pool"
+	TierMixed     = "mixed"
+)
+
+// Machine is the hardware and system that runs were measured on. A machine
+// whose kernel, driver or storage changes is another row: ID is a digest of
+// all the other fields.
+type Machine struct {
+	ID                string    `db:"machine_id"`
+	Machine           string    `db:"machine"` // host name, or the name given with --machine
+	FirstSeenAt       time.Time `db:"first_seen_at"`
+	OS                *string   `db:"os"`
+	Kernel            *string   `db:"kernel"`
+	Arch              *string   `db:"arch"`
+	CPUModel          *string   `db:"cpu_model"`
+	CPUs              *int64    `db:"cpus"` // logical CPUs that this process may use
+	CPUSockets        *int64    `db:"cpu_sockets"`
+	NUMANodes         *int64    `db:"numa_nodes"`
+	MemoryBytes       *int64    `db:"memory_bytes"`
+	Hypervisor        *string   `db:"hypervisor"`
+	GPUModel          *string   `db:"gpu_model"`
+	GPUs              *int64    `db:"gpus"`
+	GPUMemoryBytes    *int64    `db:"gpu_memory_bytes"` // of one GPU
+	GPUDriver         *string   `db:"gpu_driver"`
+	StoragePath       *string   `db:"storage_path"`
+	MountPoint        *string   `db:"mount_point"`
+	Filesystem        *string   `db:"filesystem"`
+	MountOptions      *string   `db:"mount_options"`
+	StorageDevice     *string   `db:"storage_device"` // kernel's name, such as nvme0n1
+	StorageModel      *string   `db:"storage_model"`
+	StorageRotational *bool     `db:"storage_rotational"`
+	StorageScheduler  *string   `db:"storage_scheduler"`
+	StorageMaxIOBytes *int64    `db:"storage_max_io_bytes"` // largest request the block layer passes on
+	StorageBytes      *int64    `db:"storage_bytes"`        // size of the filesystem
+	HugePages         *string   `db:"huge_pages"`           // transparent huge pages: always, madvise or never
+	CPUGovernor       *string   `db:"cpu_governor"`
+}
+
+// Run is one benchmark type x model x format x loader x device on one
+// machine, with its configuration.
+type Run struct {
+	ID              string            `db:"run_id"`     // UUIDv7
+	CollectID       string            `db:"collect_id"` // UUIDv7 shared by the runs of one command
+	MachineID       string            `db:"machine_id"`
+	StartedAt       time.Time         `db:"started_at"`
+	EndedAt         *time.Time        `db:"ended_at"`
+	Status          string            `db:"status"`
+	Model           string            `db:"model"`
+	ModelSource     string            `db:"model_source"` // synthetic, local, hub or imported
+	ModelRevision   *string           `db:"model_revision"`
+	Format          string            `db:"format"`
+	Loader          string            `db:"loader"`
+	Device          string            `db:"device"`
+	Engine          string            `db:"engine"`
+	BenchmarkType   string            `db:"benchmark_type"`
+	DType           *string           `db:"dtype"`
+	NumReplicas     int64             `db:"num_replicas"`
+	Sessions        int64             `db:"sessions"`
+	Seed            *int64            `db:"seed"`
+	NumThread       *int64            `db:"num_thread"`
+	ChunkSizeBytes  *int64            `db:"chunk_size_bytes"`
+	MemPoolBytes    *int64            `db:"mem_pool_size_bytes"`
+	PageCache       *string           `db:"page_cache"` // drop or keep
+	ReplicaMode     *string           `db:"replica_mode"`
+	CheckpointBytes *int64            `db:"checkpoint_bytes"` // of one replica's files
+	CheckpointFiles *int64            `db:"checkpoint_files"`
+	Tensors         *int64            `db:"tensors"`
+	StoragePath     *string           `db:"storage_path"`
+	Version         *string           `db:"sllmq_version"`
+	GoVersion       *string           `db:"go_version"`
+	CommandLine     *string           `db:"command_line"`
+	PID             *int64            `db:"pid"`     // of the collector
+	BootID          *string           `db:"boot_id"` // with pid: tells whether the collector still lives
+	ImportFile      *string           `db:"import_file"`
+	ImportSHA256    *string           `db:"import_sha256"`
+	Error           *string           `db:"error"`
+	Tags            map[string]string `db:"tags"`
+}
+
+// RunEnd closes a run. It is the one thing that rewrites a row.
+type RunEnd struct {
+	RunID   string
+	EndedAt time.Time
+	Status  string
+	Error   *string
+}
+
+// Session is one worker process and what it cost to be ready.
+type Session struct {
+	RunID          string    `db:"run_id"`
+	Session        int64     `db:"session"` // from 0 within the run
+	StartedAt      time.Time `db:"started_at"`
+	PID            *int64    `db:"pid"`
+	StartTimeS     *float64  `db:"start_time_s"` // process start to its first word
+	SetupTimeS     *float64  `db:"setup_time_s"` // filling and pinning the pool, starting the device
+	PoolBytes      *int64    `db:"pool_bytes"`
+	PoolLocked     *bool     `db:"pool_locked"`
+	PoolHugePages  *bool     `db:"pool_huge_pages"`
+	PoolLockReason *string   `db:"pool_lock_reason"` // why the pool is not locked
+	ExitError      *string   `db:"exit_error"`       // how the worker ended, if not as told
+}
+
+// Load is one replica brought to the device once.
+type Load struct {
+	RunID                   string    `db:"run_id"`
+	Seq                     int64     `db:"seq"` // order in the run, from 0, warm-ups counted
+	Session                 int64     `db:"session"`
+	StartedAt               time.Time `db:"started_at"`
+	Replica                 int64     `db:"replica"`
+	Warmup                  bool      `db:"warmup"`
+	LoadingTimeS            *float64  `db:"loading_time_s"`
+	Bytes                   *int64    `db:"bytes"` // of tensors brought to the device
+	Tensors                 *int64    `db:"tensors"`
+	SourceTier              *string   `db:"source_tier"`
+	FileBytes               *int64    `db:"file_bytes"` // of the replica's tensor files
+	ResidentBeforeBytes     *int64    `db:"resident_before_bytes"`
+	ResidentAfterBytes      *int64    `db:"resident_after_bytes"`
+	StorageReadBytes        *int64    `db:"storage_read_bytes"`
+	DirectIO                *bool     `db:"direct_io"`
+	PoolHit                 *bool     `db:"pool_hit"`
+	CPUUserS                *float64  `db:"cpu_user_s"`
+	CPUSystemS              *float64  `db:"cpu_system_s"`
+	MajorFaults             *int64    `db:"major_faults"`
+	MinorFaults             *int64    `db:"minor_faults"`
+	VoluntarySwitches       *int64    `db:"voluntary_switches"`
+	InvoluntarySwitches     *int64    `db:"involuntary_switches"`
+	PeakRSSBytes            *int64    `db:"peak_rss_bytes"`
+	DeviceMemoryBeforeBytes *int64    `db:"device_memory_before_bytes"`
+	DeviceMemoryAfterBytes  *int64    `db:"device_memory_after_bytes"`
+	Verified                *bool     `db:"verified"` // every tensor's checksum matched; NULL: not checked
+	Bound                   *string   `db:"bound"`
+	Efficiency              *float64  `db:"efficiency"`
+	Error                   *string   `db:"error"`
+}
+
+// Stage is one part of a load. Stages of one load may overlap in time.
+type Stage struct {
+	RunID     string   `db:"run_id"`
+	Seq       int64    `db:"seq"`
+	Stage     string   `db:"stage"`      // open, index, allocate, read, copy, ...
+	StartS    float64  `db:"start_s"`    // since the load began
+	DurationS float64  `db:"duration_s"` // wall time from its first beginning to its last end
+	BusyS     *float64 `db:"busy_s"`     // summed over threads
+	Bytes     *int64   `db:"bytes"`
+}
+
+// Inference is the short generation after a load.
+type Inference struct {
+	RunID             string   `db:"run_id"`
+	Seq               int64    `db:"seq"`
+	EndToEndTimeS     *float64 `db:"end_to_end_time_s"`
+	ThroughputTokensS *float64 `db:"throughput_tokens_per_s"` // prompt and output tokens over the end-to-end time
+	TimeToFirstTokenS *float64 `db:"time_to_first_token_s"`
+	DecodeTokensPerS  *float64 `db:"decode_tokens_per_s"`
+	InputTokens       *int64   `db:"input_tokens"`
+	OutputTokens      *int64   `db:"output_tokens"`
+	Prompt            *string  `db:"prompt"`
+	OutputText        *string  `db:"output_text"`
+	TokenIDsSHA256    *string  `db:"token_ids_sha256"`
+	Error             *string  `db:"error"`
+}
+
+// Sample is one telemetry value in time.
+type Sample struct {
+	RunID     string    `db:"run_id"`
+	SampledAt time.Time `db:"sampled_at"`
+	Source    string    `db:"source"` // what was looked at: cpu, memory, a block device, a GPU
+	Metric    string    `db:"metric"` // its unit in its name
+	Value     float64   `db:"value"`
+}
+
+// IOTrace is one chunk of one load.
+type IOTrace struct {
+	RunID       string   `db:"run_id"`
+	Seq         int64    `db:"seq"`
+	Chunk       int64    `db:"chunk"`
+	File        string   `db:"file"`
+	OffsetBytes int64    `db:"offset_bytes"`
+	Bytes       int64    `db:"bytes"`
+	QueuedS     *float64 `db:"queued_s"` // since the load began, as are the other times
+	StartS      float64  `db:"start_s"`
+	DurationS   float64  `db:"duration_s"`
+	CopiedS     *float64 `db:"copied_s"`
+	Thread      int64    `db:"thread"`
+}
+
+// Roofline is one measurement of what a machine can do at best.
+type Roofline struct {
+	ID                 string    `db:"roofline_id"` // UUIDv7
+	MachineID          string    `db:"machine_id"`
+	RunID              *string   `db:"run_id"`
+	Session            *int64    `db:"session"`
+	MeasuredAt         time.Time `db:"measured_at"`
+	Kind               string    `db:"kind"` // storage_read, memory_copy, host_to_device
+	Method             *string   `db:"method"`
+	Threads            *int64    `db:"threads"`
+	Depth              *int64    `db:"depth"`
+	IOSizeBytes        *int64    `db:"io_size_bytes"`
+	Bytes              int64     `db:"bytes"`
+	DurationS          float64   `db:"duration_s"`
+	BandwidthBytesPerS float64   `db:"bandwidth_bytes_per_s"`
+}
+
+// Batch is what is appended at once: all of it or none.
+type Batch struct {
+	Machines   []Machine // one that is there already is left as it is
+	Runs       []Run
+	Sessions   []Session
+	Loads      []Load
+	Stages     []Stage
+	Inferences []Inference
+	Samples    []Sample
+	IOTraces   []IOTrace
+	Rooflines  []Roofline
+	RunEnds    []RunEnd
+}
