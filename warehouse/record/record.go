@@ -46,7 +46,6 @@ type Machine struct {
 	GPUs              *int64    `db:"gpus"`
 	GPUMemoryBytes    *int64    `db:"gpu_memory_bytes"` // of one GPU
 	GPUDriver         *string   `db:"gpu_driver"`
-	StoragePath       *string   `db:"storage_path"`
 	MountPoint        *string   `db:"mount_point"`
 	Filesystem        *string   `db:"filesystem"`
 	MountOptions      *string   `db:"mount_options"`

@@ -1,0 +1,106 @@
+package probe
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+
+	"golang.org/x/sys/unix"
+)
+
+// AvailableMemory is how many bytes a process could still take without
+// swapping: the kernel's estimate, or what the control group leaves where
+// that is less.
+func AvailableMemory() (int64, error) {
+	available, err := memInfo("MemAvailable")
+	if err != nil {
+		return 0, err
+	}
+	if left, ok := cgroupMemoryLeft(); ok {
+		available = min(available, left)
+	}
+	return available, nil
+}
+
+// LockableMemory is how many bytes this process may lock, -1 for no limit.
+func LockableMemory() int64 {
+	var header = unix.CapUserHeader{Version: unix.LINUX_CAPABILITY_VERSION_3}
+	var data [2]unix.CapUserData
+	if unix.Capget(&header, &data[0]) == nil && data[0].Effective&(1<<unix.CAP_IPC_LOCK) != 0 {
+		return -1
+	}
+	var limit unix.Rlimit
+	if err := unix.Getrlimit(unix.RLIMIT_MEMLOCK, &limit); err != nil {
+		return 0
+	}
+	if limit.Cur == unix.RLIM_INFINITY {
+		return -1
+	}
+	return int64(limit.Cur)
+}
+
+func memInfo(key string) (int64, error) {
+	text, err := os.ReadFile("/proc/meminfo")
+	if err != nil {
+		return 0, fmt.Errorf("read available memory: %w", err)
+	}
+	for line := range strings.Lines(string(text)) {
+		name, rest, _ := strings.Cut(line, ":")
+		if name != key {
+			continue
+		}
+		kib, err := strconv.ParseInt(strings.TrimSuffix(strings.TrimSpace(rest), " kB"), 10, 64)
+		if err != nil {
+			return 0, fmt.Errorf("read %s of /proc/meminfo: %w", key, err)
+		}
+		return kib << 10, nil
+	}
+	return 0, fmt.Errorf("/proc/meminfo has no %s", key)
+}
+
+// cgroupMemoryLeft looks at this process's control group (version 2) and
+// those above it; page cache is not counted, since it gives way.
+func cgroupMemoryLeft() (int64, bool) {
+	text, err := os.ReadFile("/proc/self/cgroup")
+	if err != nil {
+		return 0, false
+	}
+	_, group, ok := strings.Cut(strings.TrimSpace(string(text)), "0::")
+	if !ok {
+		return 0, false
+	}
+	const root = "/sys/fs/cgroup"
+	least, found := int64(0), false
+	for dir := filepath.Join(root, group); strings.HasPrefix(dir, root); dir = filepath.Dir(dir) {
+		limit, err := strconv.ParseInt(readLine(dir, "memory.max"), 10, 64)
+		if err != nil {
+			continue // "max", or no such file
+		}
+		left := limit
+		stat, err := os.ReadFile(filepath.Join(dir, "memory.stat"))
+		if err != nil {
+			continue
+		}
+		for line := range strings.Lines(string(stat)) {
+			name, value, _ := strings.Cut(strings.TrimSpace(line), " ")
+			if n, err := strconv.ParseInt(value, 10, 64); err == nil && (name == "anon" || name == "kernel" || name == "shmem") {
+				left -= n
+			}
+		}
+		if !found || left < least {
+			least, found = left, true
+		}
+	}
+	return least, found
+}
+
+// readLine reads a one-line file of /proc or /sys, "" where there is none.
+func readLine(elem ...string) string {
+	b, err := os.ReadFile(filepath.Join(elem...))
+	if err != nil {
+		return ""
+	}
+	return strings.TrimSpace(string(b))
+}

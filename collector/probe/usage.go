@@ -1,0 +1,76 @@
+package probe
+
+import (
+	"bytes"
+	"fmt"
+	"os"
+	"strconv"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// Usage is what this process has used since it began, or, after Sub, between
+// two moments. PeakRSSBytes is the highest so far in both cases.
+type Usage struct {
+	CPUUser, CPUSystem                     time.Duration
+	MajorFaults, MinorFaults               int64
+	VoluntarySwitches, InvoluntarySwitches int64
+	PeakRSSBytes                           int64
+	// StorageReadBytes is what the process made the kernel fetch from block
+	// devices (read_bytes of /proc/self/io); nil where the kernel won't tell.
+	StorageReadBytes *int64
+}
+
+// ReadUsage asks the kernel what this process has used.
+func ReadUsage() (Usage, error) {
+	var r unix.Rusage
+	if err := unix.Getrusage(unix.RUSAGE_SELF, &r); err != nil {
+		return Usage{}, fmt.Errorf("read resource usage: %w", err)
+	}
+	return Usage{
+		CPUUser:             time.Duration(r.Utime.Nano()),
+		CPUSystem:           time.Duration(r.Stime.Nano()),
+		MajorFaults:         r.Majflt,
+		MinorFaults:         r.Minflt,
+		VoluntarySwitches:   r.Nvcsw,
+		InvoluntarySwitches: r.Nivcsw,
+		PeakRSSBytes:        r.Maxrss << 10, // the kernel counts KiB
+		StorageReadBytes:    storageReadBytes(),
+	}, nil
+}
+
+// Sub is the usage since an earlier moment.
+func (u Usage) Sub(earlier Usage) Usage {
+	d := Usage{
+		CPUUser:             u.CPUUser - earlier.CPUUser,
+		CPUSystem:           u.CPUSystem - earlier.CPUSystem,
+		MajorFaults:         u.MajorFaults - earlier.MajorFaults,
+		MinorFaults:         u.MinorFaults - earlier.MinorFaults,
+		VoluntarySwitches:   u.VoluntarySwitches - earlier.VoluntarySwitches,
+		InvoluntarySwitches: u.InvoluntarySwitches - earlier.InvoluntarySwitches,
+		PeakRSSBytes:        u.PeakRSSBytes,
+	}
+	if u.StorageReadBytes != nil && earlier.StorageReadBytes != nil {
+		d.StorageReadBytes = new(*u.StorageReadBytes - *earlier.StorageReadBytes)
+	}
+	return d
+}
+
+func storageReadBytes() *int64 {
+	// Kernels without task I/O accounting and some sandboxes lack the file.
+	text, err := os.ReadFile("/proc/self/io")
+	if err != nil {
+		return nil
+	}
+	for line := range bytes.Lines(text) {
+		if value, ok := bytes.CutPrefix(line, []byte("read_bytes: ")); ok {
+			n, err := strconv.ParseInt(string(bytes.TrimSpace(value)), 10, 64)
+			if err != nil {
+				return nil
+			}
+			return &n
+		}
+	}
+	return nil
+}
