@@ -1,0 +1,75 @@
+package directio_test
+
+import (
+	"bytes"
+	"errors"
+	"io"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"github.com/sllmq/sllmq/collector/device"
+	"github.com/sllmq/sllmq/collector/directio"
+)
+
+func TestReadAtBringsEveryByte(t *testing.T) {
+	for _, size := range []int{1, 511, 4096, 4097, 1 << 20, 1<<20 + 513} {
+		for _, direct := range []bool{true, false} {
+			content := random(size)
+			path := filepath.Join(t.TempDir(), "f")
+			if err := os.WriteFile(path, content, 0o644); err != nil {
+				t.Fatal(err)
+			}
+			got, err := readAll(path, int64(size), direct)
+			if err != nil {
+				t.Fatalf("%d bytes, direct %v: %v", size, direct, err)
+			}
+			if !bytes.Equal(got, content) {
+				t.Errorf("%d bytes, direct %v: other bytes came back", size, direct)
+			}
+		}
+	}
+}
+
+func TestAShortFileIsAnError(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "f")
+	if err := os.WriteFile(path, random(70_000), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	for _, direct := range []bool{true, false} {
+		if _, err := readAll(path, 200_000, direct); !errors.Is(err, io.ErrUnexpectedEOF) {
+			t.Errorf("direct %v: %v, want an unexpected end", direct, err)
+		}
+	}
+}
+
+func readAll(path string, size int64, direct bool) ([]byte, error) {
+	f, err := directio.Open(path, size, direct)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	b, err := device.Map(1 << 16)
+	if err != nil {
+		return nil, err
+	}
+	defer device.Unmap(b)
+	b = b[: 1<<16 : 1<<16]
+	var all []byte
+	for offset := int64(0); offset < size; offset += int64(len(b)) {
+		n, err := f.ReadAt(b, offset)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, b[:n]...)
+	}
+	return all, nil
+}
+
+func random(n int) []byte {
+	b := make([]byte, n)
+	r := rand.NewChaCha8([32]byte{1})
+	_, _ = r.Read(b) // it never fails
+	return b
+}

@@ -1,0 +1,60 @@
+// Package stage is the stopwatch of a load's parts.
+//
+// Whoever does the work says when a part begins and ends; the arithmetic is
+// here. Parts of the same name, on whatever goroutine, are one stage.
+package stage
+
+import (
+	"sync"
+	"time"
+)
+
+// Stage is one part of a load. Durations are on the monotonic clock.
+type Stage struct {
+	Name  string        `json:"name"`
+	Start time.Duration `json:"start"` // since the load began, of its first beginning
+	End   time.Duration `json:"end"`   // since the load began, of its last end
+	Busy  time.Duration `json:"busy"`  // summed over goroutines
+	Bytes int64         `json:"bytes"`
+}
+
+// Timeline collects the stages of one load. It is for concurrent use.
+type Timeline struct {
+	start  time.Time
+	mu     sync.Mutex
+	stages []Stage
+}
+
+// Begin starts a timeline now.
+func Begin() *Timeline { return &Timeline{start: time.Now()} }
+
+// Start begins a part and returns what ends it, told how many bytes it
+// brought.
+func (t *Timeline) Start(name string) func(bytes int64) {
+	begun := time.Since(t.start)
+	return func(bytes int64) { t.add(name, begun, time.Since(t.start), bytes) }
+}
+
+func (t *Timeline) add(name string, begun, ended time.Duration, bytes int64) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	for i := range t.stages {
+		if s := &t.stages[i]; s.Name == name {
+			s.Start, s.End = min(s.Start, begun), max(s.End, ended)
+			s.Busy += ended - begun
+			s.Bytes += bytes
+			return
+		}
+	}
+	t.stages = append(t.stages, Stage{Name: name, Start: begun, End: ended, Busy: ended - begun, Bytes: bytes})
+}
+
+// Elapsed is the time since the timeline began.
+func (t *Timeline) Elapsed() time.Duration { return time.Since(t.start) }
+
+// Stages are the stages so far, in the order in which they were first ended.
+func (t *Timeline) Stages() []Stage {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return append([]Stage(nil), t.stages...)
+}

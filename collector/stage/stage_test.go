@@ -1,0 +1,35 @@
+package stage_test
+
+import (
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/sllmq/sllmq/collector/stage"
+)
+
+func TestPartsOfOneNameAreOneStage(t *testing.T) {
+	clock := stage.Begin()
+	clock.Start("open")(0)
+	var wg sync.WaitGroup
+	for range 4 {
+		end := clock.Start("read")
+		wg.Go(func() {
+			time.Sleep(2 * time.Millisecond)
+			end(10)
+		})
+	}
+	wg.Wait()
+	stages := clock.Stages()
+	if len(stages) != 2 || stages[0].Name != "open" || stages[1].Name != "read" {
+		t.Fatalf("stages %+v", stages)
+	}
+	read := stages[1]
+	if read.Bytes != 40 {
+		t.Errorf("%d bytes, want 40", read.Bytes)
+	}
+	// Four overlapping parts are busy for longer than the wall saw.
+	if wall := read.End - read.Start; read.Busy <= wall || read.End > clock.Elapsed() {
+		t.Errorf("busy %v in %v of %v", read.Busy, wall, clock.Elapsed())
+	}
+}
