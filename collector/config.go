@@ -1,0 +1,222 @@
+// Package collector prepares checkpoints, runs loads in worker processes, and
+// hands what was measured to whoever keeps it.
+//
+// A benchmark goes plan, prepare, run, record: Config becomes one immutable
+// Plan, in which everything that can fail has been checked, and Run carries
+// the plan out.
+package collector
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	checkpoint "github.com/sllmq/sllmq/collector/ckpt"
+	"github.com/sllmq/sllmq/collector/device"
+	"github.com/sllmq/sllmq/collector/directio"
+	"github.com/sllmq/sllmq/collector/loader"
+)
+
+// Benchmark types.
+const (
+	Random = "random" // N replicas, each loaded once, in a seeded permutation
+	Cached = "cached" // one replica, one warm-up load, then N counted loads
+)
+
+// What is done with a replica's pages before a load.
+const (
+	PageCacheDrop = "drop"
+	PageCacheKeep = "keep"
+)
+
+// When the tensors of a load are held against their checksums.
+const (
+	VerifyFirst = "first" // at the first load of each replica in a run
+	VerifyAll   = "all"
+	VerifyNone  = "none"
+)
+
+// Config is what a person asks for. Each list is an axis of the matrix that is
+// run.
+type Config struct {
+	Models         []string
+	BenchmarkTypes []string
+	Formats        []string // empty: those that the loaders take
+	Loaders        []string // empty: each format's default
+	Devices        []string
+	Replicas       int
+	Sessions       int // worker processes for each run
+	StoragePath    string
+	PoolBytes      int64
+	PoolAsked      bool // PoolBytes was asked for, and is not to be lowered
+	ChunkBytes     int64
+	Threads        int
+	PageCache      string // empty: drop for random, keep for cached
+	DType          string
+	Verify         string
+	Seed           int64
+	LoadTimeout    time.Duration // 0: by the checkpoint's size
+	Tags           map[string]string
+}
+
+// DefaultConfig has the reference benchmark's defaults, and ours where it has
+// none.
+func DefaultConfig() Config {
+	return Config{
+		Models:         []string{"facebook/opt-6.7b"},
+		BenchmarkTypes: []string{Random},
+		Devices:        []string{"host"},
+		Replicas:       30,
+		Sessions:       1,
+		StoragePath:    "/models",
+		PoolBytes:      32 << 30,
+		ChunkBytes:     16 << 20,
+		Threads:        4,
+		DType:          "float16",
+		Verify:         VerifyFirst,
+	}
+}
+
+// UsageError is a configuration that can't be meant.
+type UsageError struct{ Err error }
+
+func (e *UsageError) Error() string { return e.Err.Error() }
+func (e *UsageError) Unwrap() error { return e.Err }
+
+func usagef(format string, args ...any) error {
+	return &UsageError{fmt.Errorf(format, args...)}
+}
+
+// maxReplicas and maxSessions are far above what anyone measures; they keep a
+// typing error from becoming a plan of terabytes.
+const (
+	maxReplicas = 100_000
+	maxSessions = 10_000
+	maxThreads  = 1024
+)
+
+// Validate checks what can be checked without looking at the machine.
+func (c Config) Validate() error {
+	for _, axis := range []struct {
+		flag   string
+		values []string
+	}{{"--model-name", c.Models}, {"--benchmark-type", c.BenchmarkTypes}, {"--device", c.Devices}} {
+		if len(axis.values) == 0 {
+			return usagef("%s is empty", axis.flag)
+		}
+	}
+	for _, axis := range []struct {
+		flag   string
+		values []string
+	}{{"--model-name", c.Models}, {"--benchmark-type", c.BenchmarkTypes}, {"--device", c.Devices}, {"--format", c.Formats}, {"--loader", c.Loaders}} {
+		for i, v := range axis.values {
+			if slices.Contains(axis.values[:i], v) {
+				return usagef("%s names %q twice", axis.flag, v)
+			}
+		}
+	}
+	for _, t := range c.BenchmarkTypes {
+		if t != Random && t != Cached {
+			return usagef("no benchmark type %q: use random or cached", t)
+		}
+	}
+	for _, f := range c.Formats {
+		if _, err := checkpoint.ParseFormat(f); err != nil {
+			return &UsageError{err}
+		}
+	}
+	for _, l := range c.Loaders {
+		if _, err := loader.Find(l); err != nil {
+			return &UsageError{err}
+		}
+	}
+	for _, d := range c.Devices {
+		if err := device.Parse(d); err != nil {
+			return &UsageError{err}
+		}
+	}
+	for _, number := range []struct {
+		flag       string
+		value, top int
+	}{{"--num-replicas", c.Replicas, maxReplicas}, {"--sessions", c.Sessions, maxSessions}, {"--num-thread", c.Threads, maxThreads}} {
+		if number.value < 1 || number.value > number.top {
+			return usagef("%s %d is not between 1 and %d", number.flag, number.value, number.top)
+		}
+	}
+	if c.ChunkBytes < directio.Align || c.ChunkBytes%directio.Align != 0 || c.ChunkBytes > 1<<30 {
+		return usagef("--chunk-size %s is not a multiple of 4KB of at most 1GB", FormatSize(c.ChunkBytes))
+	}
+	if !slices.Contains([]string{"", PageCacheDrop, PageCacheKeep}, c.PageCache) {
+		return usagef("no --page-cache %q: use drop or keep", c.PageCache)
+	}
+	if !slices.Contains([]string{VerifyFirst, VerifyAll, VerifyNone}, c.Verify) {
+		return usagef("no --verify %q: use first, all or none", c.Verify)
+	}
+	if c.StoragePath == "" {
+		return usagef("--storage-path is empty")
+	}
+	return nil
+}
+
+// technique is a format and the loader that brings it.
+type technique struct {
+	format checkpoint.Format
+	loader loader.Technique
+}
+
+// techniques pairs formats with loaders, safetensors first as the reference
+// does. A loader that was asked for goes with each format that it takes; a
+// format that was asked for and that no such loader takes is an error, as is a
+// loader that takes none of the formats.
+func (c Config) techniques() ([]technique, error) {
+	formats := []checkpoint.Format{checkpoint.SafeTensors, checkpoint.SLLM}
+	asked := len(c.Formats) > 0
+	if asked {
+		formats = slices.DeleteFunc(formats, func(f checkpoint.Format) bool { return !slices.Contains(c.Formats, string(f)) })
+	}
+	used := map[string]bool{}
+	var pairs []technique
+	for _, f := range formats {
+		names := c.Loaders
+		if len(names) == 0 {
+			names = []string{loader.Default(f)}
+		}
+		before := len(pairs)
+		for _, name := range names {
+			t, err := loader.Find(name)
+			if err != nil {
+				return nil, &UsageError{err}
+			}
+			if t.Takes(f) {
+				pairs = append(pairs, technique{f, t})
+				used[name] = true
+			}
+		}
+		if asked && len(pairs) == before {
+			return nil, usagef("no loader among --loader %s loads %s: leave --loader out for %s's default", strings.Join(names, ","), f, f)
+		}
+	}
+	for _, name := range c.Loaders {
+		if !used[name] {
+			t, err := loader.Find(name)
+			if err != nil {
+				return nil, &UsageError{err}
+			}
+			return nil, usagef("loader %s loads %v, which is not among --format %s", name, t.Formats, strings.Join(c.Formats, ","))
+		}
+	}
+	return pairs, nil
+}
+
+// pageCache is what is done before a load of a benchmark type.
+func (c Config) pageCache(benchmarkType string) string {
+	switch {
+	case c.PageCache != "":
+		return c.PageCache
+	case benchmarkType == Random:
+		return PageCacheDrop
+	default:
+		return PageCacheKeep
+	}
+}

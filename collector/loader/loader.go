@@ -1,0 +1,136 @@
+// Package loader holds the techniques that bring a checkpoint to a device,
+// one a file. Each stands for something that people use, and says so.
+package loader
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+
+	checkpoint "github.com/sllmq/sllmq/collector/ckpt"
+	"github.com/sllmq/sllmq/collector/device"
+	"github.com/sllmq/sllmq/collector/stage"
+)
+
+// Loader brings checkpoints to the device that it was opened with.
+type Loader interface {
+	// Load brings the checkpoint in dir to the device and returns when the
+	// last byte of its last tensor is readable there. It tells clock its
+	// stages and leaves nothing behind when it fails.
+	Load(ctx context.Context, dir string, clock *stage.Timeline) (*Loaded, error)
+	// Close gives back what the loader holds between loads.
+	Close() error
+}
+
+// Preparer is a loader that costs something to be ready.
+type Preparer interface {
+	Prepared() Prepared
+}
+
+// Prepared is what a loader set up when it was opened.
+type Prepared struct {
+	PoolBytes int64
+	LockError error // why the pool is not page-locked
+}
+
+// Loaded is a checkpoint on a device.
+type Loaded struct {
+	Checkpoint *checkpoint.Checkpoint
+	Memory     device.Memory // nil: the bytes were dropped (raw)
+	Bytes      int64         // of distinct tensor bytes brought
+	Direct     *bool         // O_DIRECT was in force; nil: the technique never asks for it
+	PoolHit    *bool         // the model lay in the pool; nil: no pool
+
+	place func(t checkpoint.Tensor) int64
+}
+
+// Read copies the tensor's bytes from the device into dst, which has its
+// size.
+func (l *Loaded) Read(t checkpoint.Tensor, dst []byte) error {
+	return l.Memory.Read(l.place(t), dst)
+}
+
+// Free gives the device's memory back.
+func (l *Loaded) Free() error {
+	if l.Memory == nil {
+		return nil
+	}
+	return l.Memory.Free()
+}
+
+// Options are what loaders are opened with.
+type Options struct {
+	Format     checkpoint.Format
+	Device     device.Device
+	Threads    int   // of those loaders that let it be chosen
+	ChunkBytes int64 // of the pool, and of a request of raw
+	PoolBytes  int64
+	Buffered   bool // raw only: through the page cache, as a cached load goes
+}
+
+// Technique names a loader and opens it.
+type Technique struct {
+	Name    string
+	Formats []checkpoint.Format
+	Pooled  bool // takes a pool of host memory
+	Device  bool // brings the bytes to a device, rather than dropping them
+	Open    func(Options) (Loader, error)
+}
+
+// Techniques lists what there is.
+func Techniques() []Technique {
+	safetensors := []checkpoint.Format{checkpoint.SafeTensors}
+	sllm := []checkpoint.Format{checkpoint.SLLM}
+	both := []checkpoint.Format{checkpoint.SafeTensors, checkpoint.SLLM}
+	return []Technique{
+		{Name: "mmap", Formats: safetensors, Device: true, Open: openMmap},
+		{Name: "mmap-parallel", Formats: safetensors, Device: true, Open: openMmapParallel},
+		{Name: "pool", Formats: sllm, Pooled: true, Device: true, Open: openPool},
+		{Name: "raw", Formats: both, Open: openRaw},
+	}
+}
+
+// Find looks a technique up by name.
+func Find(name string) (Technique, error) {
+	var names []string
+	for _, t := range Techniques() {
+		if t.Name == name {
+			return t, nil
+		}
+		names = append(names, t.Name)
+	}
+	for _, later := range []string{"pinned", "direct", "store"} {
+		if name == later {
+			return Technique{}, fmt.Errorf("loader %q is not there yet: use one of %s", name, strings.Join(names, ", "))
+		}
+	}
+	return Technique{}, fmt.Errorf("no loader %q: use one of %s", name, strings.Join(names, ", "))
+}
+
+// Default is the loader that stands for what people do with a format today.
+func Default(f checkpoint.Format) string {
+	if f == checkpoint.SLLM {
+		return "pool"
+	}
+	return "mmap-parallel"
+}
+
+// Takes says whether the technique loads format.
+func (t Technique) Takes(f checkpoint.Format) bool { return slices.Contains(t.Formats, f) }
+
+// openIndex reads the checkpoint's index and holds it against its files.
+func openIndex(dir string, f checkpoint.Format, clock *stage.Timeline) (*checkpoint.Checkpoint, error) {
+	end := clock.Start("index")
+	c, err := checkpoint.Open(dir, f)
+	end(0)
+	return c, err
+}
+
+// allocate reserves device memory.
+func allocate(d device.Device, bytes int64, clock *stage.Timeline) (device.Memory, error) {
+	end := clock.Start("allocate")
+	m, err := d.Allocate(bytes)
+	end(bytes)
+	return m, err
+}

@@ -1,0 +1,92 @@
+package loader
+
+import (
+	"context"
+	"fmt"
+
+	checkpoint "github.com/sllmq/sllmq/collector/ckpt"
+	"github.com/sllmq/sllmq/collector/device"
+	"github.com/sllmq/sllmq/collector/pool"
+	"github.com/sllmq/sllmq/collector/stage"
+)
+
+// pooled stands for the technique of the ServerlessLLM store (its
+// documentation calls it multi-tier loading), in this process: a page-locked
+// pool of chunks filled by a few threads with O_DIRECT reads, each chunk
+// copied to the device as soon as it is full, models kept while there is room.
+//
+// The device's memory is one allocation laid out as the files are, so that a
+// chunk goes over in one copy.
+type pooled struct {
+	o    Options
+	pool *pool.Pool
+}
+
+var (
+	_ Loader   = (*pooled)(nil)
+	_ Preparer = (*pooled)(nil)
+)
+
+func openPool(o Options) (Loader, error) {
+	p, err := pool.New(pool.Options{Bytes: o.PoolBytes, ChunkBytes: o.ChunkBytes})
+	if err != nil {
+		return nil, err
+	}
+	return &pooled{o: o, pool: p}, nil
+}
+
+func (l *pooled) Prepared() Prepared {
+	return Prepared{PoolBytes: l.pool.Bytes(), LockError: l.pool.LockError()}
+}
+
+func (l *pooled) Close() error { return l.pool.Close() }
+
+func (l *pooled) Load(ctx context.Context, dir string, clock *stage.Timeline) (*Loaded, error) {
+	c, err := openIndex(dir, l.o.Format, clock)
+	if err != nil {
+		return nil, err
+	}
+	bases, total := fileBases(c)
+	memory, err := allocate(l.o.Device, total, clock)
+	if err != nil {
+		return nil, err
+	}
+	loaded, err := l.pool.Load(ctx, c, l.o.Threads, clock, func(file int, offset int64, b []byte) error {
+		return memory.Write(bases[file]+offset, b)
+	})
+	if err == nil {
+		err = memory.Sync()
+	}
+	if err != nil {
+		return nil, freeAfter(memory, fmt.Errorf("load %s: %w", dir, err))
+	}
+	result := &Loaded{
+		Checkpoint: c,
+		Memory:     memory,
+		Bytes:      c.Bytes(),
+		PoolHit:    &loaded.Hit,
+		place:      func(t checkpoint.Tensor) int64 { return bases[t.File] + t.Offset },
+	}
+	if !loaded.Hit {
+		result.Direct = &loaded.Direct
+	}
+	return result, nil
+}
+
+// fileBases lays the files end to end and returns where each begins, and the
+// whole length.
+func fileBases(c *checkpoint.Checkpoint) (bases []int64, total int64) {
+	for _, f := range c.Files {
+		bases = append(bases, total)
+		total += f.Size
+	}
+	return bases, total
+}
+
+// freeAfter gives memory back on the way out with an error.
+func freeAfter(m device.Memory, err error) error {
+	if freeErr := m.Free(); freeErr != nil {
+		return fmt.Errorf("%w (and freeing the device's memory failed: %w)", err, freeErr)
+	}
+	return err
+}

@@ -1,0 +1,293 @@
+package collector
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"path/filepath"
+	"time"
+
+	checkpoint "github.com/sllmq/sllmq/collector/ckpt"
+	"github.com/sllmq/sllmq/collector/pool"
+	"github.com/sllmq/sllmq/collector/probe"
+	"github.com/sllmq/sllmq/collector/worker"
+)
+
+// Plan is a benchmark with nothing left open. It is not changed once made.
+type Plan struct {
+	Config      Config // with every default filled in
+	Checkpoints []checkpoint.Plan
+	Groups      [][]Arm // the arms of a group take turns, session by session
+	FreeBytes   int64   // that the storage path has now
+	Notes       []string
+}
+
+// Arm is one run as it is planned.
+type Arm struct {
+	Checkpoint    checkpoint.Plan
+	Loader        string
+	Device        string
+	BenchmarkType string
+	PageCache     string
+	Worker        worker.Open
+	Sessions      [][]Step
+	LoadTimeout   time.Duration
+	StartTimeout  time.Duration
+}
+
+// Step is one load to come.
+type Step struct {
+	Replica int
+	Warmup  bool
+	Verify  bool
+}
+
+// Loads is how many loads the plan has, warm-ups counted.
+func (p Plan) Loads() int {
+	n := 0
+	for _, group := range p.Groups {
+		for _, arm := range group {
+			for _, session := range arm.Sessions {
+				n += len(session)
+			}
+		}
+	}
+	return n
+}
+
+// MissingBytes is what preparing will write.
+func (p Plan) MissingBytes() int64 {
+	var n int64
+	for _, c := range p.Checkpoints {
+		n += c.MissingBytes
+	}
+	return n
+}
+
+// NewPlan turns a configuration into a plan, or says why it can't be carried
+// out on this machine. It writes nothing.
+func NewPlan(c Config) (Plan, error) {
+	if err := c.Validate(); err != nil {
+		return Plan{}, err
+	}
+	storage, err := filepath.Abs(c.StoragePath)
+	if err != nil {
+		return Plan{}, fmt.Errorf("find the storage path: %w", err)
+	}
+	c.StoragePath = storage
+	pairs, err := c.techniques()
+	if err != nil {
+		return Plan{}, err
+	}
+	p := Plan{Config: c}
+	available, err := probe.AvailableMemory()
+	if err != nil {
+		return Plan{}, err
+	}
+	for _, name := range c.Models {
+		model, err := checkpoint.Resolve(name)
+		if err != nil {
+			return Plan{}, err
+		}
+		prepared := map[checkpoint.Format]checkpoint.Plan{}
+		for _, pair := range pairs {
+			if _, ok := prepared[pair.format]; ok {
+				continue
+			}
+			made, err := model.Plan(storage, pair.format, c.DType, c.replicasOnDisk(), checkpoint.Options{})
+			if err != nil {
+				return Plan{}, err
+			}
+			prepared[pair.format] = made
+			p.Checkpoints = append(p.Checkpoints, made)
+		}
+		for _, device := range c.Devices {
+			for _, benchmarkType := range c.BenchmarkTypes {
+				var group []Arm
+				for _, pair := range pairs {
+					arm, notes, err := c.arm(prepared[pair.format], pair, device, benchmarkType, available)
+					if err != nil {
+						return Plan{}, err
+					}
+					p.note(notes...)
+					group = append(group, arm)
+				}
+				p.Groups = append(p.Groups, group)
+			}
+		}
+	}
+	if p.FreeBytes, err = probe.FreeSpace(storage); err != nil {
+		return Plan{}, err
+	}
+	return p, p.checkSpace()
+}
+
+// note keeps each note once.
+func (p *Plan) note(notes ...string) {
+	for _, n := range notes {
+		seen := false
+		for _, old := range p.Notes {
+			seen = seen || old == n
+		}
+		if !seen {
+			p.Notes = append(p.Notes, n)
+		}
+	}
+}
+
+// replicasOnDisk is the most that any of the benchmark types needs.
+func (c Config) replicasOnDisk() int {
+	for _, t := range c.BenchmarkTypes {
+		if t == Random {
+			return c.Replicas
+		}
+	}
+	return 1
+}
+
+func (c Config) arm(made checkpoint.Plan, pair technique, device, benchmarkType string, available int64) (Arm, []string, error) {
+	pageCache := c.pageCache(benchmarkType)
+	open := worker.Open{
+		Format:     string(pair.format),
+		Loader:     pair.loader.Name,
+		Device:     device,
+		Threads:    c.Threads,
+		ChunkBytes: c.ChunkBytes,
+		Buffered:   pageCache == PageCacheKeep,
+	}
+	if pair.loader.Device {
+		// Loaders may begin every tensor on a boundary of 256 bytes.
+		open.DeviceBytes = made.ReplicaBytes + 256*int64(made.Tensors)
+	}
+	notes, err := c.fitMemory(&open, made, pair, benchmarkType, available)
+	if err != nil {
+		return Arm{}, nil, err
+	}
+	arm := Arm{
+		Checkpoint:    made,
+		Loader:        pair.loader.Name,
+		Device:        device,
+		BenchmarkType: benchmarkType,
+		PageCache:     pageCache,
+		Worker:        open,
+		Sessions:      c.steps(benchmarkType),
+		LoadTimeout:   c.LoadTimeout,
+		StartTimeout:  2*time.Minute + patience(open.PoolBytes+open.DeviceBytes),
+	}
+	if arm.LoadTimeout == 0 {
+		arm.LoadTimeout = 2*time.Minute + patience(made.ReplicaBytes)
+	}
+	return arm, notes, nil
+}
+
+// patience is how long bytes may take before their process is taken for hung:
+// at 10 MB/s, below the slowest disk that anyone would serve from.
+func patience(bytes int64) time.Duration {
+	return time.Duration(bytes/(10<<20)) * time.Second
+}
+
+// steps is the order of the loads of every session. The permutation is drawn
+// from the seed and the session's number, so that both formats meet the
+// replicas in one order.
+func (c Config) steps(benchmarkType string) [][]Step {
+	seen := map[int]bool{}
+	verify := func(replica int) bool {
+		first := !seen[replica]
+		seen[replica] = true
+		return c.Verify == VerifyAll || c.Verify == VerifyFirst && first
+	}
+	var sessions [][]Step
+	for s := range c.Sessions {
+		var steps []Step
+		switch benchmarkType {
+		case Random:
+			for _, replica := range rand.New(rand.NewPCG(uint64(c.Seed), uint64(s))).Perm(c.Replicas) {
+				steps = append(steps, Step{Replica: replica, Verify: verify(replica)})
+			}
+		case Cached:
+			steps = append(steps, Step{Warmup: true, Verify: verify(0)})
+			for range c.Replicas {
+				steps = append(steps, Step{Verify: verify(0)})
+			}
+		}
+		sessions = append(sessions, steps)
+	}
+	return sessions
+}
+
+// spareMemory is left to the rest of the system when memory is planned.
+const spareMemory = 1 << 30
+
+// fitMemory holds what the worker will take against what the machine can
+// give, and chooses the pool's size.
+func (c Config) fitMemory(open *worker.Open, made checkpoint.Plan, pair technique, benchmarkType string, available int64) (notes []string, err error) {
+	room := available - spareMemory - open.DeviceBytes
+	if room < 0 {
+		return nil, fmt.Errorf("%s in %s takes %s on device %s and this machine has %s to give: use a smaller model",
+			made.Model.Name, pair.format, ApproxSize(open.DeviceBytes), open.Device, ApproxSize(available-spareMemory))
+	}
+	if !pair.loader.Pooled {
+		return nil, nil
+	}
+	limit := c.PoolBytes
+	if limit > room {
+		if c.PoolAsked {
+			return nil, fmt.Errorf("--mem-pool-size %s is more than the %s that this machine can give beside the model on device %s: lower it, or leave it out",
+				FormatSize(limit), ApproxSize(room), open.Device)
+		}
+		limit = room / c.ChunkBytes * c.ChunkBytes
+		notes = append(notes, fmt.Sprintf("the pool is lowered from %s to %s, which is what this machine can give", FormatSize(c.PoolBytes), ApproxSize(limit)))
+	}
+	// The real checkpoint may have more files than one; a chunk never spans
+	// two, so each may leave one partly empty.
+	one := pool.Chunks(made.FileSizes(), c.ChunkBytes) * c.ChunkBytes
+	if one > limit {
+		return nil, fmt.Errorf("%s takes %s of pool in chunks of %s, and the pool has %s: give a larger --mem-pool-size, or a smaller model",
+			made.Model.Name, ApproxSize(one), FormatSize(c.ChunkBytes), ApproxSize(limit))
+	}
+	// Chunks that no replica will ever lie in are not taken.
+	replicas := int64(1)
+	if benchmarkType == Random {
+		replicas = int64(c.Replicas)
+	}
+	open.PoolBytes = limit
+	if one == 0 {
+		open.PoolBytes = c.ChunkBytes
+	} else if limit/one >= replicas {
+		open.PoolBytes = one * replicas
+	}
+	if lockable := probe.LockableMemory(); lockable >= 0 && lockable < open.PoolBytes {
+		notes = append(notes, fmt.Sprintf("the pool is not page-locked: the limit is %s (raise it with ulimit -l)", ApproxSize(lockable)))
+	}
+	return notes, nil
+}
+
+// checkSpace holds what preparing will write against what the storage has.
+func (p Plan) checkSpace() error {
+	missing := p.MissingBytes()
+	// The filesystem wants something for itself: directories, blocks begun.
+	const spare = 64 << 20
+	if missing == 0 || missing+spare <= p.FreeBytes {
+		return nil
+	}
+	var all, perReplica int64
+	for _, c := range p.Checkpoints {
+		all += c.ReplicaBytes * int64(len(c.Dirs))
+		perReplica += c.ReplicaBytes
+	}
+	fit := (all - missing + p.FreeBytes - spare) / max(1, perReplica)
+	advice := "no replica fits: use another --storage-path or a smaller model"
+	if fit > 0 {
+		advice = fmt.Sprintf("--num-replicas %d would fit", fit)
+	}
+	return fmt.Errorf("storage path %s has room for %s and the replicas need %s more: %s",
+		p.Config.StoragePath, ApproxSize(p.FreeBytes), ApproxSize(missing), advice)
+}
+
+// tensorFiles names the files of a prepared replica that hold tensors.
+func tensorFiles(c *checkpoint.Checkpoint) []string {
+	var paths []string
+	for i := range c.Files {
+		paths = append(paths, c.Path(i))
+	}
+	return paths
+}

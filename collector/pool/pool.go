@@ -1,0 +1,166 @@
+// Package pool keeps models in host memory that is cut into chunks, as the
+// ServerlessLLM store does: a model comes from storage into chunks, and from
+// the chunks to the device; one that is still in its chunks skips the
+// storage; when there is no room, the model that was used least recently and
+// is idle makes way.
+package pool
+
+import (
+	"container/list"
+	"errors"
+	"fmt"
+	"sync"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/sllmq/sllmq/collector/device"
+	"github.com/sllmq/sllmq/collector/directio"
+)
+
+// ErrTooSmall says that a model does not fit the pool, even empty.
+var ErrTooSmall = errors.New("pool is too small")
+
+// ErrBusy says that a model would fit if those in use made way.
+var ErrBusy = errors.New("every chunk of the pool is in use")
+
+// Options are what a pool is made from.
+type Options struct {
+	Bytes      int64 // capacity; rounded down to whole chunks
+	ChunkBytes int64 // a multiple of directio.Align
+}
+
+// Pool is a set of chunks and the models that lie in them.
+type Pool struct {
+	region    []byte
+	chunk     int64
+	lockError error
+
+	mu        sync.Mutex
+	free      [][]byte
+	models    map[string]*model
+	recent    *list.List // of *model, the most recently used in front
+	evictions int64
+}
+
+// model is what lies in the pool, or is on its way there.
+type model struct {
+	key    string
+	chunks [][]byte
+	users  int
+	whole  bool // every chunk holds its bytes
+	place  *list.Element
+}
+
+// New takes the pool's memory, touches every page of it and locks it, so that
+// no load pays for that. Where the limits forbid locking the pool works
+// unlocked, and LockError says why.
+func New(o Options) (*Pool, error) {
+	if o.ChunkBytes <= 0 || o.ChunkBytes%directio.Align != 0 {
+		return nil, fmt.Errorf("make a pool with chunks of %d bytes: a chunk is a positive multiple of %d", o.ChunkBytes, directio.Align)
+	}
+	count := o.Bytes / o.ChunkBytes
+	if count < 1 {
+		return nil, fmt.Errorf("make a pool of %d bytes in chunks of %d: %w", o.Bytes, o.ChunkBytes, ErrTooSmall)
+	}
+	region, err := device.Map(count * o.ChunkBytes)
+	if err != nil {
+		return nil, fmt.Errorf("make a pool of %d bytes: %w", o.Bytes, err)
+	}
+	p := &Pool{
+		region:    region,
+		chunk:     o.ChunkBytes,
+		lockError: unix.Mlock(region),
+		models:    map[string]*model{},
+		recent:    list.New(),
+	}
+	for i := range count {
+		start := i * o.ChunkBytes
+		p.free = append(p.free, region[start:start+o.ChunkBytes:start+o.ChunkBytes])
+	}
+	return p, nil
+}
+
+// Bytes is the pool's capacity.
+func (p *Pool) Bytes() int64 { return int64(len(p.region)) / p.chunk * p.chunk }
+
+// LockError is why the pool's memory is not page-locked; nil if it is.
+func (p *Pool) LockError() error { return p.lockError }
+
+// Evictions is how many models have made way so far.
+func (p *Pool) Evictions() int64 {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.evictions
+}
+
+// Close gives the memory back. No load may be under way.
+func (p *Pool) Close() error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for _, m := range p.models {
+		if m.users > 0 {
+			return fmt.Errorf("close the pool: %s: %w", m.key, ErrBusy)
+		}
+	}
+	region := p.region
+	p.region, p.free, p.models = nil, nil, nil
+	return device.Unmap(region)
+}
+
+// acquire finds key's model in the pool, or reserves chunks for it.
+func (p *Pool) acquire(key string, chunks int) (*model, error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if m, ok := p.models[key]; ok {
+		if !m.whole {
+			return nil, fmt.Errorf("load %s: another load of it is under way", key)
+		}
+		m.users++
+		p.recent.MoveToFront(m.place)
+		return m, nil
+	}
+	if capacity := int(int64(len(p.region)) / p.chunk); chunks > capacity {
+		return nil, fmt.Errorf("load %s: it takes %d chunks of %d bytes and the pool has %d; give a larger --mem-pool-size: %w",
+			key, chunks, p.chunk, capacity, ErrTooSmall)
+	}
+	for len(p.free) < chunks {
+		if !p.evict() {
+			return nil, fmt.Errorf("load %s: it takes %d chunks and %d are free: %w", key, chunks, len(p.free), ErrBusy)
+		}
+	}
+	rest := len(p.free) - chunks
+	m := &model{key: key, chunks: append([][]byte(nil), p.free[rest:]...), users: 1}
+	p.free = p.free[:rest]
+	m.place = p.recent.PushFront(m)
+	p.models[key] = m
+	return m, nil
+}
+
+// evict drops the idle model that was used least recently.
+func (p *Pool) evict() bool {
+	for e := p.recent.Back(); e != nil; e = e.Prev() {
+		if m := e.Value.(*model); m.users == 0 {
+			p.forget(m)
+			p.evictions++
+			return true
+		}
+	}
+	return false
+}
+
+func (p *Pool) forget(m *model) {
+	p.recent.Remove(m.place)
+	delete(p.models, m.key)
+	p.free = append(p.free, m.chunks...)
+}
+
+// release ends a use of m. A model that did not come whole is forgotten.
+func (p *Pool) release(m *model, whole bool) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	m.users--
+	m.whole = whole
+	if !whole {
+		p.forget(m)
+	}
+}

@@ -1,0 +1,81 @@
+package collector
+
+import (
+	"github.com/sllmq/sllmq/collector/worker"
+	"github.com/sllmq/sllmq/warehouse/record"
+)
+
+func sessionRow(runID string, number int64, w *worker.Process) record.Session {
+	return record.Session{
+		RunID:          runID,
+		Session:        number,
+		StartedAt:      w.StartedAt,
+		PID:            new(int64(w.Ready.PID)),
+		StartTimeS:     &w.StartTimeS,
+		SetupTimeS:     &w.Ready.SetupS,
+		PoolBytes:      w.Ready.PoolBytes,
+		PoolLocked:     w.Ready.PoolLocked,
+		PoolLockReason: known(w.Ready.LockReason),
+	}
+}
+
+func loadRows(runID string, seq, session int64, step Step, o *worker.Outcome) record.Batch {
+	load := record.Load{
+		RunID:                   runID,
+		Seq:                     seq,
+		Session:                 session,
+		StartedAt:               o.StartedAt,
+		Replica:                 int64(step.Replica),
+		Warmup:                  step.Warmup,
+		LoadingTimeS:            o.LoadingTimeS,
+		Bytes:                   o.Bytes,
+		Tensors:                 o.Tensors,
+		SourceTier:              known(o.SourceTier),
+		FileBytes:               o.FileBytes,
+		ResidentBeforeBytes:     o.ResidentBeforeBytes,
+		ResidentAfterBytes:      o.ResidentAfterBytes,
+		StorageReadBytes:        o.StorageReadBytes,
+		DirectIO:                o.Direct,
+		PoolHit:                 o.PoolHit,
+		CPUUserS:                o.CPUUserS,
+		CPUSystemS:              o.CPUSystemS,
+		MajorFaults:             o.MajorFaults,
+		MinorFaults:             o.MinorFaults,
+		VoluntarySwitches:       o.VoluntarySwitches,
+		InvoluntarySwitches:     o.InvoluntarySwitches,
+		PeakRSSBytes:            o.PeakRSSBytes,
+		DeviceMemoryBeforeBytes: o.DeviceMemoryBeforeBytes,
+		DeviceMemoryAfterBytes:  o.DeviceMemoryAfterBytes,
+		Verified:                o.Verified,
+		Error:                   known(o.Error),
+	}
+	batch := record.Batch{Loads: []record.Load{load}}
+	for _, s := range o.Stages {
+		batch.Stages = append(batch.Stages, record.Stage{
+			RunID:     runID,
+			Seq:       seq,
+			Stage:     s.Name,
+			StartS:    s.Start.Seconds(),
+			DurationS: (s.End - s.Start).Seconds(),
+			BusyS:     new(s.Busy.Seconds()),
+			Bytes:     bytesOf(s.Bytes),
+		})
+	}
+	return batch
+}
+
+// known is nil for what was not to be had.
+func known(s string) *string {
+	if s == "" {
+		return nil
+	}
+	return &s
+}
+
+// bytesOf is nil for a stage that moves no bytes.
+func bytesOf(n int64) *int64 {
+	if n == 0 {
+		return nil
+	}
+	return &n
+}

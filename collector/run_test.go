@@ -1,0 +1,344 @@
+package collector_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/sllmq/sllmq/collector"
+	"github.com/sllmq/sllmq/collector/worker"
+	"github.com/sllmq/sllmq/warehouse/record"
+)
+
+// The test binary is the worker too: with this variable set it serves.
+const serves = "SLLMQ_TEST_WORKER"
+
+func TestMain(m *testing.M) {
+	if os.Getenv(serves) == "" {
+		os.Exit(m.Run())
+	}
+	if err := worker.Serve(context.Background(), os.Stdin, os.Stdout); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
+}
+
+// memory is a sink that keeps the rows, and can call back after each batch.
+type memory struct {
+	mu sync.Mutex
+	record.Batch
+	then func(record.Batch)
+}
+
+func (m *memory) Append(_ context.Context, b record.Batch) error {
+	m.mu.Lock()
+	m.Machines = append(m.Machines, b.Machines...)
+	m.Runs = append(m.Runs, b.Runs...)
+	m.Sessions = append(m.Sessions, b.Sessions...)
+	m.Loads = append(m.Loads, b.Loads...)
+	m.Stages = append(m.Stages, b.Stages...)
+	m.RunEnds = append(m.RunEnds, b.RunEnds...)
+	m.mu.Unlock()
+	if m.then != nil {
+		m.then(b)
+	}
+	return nil
+}
+
+type silent struct{ notes []string }
+
+func (*silent) Begin(string, int64) {}
+func (*silent) Add(int64)           {}
+func (*silent) End()                {}
+func (s *silent) Note(line string)  { s.notes = append(s.notes, line) }
+
+func host(t *testing.T) collector.Host {
+	t.Helper()
+	t.Setenv(serves, "1")
+	return collector.Host{WorkerCommand: []string{os.Args[0]}, Version: "test", CommandLine: "test"}
+}
+
+// tiny is a local folder with a small safetensors checkpoint of two files and
+// an odd size.
+func tiny(t *testing.T) string {
+	t.Helper()
+	dir := filepath.Join(t.TempDir(), "tiny")
+	if err := os.Mkdir(dir, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	writeSafeTensors(t, filepath.Join(dir, "a.safetensors"), "a", 300_001)
+	writeSafeTensors(t, filepath.Join(dir, "b.safetensors"), "b", 77)
+	return dir
+}
+
+func writeSafeTensors(t *testing.T, path, name string, elements int) {
+	t.Helper()
+	header := fmt.Sprintf(`{%q:{"dtype":"F16","shape":[%d],"data_offsets":[0,%d]}}`, name, elements, 2*elements)
+	content := append([]byte{byte(len(header)), 0, 0, 0, 0, 0, 0, 0}, header...)
+	for i := range 2 * elements {
+		content = append(content, byte(i*31>>3))
+	}
+	if err := os.WriteFile(path, content, 0o644); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func config(t *testing.T, model string) collector.Config {
+	t.Helper()
+	c := collector.DefaultConfig()
+	c.Models = []string{model}
+	c.BenchmarkTypes = []string{collector.Random, collector.Cached}
+	c.StoragePath = filepath.Join(t.TempDir(), "models")
+	c.Replicas = 3
+	c.PoolBytes, c.PoolAsked = 64<<20, true
+	c.ChunkBytes = 1 << 20
+	return c
+}
+
+func run(t *testing.T, ctx context.Context, c collector.Config, sink *memory) (collector.Result, *silent) {
+	t.Helper()
+	p, err := collector.NewPlan(c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	progress := &silent{}
+	result, err := collector.Run(ctx, p, sink, progress, host(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return result, progress
+}
+
+func TestABenchmarkLeavesEveryRow(t *testing.T) {
+	c := config(t, tiny(t))
+	c.Sessions = 2
+	c.Loaders = []string{"mmap", "mmap-parallel", "pool", "raw"}
+	c.Verify = collector.VerifyAll
+	var sink memory
+	result, _ := run(t, t.Context(), c, &sink)
+
+	// Five arms (raw loads both formats), two types, two sessions.
+	const arms = 5
+	if want := arms * 2 * (3 + 4); result.Loads != want || len(sink.Loads) != want || result.Failed != 0 {
+		t.Fatalf("%+v with %d rows, want %d loads and no failure", result, len(sink.Loads), want)
+	}
+	if len(sink.Runs) != 2*arms || len(sink.RunEnds) != 2*arms || len(sink.Sessions) != 4*arms {
+		t.Errorf("%d runs, %d ends, %d sessions", len(sink.Runs), len(sink.RunEnds), len(sink.Sessions))
+	}
+	for _, end := range sink.RunEnds {
+		if end.Status != record.StatusCompleted {
+			t.Errorf("run %s ended %s", end.RunID, end.Status)
+		}
+	}
+	runs := map[string]record.Run{}
+	for _, r := range sink.Runs {
+		runs[r.ID] = r
+	}
+	replicas := map[string]map[int64]int{}
+	seqs := map[string]int64{}
+	for _, l := range sink.Loads {
+		r := runs[l.RunID]
+		name := fmt.Sprintf("%s %s %s load %d", r.BenchmarkType, r.Format, r.Loader, l.Seq)
+		if l.Seq != seqs[l.RunID] {
+			t.Errorf("%s: want %d next", name, seqs[l.RunID])
+		}
+		seqs[l.RunID]++
+		if l.LoadingTimeS == nil || *l.LoadingTimeS <= 0 || *l.Bytes != 2*300_078 || *l.Tensors != 2 {
+			t.Errorf("%s: %+v", name, l)
+		}
+		if checked := l.Verified != nil; checked != (r.Loader != "raw") || checked && !*l.Verified {
+			t.Errorf("%s: verified %v", name, l.Verified)
+		}
+		if l.Warmup != (r.BenchmarkType == collector.Cached && l.Seq%4 == 0) {
+			t.Errorf("%s: warm-up %v", name, l.Warmup)
+		}
+		if hit := l.PoolHit != nil && *l.PoolHit; hit != (r.Loader == "pool" && r.BenchmarkType == collector.Cached && !l.Warmup) {
+			t.Errorf("%s: pool hit %v", name, hit)
+		}
+		if r.BenchmarkType == collector.Random {
+			if replicas[l.RunID] == nil {
+				replicas[l.RunID] = map[int64]int{}
+			}
+			replicas[l.RunID][l.Replica]++
+		}
+	}
+	for id, seen := range replicas {
+		if len(seen) != 3 || seen[0] != 2 || seen[1] != 2 || seen[2] != 2 {
+			t.Errorf("run %s loaded replicas %v", id, seen)
+		}
+	}
+}
+
+func TestFormatsTakeTurnsBySession(t *testing.T) {
+	c := config(t, tiny(t))
+	c.BenchmarkTypes = []string{collector.Random}
+	c.Sessions = 2
+	c.Replicas = 1
+	var sink memory
+	run(t, t.Context(), c, &sink)
+	var order []string
+	for _, l := range sink.Loads {
+		for _, r := range sink.Runs {
+			if r.ID == l.RunID {
+				order = append(order, fmt.Sprint(r.Format, l.Session))
+			}
+		}
+	}
+	if got, want := strings.Join(order, " "), "safetensors0 sllm0 safetensors1 sllm1"; got != want {
+		t.Errorf("order %s, want %s", got, want)
+	}
+}
+
+func TestABadReplicaIsARowAndTheRunGoesOn(t *testing.T) {
+	c := config(t, tiny(t))
+	c.BenchmarkTypes = []string{collector.Random}
+	var first memory
+	run(t, t.Context(), c, &first)
+
+	p, err := collector.NewPlan(c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, made := range p.Checkpoints {
+		name := map[string]string{"safetensors": "model.safetensors", "sllm": "tensor.data_0"}[string(made.Format)]
+		flipByte(t, filepath.Join(made.Dirs[1], name), 5000)
+	}
+	var sink memory
+	result, progress := run(t, t.Context(), c, &sink)
+	if result.Loads != 6 || result.Failed != 2 {
+		t.Fatalf("%+v, want 6 loads of which 2 failed; notes %q", result, progress.notes)
+	}
+	for _, l := range sink.Loads {
+		if failed := l.Error != nil; failed != (l.Replica == 1) || failed && !strings.Contains(*l.Error, `checksum`) {
+			t.Errorf("replica %d: error %v", l.Replica, l.Error)
+		}
+	}
+}
+
+func flipByte(t *testing.T, path string, offset int64) {
+	t.Helper()
+	f, err := os.OpenFile(path, os.O_RDWR, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	b := make([]byte, 1)
+	if _, err := f.ReadAt(b, offset); err != nil {
+		t.Fatal(err)
+	}
+	b[0] ^= 0x10
+	if _, err := f.WriteAt(b, offset); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestAnInterruptKeepsWhatWasMeasured(t *testing.T) {
+	c := config(t, tiny(t))
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	sink := memory{then: func(b record.Batch) {
+		if len(b.Loads) > 0 && b.Loads[0].Seq == 1 {
+			cancel()
+		}
+	}}
+	result, _ := run(t, ctx, c, &sink)
+	if !result.Interrupted || len(sink.Loads) != 2 {
+		t.Errorf("%+v with %d loads kept, want 2 and an interruption", result, len(sink.Loads))
+	}
+	if len(sink.RunEnds) != len(sink.Runs) || len(sink.Runs) == 0 {
+		t.Fatalf("%d runs and %d ends", len(sink.Runs), len(sink.RunEnds))
+	}
+	for _, end := range sink.RunEnds {
+		if end.Status != record.StatusInterrupted {
+			t.Errorf("a run ended %s", end.Status)
+		}
+	}
+}
+
+func TestAWorkerThatCanNotStartIsARow(t *testing.T) {
+	c := config(t, tiny(t))
+	c.BenchmarkTypes = []string{collector.Random}
+	p, err := collector.NewPlan(c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var sink memory
+	result, err := collector.Run(t.Context(), p, &sink, &silent{}, collector.Host{WorkerCommand: []string{"/bin/false"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if result.Failed != 2 || len(sink.Loads) != 2 || !strings.Contains(*sink.Loads[0].Error, "3 loads are given up") {
+		t.Errorf("%+v, loads %+v", result, sink.Loads)
+	}
+}
+
+func TestPlansThatCanNotBeCarriedOut(t *testing.T) {
+	for want, change := range map[string]func(*collector.Config){
+		"more than the":          func(c *collector.Config) { c.PoolBytes = 1 << 50 },
+		"of pool in chunks":      func(c *collector.Config) { c.PoolBytes = 512 << 10; c.ChunkBytes = 64 << 10 },
+		"does not exist":         func(c *collector.Config) { c.Models = []string{"./nowhere"} },
+		"not there yet":          func(c *collector.Config) { c.Models = []string{"facebook/opt-6.7b"} },
+		"no model synthetic/x":   func(c *collector.Config) { c.Models = []string{"synthetic/x"} },
+		"no benchmark type":      func(c *collector.Config) { c.BenchmarkTypes = []string{"warm"} },
+		"no loader":              func(c *collector.Config) { c.Loaders = []string{"fast"} },
+		`loader "direct" is not`: func(c *collector.Config) { c.Loaders = []string{"direct"} },
+		"no format":              func(c *collector.Config) { c.Formats = []string{"pickle"} },
+		"which is not among":     func(c *collector.Config) { c.Formats = []string{"sllm"}; c.Loaders = []string{"pool", "mmap"} },
+		"no loader among":        func(c *collector.Config) { c.Formats = []string{"sllm"}; c.Loaders = []string{"mmap"} },
+		"device":                 func(c *collector.Config) { c.Devices = []string{"cuda:0"} },
+		"twice":                  func(c *collector.Config) { c.Devices = []string{"host", "host"} },
+		"--num-replicas 0":       func(c *collector.Config) { c.Replicas = 0 },
+		"--chunk-size":           func(c *collector.Config) { c.ChunkBytes = 5000 },
+		"use --dtype float16":    func(c *collector.Config) { c.DType = "float32" },
+		"--num-replicas": func(c *collector.Config) {
+			c.Models = []string{"synthetic/opt-6.7b"}
+			c.Replicas = 5000
+			c.Loaders = []string{"raw"}
+		},
+		"takes": func(c *collector.Config) {
+			c.Models = []string{"synthetic/qwen3-32b"}
+			c.PoolAsked = false
+			c.PoolBytes = 1 << 50
+		},
+	} {
+		c := config(t, tiny(t))
+		change(&c)
+		_, err := collector.NewPlan(c)
+		if err == nil || !strings.Contains(err.Error(), want) || strings.Contains(err.Error(), "\n") {
+			t.Errorf("error %v, want one line with %q", err, want)
+		}
+		if _, err := os.Stat(c.StoragePath); !errors.Is(err, os.ErrNotExist) {
+			t.Errorf("%s: the plan wrote something", want)
+		}
+	}
+}
+
+func TestPrepareGivesUpSoon(t *testing.T) {
+	c := config(t, "synthetic/opt-125m")
+	c.PoolBytes = 2 << 30
+	p, err := collector.NewPlan(c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
+	defer cancel()
+	result, err := collector.Run(ctx, p, &memory{}, &silent{}, host(t))
+	if err != nil || !result.Interrupted {
+		t.Errorf("%+v, %v", result, err)
+	}
+	left, err := filepath.Glob(filepath.Join(c.StoragePath, "*", "*", "*", "*", "[.0-9]*"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, path := range left {
+		if filepath.Base(path) != ".lock" {
+			t.Errorf("%s was left", path)
+		}
+	}
+}

@@ -1,0 +1,102 @@
+package collector
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/sllmq/sllmq/collector/worker"
+	"github.com/sllmq/sllmq/warehouse/record"
+)
+
+// closePatience is how long a worker may take to give its memory back.
+const closePatience = time.Minute
+
+// session runs the steps of session number s in one worker process, or in
+// another where one dies. A load that fails is a row; only what keeps the run
+// from going on is an error.
+func (r *run) session(ctx context.Context, s int) error {
+	steps := r.arm.Sessions[s]
+	what := fmt.Sprintf("loading %s %s %s (%s)", r.row.Model, r.row.Format, r.row.BenchmarkType, r.row.Loader)
+	if len(r.arm.Sessions) > 1 {
+		what += fmt.Sprintf(", session %d of %d", s+1, len(r.arm.Sessions))
+	}
+	r.progress.Begin(what, r.arm.Checkpoint.ReplicaBytes*int64(len(steps)))
+	defer r.progress.End()
+	for len(steps) > 0 {
+		done, err := r.process(ctx, steps)
+		if err != nil {
+			return err
+		}
+		steps = steps[done:]
+	}
+	return nil
+}
+
+// process runs steps in one worker process until they are done or it dies, and
+// returns how many are done with.
+func (r *run) process(ctx context.Context, steps []Step) (done int, err error) {
+	number := r.sessions
+	r.sessions++
+	w, err := worker.Start(ctx, r.host.WorkerCommand, r.arm.Worker, r.arm.StartTimeout)
+	if ctx.Err() != nil {
+		return 0, ctx.Err()
+	}
+	if err != nil {
+		// One that can't start will not start for the next load either.
+		return len(steps), r.keep(number, steps[0], &worker.Outcome{
+			StartedAt: time.Now().UTC(),
+			Error:     fmt.Sprintf("the worker did not start, and %d loads are given up: %v", len(steps), err),
+		})
+	}
+	if w.Ready.PoolLocked != nil && !*w.Ready.PoolLocked && number == 0 {
+		r.progress.Note("the pool is not page-locked: " + w.Ready.LockReason)
+	}
+	if err := r.append(record.Batch{Sessions: []record.Session{sessionRow(r.row.ID, number, w)}}); err != nil {
+		return 0, errors.Join(err, w.Close(closePatience))
+	}
+	for i, step := range steps {
+		dir := r.arm.Checkpoint.Dirs[step.Replica]
+		outcome, err := w.Load(ctx, worker.Load{
+			Dir:    dir,
+			Files:  r.open(dir),
+			Drop:   r.arm.PageCache == PageCacheDrop,
+			Verify: step.Verify,
+		}, r.arm.LoadTimeout)
+		if ctx.Err() != nil {
+			if err == nil {
+				err = w.Close(closePatience)
+			}
+			return i, errors.Join(ctx.Err(), err)
+		}
+		dead := err != nil
+		if dead {
+			outcome = &worker.Outcome{StartedAt: time.Now().UTC(), Error: err.Error()}
+		}
+		if err := r.keep(number, step, outcome); err != nil {
+			return i, err
+		}
+		if dead {
+			return i + 1, nil
+		}
+		r.progress.Add(r.arm.Checkpoint.ReplicaBytes)
+	}
+	if err := w.Close(closePatience); err != nil {
+		r.progress.Note(err.Error())
+	}
+	return len(steps), nil
+}
+
+// keep appends a load's rows.
+func (r *run) keep(session int64, step Step, o *worker.Outcome) error {
+	seq := r.seq
+	r.seq++
+	r.result.Loads++
+	if o.Error != "" {
+		r.failed++
+		r.result.Failed++
+		r.progress.Note(fmt.Sprintf("load %d of %s %s failed: %s", seq, r.row.Model, r.row.Format, o.Error))
+	}
+	return r.append(loadRows(r.row.ID, seq, session, step, o))
+}

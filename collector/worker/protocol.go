@@ -1,0 +1,95 @@
+// Package worker is a process that loads, and the parent's end of the pipes
+// to it.
+//
+// A worker exists so that the memory of one format, page-locked and on the
+// device, is gone when it ends, and so that its death is a row and not the
+// end of a benchmark. Parent and worker speak newline-delimited JSON: the
+// parent writes requests to the worker's standard input, the worker answers
+// each with one line on its standard output, in order. The first request is
+// Open. A worker ends when its standard input does. Whatever it has to say to
+// people goes to its standard error.
+package worker
+
+import (
+	"time"
+
+	"github.com/sllmq/sllmq/collector/stage"
+)
+
+// Request is one line from the parent: exactly one of its fields.
+type Request struct {
+	Open *Open `json:"open,omitempty"`
+	Load *Load `json:"load,omitempty"`
+}
+
+// Reply is one line from the worker: exactly one of its fields. Error answers
+// an Open that failed; a load that failed is an Outcome with an error.
+type Reply struct {
+	Ready   *Ready   `json:"ready,omitempty"`
+	Outcome *Outcome `json:"outcome,omitempty"`
+	Error   string   `json:"error,omitempty"`
+}
+
+// Open says what the worker is to be.
+type Open struct {
+	Format      string `json:"format"`
+	Loader      string `json:"loader"`
+	Device      string `json:"device"`
+	Threads     int    `json:"threads"`
+	ChunkBytes  int64  `json:"chunk_bytes"`
+	PoolBytes   int64  `json:"pool_bytes"`
+	DeviceBytes int64  `json:"device_bytes"` // the most that one load takes
+	Buffered    bool   `json:"buffered"`     // raw: read through the page cache
+}
+
+// Ready says what it cost to be ready.
+type Ready struct {
+	PID        int     `json:"pid"`
+	SetupS     float64 `json:"setup_s"`
+	PoolBytes  *int64  `json:"pool_bytes,omitempty"`
+	PoolLocked *bool   `json:"pool_locked,omitempty"`
+	LockReason string  `json:"lock_reason,omitempty"`
+}
+
+// Load asks for one load of the replica in Dir.
+type Load struct {
+	Dir    string   `json:"dir"`
+	Files  []string `json:"files"`  // its tensor files, whole paths: what the evidence is taken of
+	Drop   bool     `json:"drop"`   // drop its pages first
+	Verify bool     `json:"verify"` // hold the tensors against their checksums afterwards
+}
+
+// Outcome is one load, measured. Pointers are nil where a fact could not be
+// had, or where the load failed before it was there.
+type Outcome struct {
+	Error     string    `json:"error,omitempty"`
+	StartedAt time.Time `json:"started_at"`
+
+	LoadingTimeS *float64      `json:"loading_time_s,omitempty"`
+	Stages       []stage.Stage `json:"stages,omitempty"`
+	Bytes        *int64        `json:"bytes,omitempty"`
+	Tensors      *int64        `json:"tensors,omitempty"`
+	Direct       *bool         `json:"direct,omitempty"`
+	PoolHit      *bool         `json:"pool_hit,omitempty"`
+	Verified     *bool         `json:"verified,omitempty"`
+
+	FileBytes           *int64 `json:"file_bytes,omitempty"`
+	ResidentBeforeBytes *int64 `json:"resident_before_bytes,omitempty"`
+	ResidentAfterBytes  *int64 `json:"resident_after_bytes,omitempty"`
+	StorageReadBytes    *int64 `json:"storage_read_bytes,omitempty"`
+	SourceTier          string `json:"source_tier,omitempty"`
+
+	CPUUserS            *float64 `json:"cpu_user_s,omitempty"`
+	CPUSystemS          *float64 `json:"cpu_system_s,omitempty"`
+	MajorFaults         *int64   `json:"major_faults,omitempty"`
+	MinorFaults         *int64   `json:"minor_faults,omitempty"`
+	VoluntarySwitches   *int64   `json:"voluntary_switches,omitempty"`
+	InvoluntarySwitches *int64   `json:"involuntary_switches,omitempty"`
+	PeakRSSBytes        *int64   `json:"peak_rss_bytes,omitempty"`
+
+	DeviceMemoryBeforeBytes *int64 `json:"device_memory_before_bytes,omitempty"`
+	DeviceMemoryAfterBytes  *int64 `json:"device_memory_after_bytes,omitempty"`
+}
+
+// maxLine bounds a line of the protocol, in bytes.
+const maxLine = 1 << 20
