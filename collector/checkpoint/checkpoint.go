@@ -29,8 +29,8 @@ type Tensor struct {
 
 // File is a file that holds tensor bytes.
 type File struct {
-	Name string // relative to the checkpoint's folder, no separator in it
-	Size int64  // bytes
+	Name string `json:"name"`       // in the checkpoint's folder, no separator in it
+	Size int64  `json:"size_bytes"` // of the whole file
 }
 
 // Checkpoint is the index of a checkpoint on disk. Every tensor of it lies

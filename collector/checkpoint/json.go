@@ -204,7 +204,7 @@ func (s *scanner) skipTo(depth int) {
 		s.string()
 	default:
 		start := s.at
-		for s.at < len(s.b) && !bytes.ContainsRune([]byte(",]} \t\n\r"), rune(s.b[s.at])) {
+		for s.at < len(s.b) && bytes.IndexByte([]byte(",]} \t\n\r"), s.b[s.at]) < 0 {
 			s.at++
 		}
 		if !json.Valid(s.b[start:s.at]) {

@@ -126,8 +126,8 @@ func parseShardIndex(index []byte) (names []string, home []shard, err error) {
 		if _, ok := seen[h.file]; ok {
 			continue
 		}
-		if !isFileName(h.file) {
-			return nil, nil, corrupt("weight_map puts tensor %q into %q, which is not a file of the same folder", clip(h.tensor), clip(h.file))
+		if !isFileName(h.file) || !strings.HasSuffix(h.file, safeTensorsExt) {
+			return nil, nil, corrupt("weight_map puts tensor %q into %q, which is no .safetensors file of the same folder", clip(h.tensor), clip(h.file))
 		}
 		seen[h.file] = struct{}{}
 		names = append(names, h.file)

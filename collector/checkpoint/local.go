@@ -1,0 +1,255 @@
+package checkpoint
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+)
+
+// local is a model in a folder on this machine.
+type local struct {
+	dir    string
+	from   *Checkpoint
+	specs  []spec // as from.Tensors are numbered
+	source []sourceFile
+}
+
+// sourceFile tells whether a file is still the one that was read.
+type sourceFile struct {
+	Name    string `json:"name"`
+	Size    int64  `json:"size_bytes"`
+	ModTime int64  `json:"mtime_unix_ns"`
+}
+
+// openLocal reads the index of the checkpoint in dir.
+func openLocal(dir string) (*local, error) {
+	f, err := Detect(dir)
+	if err != nil {
+		return nil, err
+	}
+	c, err := Open(dir, f)
+	if err != nil {
+		return nil, err
+	}
+	if len(c.Tensors) == 0 {
+		return nil, fileError("read", dir, "the checkpoint has no tensors")
+	}
+	l := &local{dir: dir, from: c, specs: specsOf(c)}
+	for _, f := range c.Files {
+		seen, err := identify(dir, f.Name)
+		if err != nil {
+			return nil, err
+		}
+		l.source = append(l.source, seen)
+	}
+	for _, s := range l.sidecars() {
+		seen, err := identify(dir, s.name)
+		if err != nil {
+			return nil, err
+		}
+		l.source = append(l.source, seen)
+	}
+	return l, nil
+}
+
+// specsOf takes the places off a checkpoint's tensors and finds the tied ones.
+func specsOf(c *Checkpoint) []spec {
+	specs := make([]spec, len(c.Tensors))
+	for i, t := range c.Tensors {
+		specs[i] = spec{name: t.Name, dtype: t.DType, shape: t.Shape, stride: t.Stride, size: t.Size, tiedTo: -1}
+	}
+	for from := 0; from < len(specs); {
+		to := from + 1
+		for to < len(specs) && c.Tensors[from].Size > 0 && tied(c.Tensors[from], c.Tensors[to]) {
+			to++
+		}
+		keep := from
+		// Of tied names transformers drops the output's, and takes it from the
+		// embedding when it loads; a name that is left must not be that one.
+		for keep < to-1 && isHead(specs[keep].name) {
+			keep++
+		}
+		for i := from; i < to; i++ {
+			if i != keep {
+				specs[i].tiedTo = keep
+			}
+		}
+		from = to
+	}
+	return specs
+}
+
+// isHead says whether a tensor is the projection to the vocabulary.
+func isHead(name string) bool { return strings.HasSuffix(name, "lm_head.weight") }
+
+// identify looks at a file of the folder.
+func identify(dir, name string) (sourceFile, error) {
+	info, err := os.Stat(filepath.Join(dir, name))
+	if err != nil {
+		return sourceFile{}, fmt.Errorf("look at the model's files: %w", err)
+	}
+	return sourceFile{Name: name, Size: info.Size(), ModTime: info.ModTime().UnixNano()}, nil
+}
+
+// check says whether the model can be had at a type: only at its own, since
+// nothing is converted. It gives the name of that type, or "mixed".
+func (l *local) check(dtype string) (string, error) {
+	if dtype != AutoDType {
+		if _, err := ParseDType(dtype); err != nil {
+			return "", err
+		}
+	}
+	has := ""
+	for _, s := range l.specs {
+		if !s.dtype.Float() {
+			continue
+		}
+		if dtype != AutoDType && s.dtype.String() != dtype {
+			return "", fmt.Errorf("tensor %q in %s is %s: conversion to %s is not there yet, use --dtype auto or --dtype %s",
+				clip(s.name), l.dir, s.dtype, dtype, s.dtype)
+		}
+		switch has {
+		case "", s.dtype.String():
+			has = s.dtype.String()
+		default:
+			has = "mixed"
+		}
+	}
+	if has == "" {
+		has = l.specs[0].dtype.String()
+	}
+	return has, nil
+}
+
+// keepsFiles says whether the folder is what transformers opens, so that its
+// safetensors files can be taken as they are.
+func (l *local) keepsFiles() bool {
+	if l.from.Format != SafeTensors {
+		return false
+	}
+	if l.from.Files[0].Name == safeTensorsName {
+		return true
+	}
+	_, ok := copyOf(shardIndexName, filepath.Join(l.dir, shardIndexName))
+	return ok
+}
+
+// sidecars lists what goes along from the folder: the configuration and the
+// tokenizer.
+func (l *local) sidecars() []sidecar {
+	var list []sidecar
+	entries, err := os.ReadDir(l.dir)
+	if err != nil {
+		return nil // the folder was read a moment ago; what it lacks shows in the list
+	}
+	for _, e := range entries {
+		if !isSidecar(e.Name()) {
+			continue
+		}
+		if s, ok := copyOf(e.Name(), filepath.Join(l.dir, e.Name())); ok {
+			list = append(list, s)
+		}
+	}
+	return list
+}
+
+// isSidecar knows the names of the files that Hugging Face's libraries write
+// beside the tensors, and those that ServerlessLLM's loader adds.
+func isSidecar(name string) bool {
+	switch name {
+	case "config.json", "generation_config.json", "special_tokens_map.json", "added_tokens.json", "merges.txt",
+		"spiece.model", "sentencepiece.bpe.model", "no_split_modules.json", "tied_no_split_modules.json":
+		return true
+	}
+	if strings.HasSuffix(name, safeTensorsExt) {
+		return false
+	}
+	for _, prefix := range []string{"tokenizer", "vocab", "chat_template"} {
+		if strings.HasPrefix(name, prefix) {
+			return true
+		}
+	}
+	return false
+}
+
+// folder is a readable path that no other folder of this machine has.
+func (l *local) folder() string {
+	base := strings.Map(func(r rune) rune {
+		switch {
+		case 'a' <= r && r <= 'z', 'A' <= r && r <= 'Z', '0' <= r && r <= '9', r == '-', r == '_', r == '.':
+			return r
+		}
+		return '-'
+	}, filepath.Base(l.dir))
+	base = strings.TrimLeft(base, ".-")
+	if base == "" {
+		base = "model"
+	}
+	if len(base) > 100 {
+		base = base[:100]
+	}
+	return filepath.Join("local", fmt.Sprintf("%s-%08x", base, uint32(Checksum([]byte(l.dir)))))
+}
+
+// folderReader is a local model that is being read.
+type folderReader struct {
+	*local
+	files []*os.File
+}
+
+var _ source = (*folderReader)(nil)
+
+// open opens the folder's tensor files.
+func (l *local) open() (source, error) {
+	r := &folderReader{local: l}
+	for i := range l.from.Files {
+		f, err := os.Open(l.from.Path(i))
+		if err != nil {
+			r.close()
+			return nil, fmt.Errorf("read the model: %w", err)
+		}
+		r.files = append(r.files, f)
+	}
+	return r, nil
+}
+
+func (r *folderReader) tensors() []spec { return r.specs }
+
+// fill reads from the tensor's file, and lets go of the pages it read: a
+// model that is read once would otherwise push everything else out of memory.
+func (r *folderReader) fill(dst []byte, tensor int, off int64) error {
+	t := r.from.Tensors[tensor]
+	f := r.files[t.File]
+	at := t.Offset + off
+	if _, err := f.ReadAt(dst, at); err != nil {
+		return fmt.Errorf("read %s: %w", f.Name(), readAtError(err, r.from.Files[t.File].Size))
+	}
+	dropPages(f, at, int64(len(dst)))
+	return nil
+}
+
+// check refuses files that were changed since they were first looked at.
+func (r *folderReader) check(context.Context) error {
+	for _, before := range r.source {
+		now, err := identify(r.dir, before.Name)
+		if err != nil {
+			return err
+		}
+		if now != before {
+			return fileError("read", filepath.Join(r.dir, before.Name), "it was changed meanwhile: start again")
+		}
+	}
+	return nil
+}
+
+func (r *folderReader) close() error {
+	var first error
+	for _, f := range r.files {
+		if err := f.Close(); first == nil {
+			first = err
+		}
+	}
+	return first
+}

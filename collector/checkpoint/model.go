@@ -1,0 +1,182 @@
+package checkpoint
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+)
+
+// Where a model's weights come from.
+const (
+	SourceSynthetic = "synthetic" // made up, with the shapes of a published model
+	SourceLocal     = "local"     // a folder on this machine
+)
+
+// AutoDType asks for the types that a model has: those of a local folder's
+// files, or the one that a made-up model was published in.
+const AutoDType = "auto"
+
+// Model is what checkpoints are made of. Get one from Resolve.
+type Model struct {
+	Name   string // as recorded: synthetic/NAME, or the folder's absolute path
+	Source string // SourceSynthetic or SourceLocal
+
+	synthetic synthetic // if it is one
+	local     *local    // if it is one
+}
+
+// Resolve finds the model that a person named: synthetic/NAME, or a folder
+// that holds a checkpoint. A folder's index is read and checked.
+func Resolve(name string) (Model, error) {
+	if short, ok := strings.CutPrefix(name, syntheticPrefix); ok {
+		s, err := findSynthetic(short)
+		if err != nil {
+			return Model{}, err
+		}
+		return Model{Name: name, Source: SourceSynthetic, synthetic: s}, nil
+	}
+	dir, isPath, err := expand(name)
+	if err != nil {
+		return Model{}, err
+	}
+	if !isPath {
+		return Model{}, fmt.Errorf("model %q is neither a folder nor synthetic/NAME: models from the Hub are not there yet, download it and name its folder, or use one such as synthetic/opt-125m", clip(name))
+	}
+	l, err := openLocal(dir)
+	if err != nil {
+		return Model{}, err
+	}
+	return Model{Name: dir, Source: SourceLocal, local: l}, nil
+}
+
+// expand makes an absolute path of a name that is one: it begins as a path
+// does, or a folder of that name is there.
+func expand(name string) (dir string, isPath bool, err error) {
+	rest, home := strings.CutPrefix(name, "~/")
+	isPath = home || name == "~" || name == "." || name == ".." || filepath.IsAbs(name) ||
+		strings.HasPrefix(name, "./") || strings.HasPrefix(name, "../")
+	if !isPath {
+		info, err := os.Stat(name)
+		isPath = name != "" && err == nil && info.IsDir()
+	}
+	if !isPath {
+		return "", false, nil
+	}
+	if home || name == "~" {
+		folder, err := os.UserHomeDir()
+		if err != nil {
+			return "", true, fmt.Errorf("find the home folder of %s: %w", name, err)
+		}
+		name = folder
+		if home {
+			name = filepath.Join(folder, rest)
+		}
+	}
+	dir, err = filepath.Abs(name)
+	if err != nil {
+		return "", true, fmt.Errorf("find %s: %w", name, err)
+	}
+	return dir, true, nil
+}
+
+// Parameters is how many numbers the model has, tied tensors counted once.
+func (m Model) Parameters() int64 {
+	if m.Source == SourceSynthetic {
+		return m.synthetic.parameters
+	}
+	return distinctParameters(m.local.specs)
+}
+
+// Bytes is how large the distinct tensors are at a type, AutoDType included,
+// without headers and padding.
+func (m Model) Bytes(dtype string) (int64, error) {
+	specs, _, err := m.specs(dtype)
+	if err != nil {
+		return 0, err
+	}
+	var total int64
+	for _, s := range specs {
+		if s.tiedTo < 0 {
+			total += s.size
+		}
+	}
+	return total, nil
+}
+
+// specs is the model's tensors at a type, and that type's name.
+func (m Model) specs(dtype string) ([]spec, string, error) {
+	if m.Source == SourceLocal {
+		name, err := m.local.check(dtype)
+		return m.local.specs, name, err
+	}
+	d, err := m.synthetic.typed(dtype)
+	if err != nil {
+		return nil, "", err
+	}
+	return m.synthetic.specs(d), d.String(), nil
+}
+
+// typed is the element type that a made-up model gets.
+func (s synthetic) typed(dtype string) (DType, error) {
+	if dtype == AutoDType {
+		return s.dtype, nil
+	}
+	d, err := ParseDType(dtype)
+	if err != nil {
+		return 0, err
+	}
+	switch d {
+	case Float16, BFloat16, Float32:
+		return d, nil
+	}
+	return 0, fmt.Errorf("weights cannot be made up in %s: use float16, bfloat16 or float32", d)
+}
+
+// open gives the model's bytes at a type that specs has accepted.
+func (m Model) open(dtype string) (source, error) {
+	if m.Source == SourceLocal {
+		return m.local.open()
+	}
+	d, err := m.synthetic.typed(dtype)
+	if err != nil {
+		return nil, err
+	}
+	return newGenerator(m.synthetic, d), nil
+}
+
+// layout lays the model out in a format.
+func (m Model) layout(specs []spec, f Format, dtype string, o Options) (layout, error) {
+	var l layout
+	var err error
+	switch {
+	case f == SLLM:
+		l, err = layOutSLLM(specs, o.PartitionBytes)
+	case m.Source == SourceLocal && m.local.keepsFiles() && o.ShardBytes == defaultShardBytes:
+		l, err = layOutAsIs(m.local.from)
+	default:
+		l, err = layOutSafeTensors(specs, o.ShardBytes)
+	}
+	if err != nil {
+		return layout{}, fmt.Errorf("lay out %s as %s: %w", m.Name, f, err)
+	}
+	if m.Source == SourceLocal {
+		l.extras = append(l.extras, m.local.sidecars()...)
+		return l, nil
+	}
+	d, err := m.synthetic.typed(dtype)
+	if err != nil {
+		return layout{}, err
+	}
+	extras, err := m.synthetic.sidecars(d)
+	l.extras = append(l.extras, extras...)
+	return l, err
+}
+
+// folder is where the model's checkpoints lie under a storage path.
+func (m Model) folder() string {
+	if m.Source == SourceLocal {
+		return m.local.folder()
+	}
+	return filepath.FromSlash(m.Name)
+}

@@ -1,0 +1,37 @@
+package checkpoint
+
+import (
+	"os"
+	"path/filepath"
+	"testing"
+)
+
+// sparseReplica lays a model out with its true index and headers over files
+// with holes for tensors: as large as the model, without its bytes.
+func sparseReplica(t testing.TB, name string, f Format) string {
+	t.Helper()
+	m, err := Resolve(syntheticPrefix + name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir := t.TempDir()
+	p, err := m.Plan(dir, f, AutoDType, 1, Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, file := range p.layout.files {
+		path := filepath.Join(dir, file.name)
+		if err := os.WriteFile(path, file.head, 0o666); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.Truncate(path, file.size); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, e := range p.layout.extras {
+		if err := os.WriteFile(filepath.Join(dir, e.name), e.data, 0o666); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return dir
+}
