@@ -1,0 +1,160 @@
+package checkpoint
+
+import (
+	"bytes"
+	"encoding/binary"
+	"fmt"
+	"maps"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// fixture is a tensor of a test, written by code of its own rather than by
+// what it tests.
+type fixture struct {
+	name  string
+	dtype DType
+	shape []int64
+	data  []byte
+}
+
+// fixtures has every dtype, a scalar, tensors without elements, odd lengths
+// and names that JSON has to escape.
+func fixtures() []fixture {
+	r := rand.New(rand.NewPCG(1, 2))
+	make := func(name string, d DType, shape ...int64) fixture {
+		n, _ := denseBytes(shape, d)
+		data := bytes.Repeat([]byte{0}, int(n))
+		for i := range data {
+			data[i] = byte(r.Uint32())
+		}
+		return fixture{name, d, shape, data}
+	}
+	list := []fixture{
+		make("scalar", Float32),
+		make("empty", Float16, 0, 5),
+		make("empty.too", Int64, 3, 0, 1<<40),
+		make(`a "quoted" \ name`, Float16, 3, 3),
+		make("naïve <&> 名前", UInt8, 7),
+		make("../../etc/passwd", Int8, 13),
+		make("large", Float32, 1237, 1009),
+		make("", Bool, 1),
+	}
+	for _, d := range DTypes() {
+		list = append(list, make("of."+d.String(), d, 5, 3))
+	}
+	return list
+}
+
+// writeSafeTensors writes tensors one after another, the largest elements
+// first, as the format wants them.
+func writeSafeTensors(t testing.TB, path string, list []fixture) {
+	t.Helper()
+	list = slices.Clone(list)
+	slices.SortStableFunc(list, func(a, b fixture) int { return int(b.dtype.Size() - a.dtype.Size()) })
+	var entries []string
+	var data []byte
+	for _, f := range list {
+		begin := len(data)
+		data = append(data, f.data...)
+		shape := strings.ReplaceAll(fmt.Sprint(f.shape), " ", ",")
+		entries = append(entries, fmt.Sprintf(`%s:{"dtype":%q,"shape":%s,"data_offsets":[%d,%d]}`,
+			quoteJSON(f.name), f.dtype.SafeTensors(), shape, begin, len(data)))
+	}
+	writeRaw(t, path, `{"__metadata__":{"format":"pt"},`+strings.Join(entries, ",")+"}", data)
+}
+
+// quoteJSON quotes the names of fixtures.
+func quoteJSON(s string) string {
+	return `"` + strings.NewReplacer(`\`, `\\`, `"`, `\"`).Replace(s) + `"`
+}
+
+// writeRaw writes a safetensors file of any header.
+func writeRaw(t testing.TB, path, header string, data []byte) {
+	t.Helper()
+	b := binary.LittleEndian.AppendUint64(nil, uint64(len(header)))
+	b = append(append(b, header...), data...)
+	write(t, path, b)
+}
+
+// write writes a file.
+func write(t testing.TB, path string, b []byte) {
+	t.Helper()
+	if err := os.MkdirAll(filepath.Dir(path), 0o777); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(path, b, 0o666); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// content reads every tensor of a checkpoint.
+func content(t testing.TB, dir string, f Format) map[string]fixture {
+	t.Helper()
+	c, err := Open(dir, f)
+	if err != nil {
+		t.Fatal(err)
+	}
+	got := map[string]fixture{}
+	for _, tensor := range c.Tensors {
+		file, err := os.ReadFile(c.Path(tensor.File))
+		if err != nil {
+			t.Fatal(err)
+		}
+		got[tensor.Name] = fixture{tensor.Name, tensor.DType, tensor.Shape, file[tensor.Offset : tensor.Offset+tensor.Size]}
+	}
+	if len(got) != len(c.Tensors) {
+		t.Errorf("%s has %d tensors of %d names", dir, len(c.Tensors), len(got))
+	}
+	return got
+}
+
+// equalContent compares what a checkpoint holds with what it should.
+func equalContent(t testing.TB, got map[string]fixture, want []fixture) {
+	t.Helper()
+	if len(got) != len(want) {
+		t.Errorf("got %d tensors %q, want %d", len(got), slices.Sorted(maps.Keys(got)), len(want))
+	}
+	for _, w := range want {
+		g, ok := got[w.name]
+		if !ok {
+			t.Errorf("tensor %q is not there", w.name)
+			continue
+		}
+		if g.dtype != w.dtype || !slices.Equal(g.shape, w.shape) || !bytes.Equal(g.data, w.data) {
+			t.Errorf("tensor %q: got %s %v, %d bytes, want %s %v, %d bytes, or other bytes", w.name, g.dtype, g.shape, len(g.data), w.dtype, w.shape, len(w.data))
+		}
+	}
+}
+
+// planFor resolves and plans.
+func planFor(t testing.TB, model, storage string, f Format, dtype string, replicas int, o Options) Plan {
+	t.Helper()
+	m, err := Resolve(model)
+	if err != nil {
+		t.Fatal(err)
+	}
+	p, err := m.Plan(storage, f, dtype, replicas, o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return p
+}
+
+// names lists a folder.
+func names(t testing.TB, dir string) []string {
+	t.Helper()
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var list []string
+	for _, e := range entries {
+		list = append(list, e.Name())
+	}
+	return list
+}
