@@ -118,9 +118,7 @@ type Session struct {
 	SetupTimeS     *float64  `db:"setup_time_s"` // filling and pinning the pool, starting the device
 	PoolBytes      *int64    `db:"pool_bytes"`
 	PoolLocked     *bool     `db:"pool_locked"`
-	PoolHugePages  *bool     `db:"pool_huge_pages"`
 	PoolLockReason *string   `db:"pool_lock_reason"` // why the pool is not locked
-	ExitError      *string   `db:"exit_error"`       // how the worker ended, if not as told
 }
 
 // Load is one replica brought to the device once.

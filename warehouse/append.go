@@ -1,0 +1,224 @@
+package warehouse
+
+import (
+	"context"
+	"database/sql"
+	"database/sql/driver"
+	"errors"
+	"fmt"
+	"reflect"
+	"sync"
+	"time"
+
+	"github.com/duckdb/duckdb-go/v2"
+	"github.com/google/uuid"
+
+	"github.com/sllmq/sllmq/warehouse/record"
+)
+
+// Log appends to a warehouse, which it opens for the length of each append
+// only. It is for concurrent use.
+type Log struct {
+	path    string
+	options Options
+	mu      sync.Mutex // one append at a time within the process
+}
+
+// NewLog appends to the warehouse at path.
+func NewLog(path string, o Options) *Log {
+	o.ReadOnly = false
+	return &Log{path: path, options: o}
+}
+
+// Append adds all rows of the batch or none.
+func (l *Log) Append(ctx context.Context, b record.Batch) error {
+	return l.with(ctx, func(d *DB) error { return d.append(ctx, b) })
+}
+
+func (l *Log) with(ctx context.Context, do func(*DB) error) error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	d, err := Open(ctx, l.path, l.options)
+	if err != nil {
+		return err
+	}
+	return errors.Join(do(d), d.Close())
+}
+
+// rowsOf lists a batch's tables in the order in which they are written.
+func rowsOf(b record.Batch) []tableRows {
+	return []tableRows{
+		rows("machines", b.Machines), rows("runs", b.Runs), rows("sessions", b.Sessions), rows("loads", b.Loads),
+		rows("stages", b.Stages), rows("inferences", b.Inferences), rows("samples", b.Samples),
+		rows("io_trace", b.IOTraces), rows("rooflines", b.Rooflines),
+	}
+}
+
+// tableRows are rows for one table.
+type tableRows struct {
+	table string
+	kind  reflect.Type
+	rows  []any
+}
+
+func rows[T any](table string, all []T) tableRows {
+	t := tableRows{table: table, kind: reflect.TypeFor[T]()}
+	for _, row := range all {
+		t.rows = append(t.rows, row)
+	}
+	return t
+}
+
+func (d *DB) append(ctx context.Context, b record.Batch) error {
+	conn, err := d.db.Conn(ctx)
+	if err != nil {
+		return fmt.Errorf("append: %w", err)
+	}
+	defer conn.Close()
+	if _, err := conn.ExecContext(ctx, "BEGIN TRANSACTION"); err != nil {
+		return fmt.Errorf("append: %w", err)
+	}
+	err = write(ctx, conn, b)
+	if err == nil {
+		if _, err = conn.ExecContext(ctx, "COMMIT"); err != nil {
+			err = fmt.Errorf("append: %w", err)
+		}
+		return err
+	}
+	_, rollbackErr := conn.ExecContext(ctx, "ROLLBACK")
+	return errors.Join(err, rollbackErr)
+}
+
+func write(ctx context.Context, conn *sql.Conn, b record.Batch) error {
+	machines := b.Machines
+	b.Machines = nil
+	for _, m := range machines {
+		var there bool
+		if err := conn.QueryRowContext(ctx, "SELECT count(*) > 0 FROM machines WHERE machine_id = ?", m.ID).Scan(&there); err != nil {
+			return fmt.Errorf("look for machine %s: %w", m.ID, err)
+		}
+		if !there {
+			b.Machines = append(b.Machines, m)
+		}
+	}
+	for _, t := range rowsOf(b) {
+		if err := t.write(conn); err != nil {
+			return fmt.Errorf("append to %s: %w", t.table, err)
+		}
+	}
+	for _, end := range b.RunEnds {
+		result, err := conn.ExecContext(ctx, "UPDATE runs SET ended_at = ?, status = ?, error = ? WHERE run_id = ?", end.EndedAt, end.Status, end.Error, end.RunID)
+		if err != nil {
+			return fmt.Errorf("end run %s: %w", end.RunID, err)
+		}
+		if n, err := result.RowsAffected(); err != nil || n != 1 {
+			return fmt.Errorf("end run %s: there is no such run (%w)", end.RunID, err)
+		}
+	}
+	return nil
+}
+
+// write passes the rows to DuckDB's appender, within the connection's
+// transaction.
+func (t tableRows) write(conn *sql.Conn) error {
+	if len(t.rows) == 0 {
+		return nil
+	}
+	return conn.Raw(func(c any) error {
+		a, err := duckdb.NewAppenderFromConn(c.(driver.Conn), "", t.table)
+		if err != nil {
+			return err
+		}
+		for _, row := range t.rows {
+			values, err := valuesOf(reflect.ValueOf(row))
+			if err != nil {
+				return errors.Join(err, a.Close())
+			}
+			if err := a.AppendRow(values...); err != nil {
+				return errors.Join(err, a.Close())
+			}
+		}
+		return a.Close()
+	})
+}
+
+// uuids are the columns that hold a UUID; in the records they are text.
+var uuids = map[string]bool{"run_id": true, "collect_id": true, "roofline_id": true}
+
+// valuesOf are a record's fields as the appender takes them, in the order of
+// the table's columns, which is that of the fields.
+func valuesOf(row reflect.Value) ([]driver.Value, error) {
+	var values []driver.Value
+	for i := range row.NumField() {
+		column, field := row.Type().Field(i).Tag.Get("db"), row.Field(i)
+		if field.Kind() == reflect.Pointer {
+			if field.IsNil() {
+				values = append(values, nil)
+				continue
+			}
+			field = field.Elem()
+		}
+		switch v := field.Interface().(type) {
+		case string:
+			if !uuids[column] {
+				values = append(values, v)
+				continue
+			}
+			id, err := uuid.Parse(v)
+			if err != nil {
+				return nil, fmt.Errorf("column %s: %w", column, err)
+			}
+			values = append(values, duckdb.UUID(id))
+		case map[string]string:
+			m := duckdb.Map{}
+			for key, value := range v {
+				m[key] = value
+			}
+			values = append(values, m)
+		case time.Time:
+			values = append(values, v.UTC())
+		default:
+			values = append(values, v)
+		}
+	}
+	return values, nil
+}
+
+// EndLost marks as lost the runs of one machine that are said to run although
+// alive says that their collector does not, and returns how many.
+func (l *Log) EndLost(ctx context.Context, machineID string, alive func(pid int64, bootID string) bool) (int, error) {
+	lost := 0
+	err := l.with(ctx, func(d *DB) error {
+		dead, err := d.dead(ctx, machineID, alive)
+		if err != nil || len(dead) == 0 {
+			return err
+		}
+		var b record.Batch
+		for _, id := range dead {
+			b.RunEnds = append(b.RunEnds, record.RunEnd{RunID: id, EndedAt: time.Now().UTC(), Status: record.StatusLost, Error: new("the collector died")})
+		}
+		lost = len(dead)
+		return d.append(ctx, b)
+	})
+	return lost, err
+}
+
+func (d *DB) dead(ctx context.Context, machineID string, alive func(int64, string) bool) ([]string, error) {
+	rows, err := d.db.QueryContext(ctx, "SELECT run_id::VARCHAR, pid, boot_id FROM runs WHERE status = ? AND machine_id = ? AND pid IS NOT NULL AND boot_id IS NOT NULL", record.StatusRunning, machineID)
+	if err != nil {
+		return nil, fmt.Errorf("look for lost runs: %w", err)
+	}
+	defer rows.Close()
+	var ids []string
+	for rows.Next() {
+		var id, boot string
+		var pid int64
+		if err := rows.Scan(&id, &pid, &boot); err != nil {
+			return nil, fmt.Errorf("look for lost runs: %w", err)
+		}
+		if !alive(pid, boot) {
+			ids = append(ids, id)
+		}
+	}
+	return ids, rows.Err()
+}

@@ -1,0 +1,109 @@
+package warehouse
+
+import (
+	"context"
+	"embed"
+	"fmt"
+	"io/fs"
+	"strconv"
+	"strings"
+)
+
+//go:embed schema/*.sql
+var schemaFiles embed.FS
+
+// migration is one step of the schema; its number is its file's.
+type migration struct {
+	version int
+	name    string
+	sql     string
+}
+
+// migrations are the steps in order. Their numbers follow one another from 1.
+func migrations() ([]migration, error) {
+	names, err := fs.Glob(schemaFiles, "schema/*.sql")
+	if err != nil {
+		return nil, fmt.Errorf("list migrations: %w", err)
+	}
+	var steps []migration
+	for i, name := range names {
+		base := strings.TrimPrefix(name, "schema/")
+		number, _, _ := strings.Cut(base, "_")
+		version, err := strconv.Atoi(number)
+		if err != nil || version != i+1 {
+			return nil, fmt.Errorf("migration %s is not number %d", base, i+1)
+		}
+		text, err := schemaFiles.ReadFile(name)
+		if err != nil {
+			return nil, fmt.Errorf("read migration %s: %w", base, err)
+		}
+		steps = append(steps, migration{version, base, string(text)})
+	}
+	return steps, nil
+}
+
+// migrate brings the schema up to date, each step in a transaction of its own.
+// What only reads takes an older schema as it is.
+func (d *DB) migrate(ctx context.Context, readOnly bool) error {
+	steps, err := migrations()
+	if err != nil {
+		return err
+	}
+	version, err := d.schemaVersion(ctx)
+	if err != nil {
+		return err
+	}
+	if version > len(steps) {
+		return fmt.Errorf("%w: its schema is version %d and this program knows %d: update sllmq", ErrNewerSchema, version, len(steps))
+	}
+	if readOnly {
+		if version == 0 {
+			return fmt.Errorf("it is a DuckDB file and no warehouse: name another with --warehouse")
+		}
+		return nil
+	}
+	for _, step := range steps[version:] {
+		if err := d.apply(ctx, step); err != nil {
+			return fmt.Errorf("migrate with %s: %w", step.name, err)
+		}
+	}
+	return nil
+}
+
+// schemaVersion is the last step that was applied, 0 for an empty file.
+func (d *DB) schemaVersion(ctx context.Context) (int, error) {
+	var there bool
+	if err := d.db.QueryRowContext(ctx, "SELECT count(*) > 0 FROM duckdb_tables() WHERE table_name = 'schema_migrations'").Scan(&there); err != nil {
+		return 0, fmt.Errorf("look for the schema's version: %w", err)
+	}
+	if !there {
+		return 0, nil
+	}
+	var version int
+	if err := d.db.QueryRowContext(ctx, "SELECT coalesce(max(version), 0) FROM schema_migrations").Scan(&version); err != nil {
+		return 0, fmt.Errorf("read the schema's version: %w", err)
+	}
+	return version, nil
+}
+
+func (d *DB) apply(ctx context.Context, step migration) (err error) {
+	tx, err := d.db.BeginTx(ctx, nil)
+	if err != nil {
+		return err
+	}
+	defer tx.Rollback() //nolint:errcheck // after a commit there is nothing to roll back
+	if step.version == 1 {
+		const table = `CREATE TABLE schema_migrations (version INTEGER PRIMARY KEY, name VARCHAR NOT NULL, applied_at TIMESTAMPTZ NOT NULL);
+			COMMENT ON TABLE schema_migrations IS 'the steps that made this schema'`
+		if _, err := tx.ExecContext(ctx, table); err != nil {
+			return err
+		}
+	}
+	if _, err := tx.ExecContext(ctx, step.sql); err != nil {
+		return err
+	}
+	if _, err := tx.ExecContext(ctx, "INSERT INTO schema_migrations VALUES (?, ?, now())", step.version, step.name); err != nil {
+		return err
+	}
+	return tx.Commit()
+}

@@ -1,0 +1,242 @@
+// Package warehouse keeps measurements in one DuckDB file.
+//
+// DuckDB lets nobody else open a file that one process has open for writing,
+// not even to read. So a writer opens it for the length of an append and
+// closes it again, and whoever finds it locked waits for a moment.
+package warehouse
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"io/fs"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"time"
+
+	"github.com/duckdb/duckdb-go/v2"
+)
+
+// Sentinels that callers tell apart.
+var (
+	ErrNewerSchema = errors.New("the warehouse was written by a newer sllmq")
+	ErrNotDuckDB   = errors.New("not a DuckDB file")
+)
+
+// Options are how a warehouse is opened.
+type Options struct {
+	ReadOnly bool
+	LockWait time.Duration       // how long to wait for whoever has the file; 0: until the context ends
+	OnWait   func(holder string) // told once, after five seconds of waiting, who has the file
+	Warn     func(line string)   // told what people must know; nil: nobody is
+}
+
+// quietWait is how long a wait is not worth a word.
+const quietWait = 5 * time.Second
+
+// DB is an open warehouse.
+type DB struct {
+	db        *sql.DB
+	connector *duckdb.Connector
+}
+
+// SQL is the database underneath.
+func (d *DB) SQL() *sql.DB { return d.db }
+
+// Close closes the file, which writes what its log holds into it.
+func (d *DB) Close() error {
+	if err := errors.Join(d.db.Close(), d.connector.Close()); err != nil {
+		return fmt.Errorf("close the warehouse: %w", err)
+	}
+	return nil
+}
+
+// Open opens the warehouse at path, waiting while another process has it. For
+// writing, one that is not there is made, and its schema brought up to date.
+// One that is not there can't be read: that is fs.ErrNotExist.
+func Open(ctx context.Context, path string, o Options) (*DB, error) {
+	if err := check(path, o); err != nil {
+		return nil, err
+	}
+	begun, told := time.Now(), false
+	for pause := time.Millisecond; ; pause = min(2*pause, 20*time.Millisecond) {
+		d, err := open(ctx, path, o)
+		if err == nil {
+			return d, nil
+		}
+		holder, locked := lockHolder(err)
+		if !locked {
+			return nil, explain(path, err)
+		}
+		waited := time.Since(begun)
+		if o.LockWait > 0 && waited > o.LockWait {
+			return nil, fmt.Errorf("open warehouse %s: it is in use by %s: try again when that is done", path, holder)
+		}
+		if waited > quietWait && !told && o.OnWait != nil {
+			o.OnWait(fmt.Sprintf("waiting for warehouse %s, in use by %s", path, holder))
+			told = true
+		}
+		select {
+		case <-ctx.Done():
+			return nil, fmt.Errorf("open warehouse %s: it is in use by %s: %w", path, holder, ctx.Err())
+		case <-time.After(pause + rand.N(pause)):
+		}
+	}
+}
+
+// check finds what can be said better before DuckDB tries.
+func check(path string, o Options) error {
+	info, err := os.Stat(path)
+	switch {
+	case err == nil && info.IsDir():
+		return fmt.Errorf("open warehouse %s: it is a folder: name a .duckdb file", path)
+	case errors.Is(err, fs.ErrNotExist) && o.ReadOnly:
+		return fmt.Errorf("warehouse %s is not there: run sllmq collect first, or name one with --warehouse: %w", path, fs.ErrNotExist)
+	case errors.Is(err, fs.ErrNotExist):
+		if _, err := os.Stat(filepath.Dir(path)); err != nil {
+			return fmt.Errorf("open warehouse %s: folder %s is not there: make it first", path, filepath.Dir(path))
+		}
+	case err != nil:
+		return fmt.Errorf("open warehouse: %w", err)
+	}
+	return nil
+}
+
+func open(ctx context.Context, path string, o Options) (_ *DB, err error) {
+	if !o.ReadOnly {
+		if err := create(ctx, path); err != nil {
+			return nil, err
+		}
+	}
+	d, err := connect(path, o)
+	if err != nil && o.ReadOnly && !isLock(err) {
+		// A log that a killed writer left may have to be worked in by a writer
+		// before anyone can read.
+		if repaired := repair(ctx, path, o); repaired {
+			d, err = connect(path, o)
+		}
+	}
+	if err != nil && !isLock(err) && setAside(path, o) {
+		d, err = connect(path, o)
+	}
+	if err != nil {
+		return nil, err
+	}
+	if err := d.migrate(ctx, o.ReadOnly); err != nil {
+		return nil, errors.Join(err, d.Close())
+	}
+	return d, nil
+}
+
+func connect(path string, o Options) (*DB, error) {
+	mode := "READ_WRITE"
+	if o.ReadOnly {
+		mode = "READ_ONLY"
+	}
+	// Extensions are not looked for: what is not linked in would come over the
+	// network.
+	dsn := path + "?access_mode=" + mode + "&autoinstall_known_extensions=false&autoload_known_extensions=false"
+	connector, err := duckdb.NewConnector(dsn, nil)
+	if err != nil {
+		return nil, err
+	}
+	db := sql.OpenDB(connector)
+	if _, err := db.Exec("SET GLOBAL TimeZone = 'UTC'"); err != nil {
+		return nil, errors.Join(err, db.Close(), connector.Close())
+	}
+	return &DB{db: db, connector: connector}, nil
+}
+
+// create makes a warehouse that is not there under another name and links it
+// into place, so that no other process ever sees half of one.
+func create(ctx context.Context, path string) error {
+	if info, err := os.Stat(path); err == nil && info.Size() > 0 {
+		return nil
+	}
+	dir, err := os.MkdirTemp(filepath.Dir(path), ".sllmq-new-*")
+	if err != nil {
+		return err
+	}
+	temp := filepath.Join(dir, "new.duckdb")
+	d, err := connect(temp, Options{})
+	if err == nil {
+		err = errors.Join(d.migrate(ctx, false), d.Close())
+	}
+	if err == nil {
+		if err = os.Link(temp, path); errors.Is(err, fs.ErrExist) {
+			err = nil // another process was faster
+		}
+	}
+	return errors.Join(err, os.RemoveAll(dir))
+}
+
+// repair opens the file for writing once, which works its log in.
+func repair(ctx context.Context, path string, o Options) bool {
+	if _, err := os.Stat(walPath(path)); err != nil {
+		return false
+	}
+	o.ReadOnly = false
+	d, err := connect(path, o)
+	return err == nil && d.Close() == nil
+}
+
+func walPath(path string) string { return path + ".wal" }
+
+// setAside renames a log that DuckDB can't read, so that what was in the file
+// before can be; nothing is deleted.
+func setAside(path string, o Options) bool {
+	wal := walPath(path)
+	if _, err := os.Stat(wal); err != nil {
+		return false
+	}
+	aside := wal + ".torn-" + time.Now().UTC().Format("20060102T150405.000000000Z")
+	if os.Rename(wal, aside) != nil {
+		return false
+	}
+	if o.Warn != nil {
+		o.Warn(fmt.Sprintf("the log of warehouse %s is torn and was set aside as %s; what was appended before is there, the append under way was lost", path, aside))
+	}
+	return true
+}
+
+// lockText is how DuckDB says who has a file:
+//
+//	Could not set lock on file "x": Conflicting lock is held in /usr/bin/sllmq (PID 12)
+var lockText = regexp.MustCompile(`Conflicting lock is held in (.*?) ?\(PID (\d+)\)`)
+
+func isLock(err error) bool { return strings.Contains(err.Error(), "Could not set lock") }
+
+func lockHolder(err error) (holder string, locked bool) {
+	if !isLock(err) {
+		return "", false
+	}
+	m := lockText.FindStringSubmatch(err.Error())
+	if m == nil {
+		return "another process", true
+	}
+	return fmt.Sprintf("process %s (%s)", m[2], m[1]), true
+}
+
+// explain makes one line of what DuckDB says.
+func explain(path string, err error) error {
+	text := err.Error()
+	switch {
+	case errors.Is(err, ErrNewerSchema):
+		return fmt.Errorf("open warehouse %s: %w", path, err)
+	case strings.Contains(text, "not a valid DuckDB"), strings.Contains(text, "No magic bytes"):
+		return fmt.Errorf("open warehouse %s: %w: name another with --warehouse", path, ErrNotDuckDB)
+	case strings.Contains(text, "ermission denied"), strings.Contains(text, "read-only file system"), strings.Contains(text, "Read-only file system"):
+		return fmt.Errorf("open warehouse %s: this user may not write there: name another with --warehouse", path)
+	}
+	return fmt.Errorf("open warehouse %s: %w", path, &oneLine{err})
+}
+
+// oneLine is an error whose text has been put on one line.
+type oneLine struct{ err error }
+
+func (e *oneLine) Error() string { return strings.Join(strings.Fields(e.err.Error()), " ") }
+func (e *oneLine) Unwrap() error { return e.err }
