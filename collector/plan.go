@@ -6,8 +6,7 @@ import (
 	"path/filepath"
 	"time"
 
-	checkpoint "github.com/sllmq/sllmq/collector/ckpt"
-	"github.com/sllmq/sllmq/collector/pool"
+	"github.com/sllmq/sllmq/collector/checkpoint"
 	"github.com/sllmq/sllmq/collector/probe"
 	"github.com/sllmq/sllmq/collector/worker"
 )
@@ -237,9 +236,8 @@ func (c Config) fitMemory(open *worker.Open, made checkpoint.Plan, pair techniqu
 		limit = room / c.ChunkBytes * c.ChunkBytes
 		notes = append(notes, fmt.Sprintf("the pool is lowered from %s to %s, which is what this machine can give", FormatSize(c.PoolBytes), ApproxSize(limit)))
 	}
-	// The real checkpoint may have more files than one; a chunk never spans
-	// two, so each may leave one partly empty.
-	one := pool.Chunks(made.FileSizes(), c.ChunkBytes) * c.ChunkBytes
+	// A chunk never spans two files, so each may leave one partly empty.
+	one := ((made.ReplicaBytes+c.ChunkBytes-1)/c.ChunkBytes + int64(made.Files) - 1) * c.ChunkBytes
 	if one > limit {
 		return nil, fmt.Errorf("%s takes %s of pool in chunks of %s, and the pool has %s: give a larger --mem-pool-size, or a smaller model",
 			made.Model.Name, ApproxSize(one), FormatSize(c.ChunkBytes), ApproxSize(limit))
@@ -250,9 +248,7 @@ func (c Config) fitMemory(open *worker.Open, made checkpoint.Plan, pair techniqu
 		replicas = int64(c.Replicas)
 	}
 	open.PoolBytes = limit
-	if one == 0 {
-		open.PoolBytes = c.ChunkBytes
-	} else if limit/one >= replicas {
+	if limit/one >= replicas {
 		open.PoolBytes = one * replicas
 	}
 	if lockable := probe.LockableMemory(); lockable >= 0 && lockable < open.PoolBytes {

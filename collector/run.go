@@ -10,7 +10,7 @@ import (
 
 	"github.com/google/uuid"
 
-	checkpoint "github.com/sllmq/sllmq/collector/ckpt"
+	"github.com/sllmq/sllmq/collector/checkpoint"
 	"github.com/sllmq/sllmq/collector/probe"
 	"github.com/sllmq/sllmq/warehouse/record"
 )
@@ -197,6 +197,7 @@ func (b *benchmark) newRun(arm Arm) (*run, error) {
 		PageCache:       &arm.PageCache,
 		ReplicaMode:     new("copy"),
 		CheckpointBytes: &arm.Checkpoint.ReplicaBytes,
+		CheckpointFiles: new(int64(arm.Checkpoint.Files)),
 		Tensors:         new(int64(arm.Checkpoint.Tensors)),
 		StoragePath:     &c.StoragePath,
 		Version:         &b.host.Version,

@@ -8,7 +8,7 @@ import (
 	"slices"
 	"strings"
 
-	checkpoint "github.com/sllmq/sllmq/collector/ckpt"
+	"github.com/sllmq/sllmq/collector/checkpoint"
 	"github.com/sllmq/sllmq/collector/device"
 	"github.com/sllmq/sllmq/collector/stage"
 )

@@ -4,7 +4,7 @@ import (
 	"context"
 	"fmt"
 
-	checkpoint "github.com/sllmq/sllmq/collector/ckpt"
+	"github.com/sllmq/sllmq/collector/checkpoint"
 	"github.com/sllmq/sllmq/collector/device"
 	"github.com/sllmq/sllmq/collector/pool"
 	"github.com/sllmq/sllmq/collector/stage"

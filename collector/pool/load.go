@@ -7,7 +7,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
-	checkpoint "github.com/sllmq/sllmq/collector/ckpt"
+	"github.com/sllmq/sllmq/collector/checkpoint"
 	"github.com/sllmq/sllmq/collector/directio"
 	"github.com/sllmq/sllmq/collector/stage"
 )
@@ -62,15 +62,6 @@ func (p *Pool) cut(c *checkpoint.Checkpoint) []slice {
 		}
 	}
 	return slices
-}
-
-// Chunks is how many chunks of chunkBytes a checkpoint takes.
-func Chunks(fileSizes []int64, chunkBytes int64) int64 {
-	var n int64
-	for _, size := range fileSizes {
-		n += (size + chunkBytes - 1) / chunkBytes
-	}
-	return n
 }
 
 func openFiles(c *checkpoint.Checkpoint, hit bool, clock *stage.Timeline) (files []*directio.File, direct bool, err error) {

@@ -8,7 +8,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
-	checkpoint "github.com/sllmq/sllmq/collector/ckpt"
+	"github.com/sllmq/sllmq/collector/checkpoint"
 	"github.com/sllmq/sllmq/collector/loader"
 )
 

@@ -1,0 +1,356 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	"github.com/sllmq/sllmq/collector"
+	"github.com/sllmq/sllmq/collector/probe"
+	"github.com/sllmq/sllmq/queries"
+	"github.com/sllmq/sllmq/warehouse"
+)
+
+// collectOptions are the flags of collect that are not fields of the
+// collector's own configuration.
+type collectOptions struct {
+	config        collector.Config
+	poolSize      sizeValue
+	chunkSize     sizeValue
+	tags          []string
+	resultsPath   string
+	generatePlots bool
+	keepAlive     bool
+	dryRun        bool
+}
+
+// referenceFlags are those of ServerlessLLM's benchmark scripts, which read
+// each from an environment variable of the same name; ours are read with
+// SLLMQ_ before it.
+var referenceFlags = []string{"model-name", "num-replicas", "mem-pool-size", "benchmark-type", "storage-path", "results-path", "generate-plots", "keep-alive"}
+
+const collectExample = `  # Both formats of a made-up model, five cold loads each
+  sllmq collect --model-name synthetic/opt-125m --num-replicas 5 --storage-path ./models
+
+  # A matrix: two models, cold and cached, three sessions that take turns
+  sllmq collect --model-name synthetic/opt-125m,synthetic/qwen3-0.6b \
+    --benchmark-type random,cached --num-replicas 5 --sessions 3 --storage-path ./models
+
+  # What would it write and take?
+  sllmq collect --model-name ./my-model --storage-path ./models --dry-run`
+
+func newCollectCommand(env *environment) *cobra.Command {
+	o := collectOptions{config: collector.DefaultConfig()}
+	c := &cobra.Command{
+		Use:     "collect",
+		Short:   "Measure how fast checkpoints load, and keep every measurement",
+		Example: collectExample,
+		Args:    noArguments,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if err := o.fromEnvironment(cmd.Flags(), env.getenv); err != nil {
+				return err
+			}
+			return o.run(cmd.Context(), env)
+		},
+	}
+	o.addFlags(c.Flags())
+	return c
+}
+
+func (o *collectOptions) addFlags(f *pflag.FlagSet) {
+	c := &o.config
+	o.poolSize = sizeValue{&c.PoolBytes}
+	o.chunkSize = sizeValue{&c.ChunkBytes}
+	f.StringSliceVar(&c.Models, "model-name", c.Models, "models: synthetic/NAME or a local folder (several with commas)")
+	f.IntVar(&c.Replicas, "num-replicas", c.Replicas, "replicas on disk for random; counted loads for cached")
+	f.Var(&o.poolSize, "mem-pool-size", "host memory for the pool")
+	f.StringSliceVar(&c.BenchmarkTypes, "benchmark-type", c.BenchmarkTypes, "random (cold) and cached")
+	f.StringVar(&c.StoragePath, "storage-path", c.StoragePath, "folder for the replicas, on the storage to be measured")
+	f.StringVar(&o.resultsPath, "results-path", "/results", "folder for summary.txt, summary.json and benchmark.log (the default only if it exists)")
+	f.BoolVar(&o.generatePlots, "generate-plots", false, "draw the results")
+	f.BoolVar(&o.keepAlive, "keep-alive", false, "stay when done, until a signal comes (for pods)")
+	f.StringSliceVar(&c.Formats, "format", nil, "safetensors and sllm (default: both)")
+	f.StringSliceVar(&c.Loaders, "loader", nil, "mmap, mmap-parallel, pool, raw (default: mmap-parallel for safetensors, pool for sllm)")
+	f.StringSliceVar(&c.Devices, "device", c.Devices, "where the weights go: host")
+	f.StringVar(&c.DType, "dtype", c.DType, "type of the weights; auto keeps a folder's own")
+	f.IntVar(&c.Threads, "num-thread", c.Threads, "threads of the pool and raw loaders")
+	f.Var(&o.chunkSize, "chunk-size", "chunk of the pool, and request of raw")
+	f.StringVar(&c.PageCache, "page-cache", "", "before each load: drop or keep the replica's pages (default: drop for random, keep for cached)")
+	f.StringVar(&c.Verify, "verify", c.Verify, "hold tensors against their checksums after the first load of each replica, all or none")
+	f.Int64Var(&c.Seed, "seed", c.Seed, "of the order of the loads")
+	f.IntVar(&c.Sessions, "sessions", c.Sessions, "worker processes for each run; formats take turns")
+	f.DurationVar(&c.LoadTimeout, "load-timeout", 0, "when a load is taken for hung (default: by its size)")
+	f.StringArrayVar(&o.tags, "tag", nil, "KEY=VALUE to find the runs by (repeatable)")
+	f.BoolVar(&o.dryRun, "dry-run", false, "print the plan and do nothing")
+}
+
+// sizeValue is a flag that holds a size in bytes.
+type sizeValue struct{ bytes *int64 }
+
+var _ pflag.Value = (*sizeValue)(nil)
+
+func (v *sizeValue) String() string {
+	if v.bytes == nil {
+		return ""
+	}
+	return collector.FormatSize(*v.bytes)
+}
+
+func (v *sizeValue) Set(s string) (err error) {
+	n, err := collector.ParseSize(s)
+	if err == nil {
+		*v.bytes = n
+	}
+	return err
+}
+
+func (v *sizeValue) Type() string { return "size" }
+
+// fromEnvironment sets the flags that were not given from their variables.
+func (o *collectOptions) fromEnvironment(f *pflag.FlagSet, getenv func(string) string) error {
+	var errs []error
+	f.VisitAll(func(flag *pflag.Flag) {
+		name := strings.ToUpper(strings.ReplaceAll(flag.Name, "-", "_"))
+		if !slices.Contains(referenceFlags, flag.Name) {
+			name = "SLLMQ_" + name
+		}
+		value := getenv(name)
+		if flag.Changed || value == "" || flag.Name == "help" || flag.Name == "debug" || flag.Name == "warehouse" {
+			return
+		}
+		if err := f.Set(flag.Name, value); err != nil {
+			errs = append(errs, &usageError{fmt.Errorf("environment variable %s: %w", name, err)})
+		}
+	})
+	o.config.PoolAsked = f.Changed("mem-pool-size")
+	if !f.Changed("results-path") {
+		if info, err := os.Stat(o.resultsPath); err != nil || !info.IsDir() {
+			o.resultsPath = ""
+		}
+	}
+	tags, err := parseTags(o.tags)
+	o.config.Tags = tags
+	return errors.Join(append(errs, err)...)
+}
+
+func (o *collectOptions) run(ctx context.Context, env *environment) error {
+	if o.generatePlots {
+		return &usageError{errors.New("--generate-plots is not there yet: leave it out and draw from sllmq summary --format csv")}
+	}
+	plan, err := collector.NewPlan(o.config)
+	var usage *collector.UsageError
+	if errors.As(err, &usage) {
+		return &usageError{err}
+	}
+	if err != nil {
+		return err
+	}
+	if o.dryRun {
+		return writePlan(env.stdout, plan, env.warehouse)
+	}
+	log, err := o.openLog()
+	if err != nil {
+		return err
+	}
+	result, err := o.collect(ctx, env, plan, log)
+	if closeErr := log.close(); err == nil {
+		err = closeErr
+	}
+	if err != nil {
+		return err
+	}
+	if o.keepAlive && !result.Interrupted {
+		fmt.Fprintln(env.stderr, "done; staying until a signal comes (--keep-alive)")
+		<-ctx.Done()
+	} else if result.Interrupted {
+		return errInterrupted
+	}
+	if result.Failed > 0 {
+		return &partialError{failed: result.Failed, loads: result.Loads}
+	}
+	return nil
+}
+
+// collect carries the plan out and says what came of it.
+func (o *collectOptions) collect(ctx context.Context, env *environment, plan collector.Plan, log *benchmarkLog) (collector.Result, error) {
+	self, err := os.Executable()
+	if err != nil {
+		return collector.Result{}, fmt.Errorf("find this program, to run workers: %w", err)
+	}
+	progress := newProgress(env.stderr, log.writer())
+	options := env.warehouseOptions()
+	options.OnWait = progress.Note
+	sink := warehouse.NewLog(env.warehouse, options)
+	// The warehouse is tried before the first byte is prepared.
+	if err := o.endLost(ctx, sink, progress); err != nil {
+		return collector.Result{}, err
+	}
+	result, err := collector.Run(ctx, plan, sink, progress, collector.Host{
+		WorkerCommand: []string{self, "worker"},
+		Version:       version(),
+		CommandLine:   strings.Join(env.args, " "),
+	})
+	if err != nil {
+		return result, err
+	}
+	if result.Loads == 0 {
+		return result, nil
+	}
+	// The answer is wanted after an interruption too.
+	return result, o.report(context.WithoutCancel(ctx), env, result)
+}
+
+// endLost marks the runs of collectors that died on this machine.
+func (o *collectOptions) endLost(ctx context.Context, sink *warehouse.Log, progress *progress) error {
+	machine, err := probe.Machine(o.config.StoragePath)
+	if err != nil {
+		return err
+	}
+	boot := probe.BootID()
+	lost, err := sink.EndLost(ctx, machine.ID, func(pid int64, bootID string) bool {
+		_, err := os.Stat(filepath.Join("/proc", strconv.FormatInt(pid, 10)))
+		return bootID == boot && err == nil
+	})
+	if lost > 0 {
+		progress.Note(fmt.Sprintf("%d runs of a collector that died are marked lost; their loads are kept", lost))
+	}
+	return err
+}
+
+// report prints the summary of what was collected, and writes it to the
+// results folder.
+func (o *collectOptions) report(ctx context.Context, env *environment, result collector.Result) error {
+	options := env.warehouseOptions()
+	options.ReadOnly = true
+	db, err := warehouse.Open(ctx, env.warehouse, options)
+	if err != nil {
+		return err
+	}
+	filter := queries.Filter{Collects: []string{result.CollectID}}
+	rows, err := queries.Summary(ctx, db.SQL(), filter)
+	if err = errors.Join(err, db.Close()); err != nil {
+		return err
+	}
+	if err := writeSummary(env.stdout, rows); err != nil {
+		return err
+	}
+	fmt.Fprintf(env.stdout, "\nGo on with: sllmq sql%s \"select format, replica, loading_time_s, source_tier from load_facts where collect_id = '%s'\"\n",
+		warehouseFlag(env), result.CollectID)
+	if o.resultsPath == "" {
+		return nil
+	}
+	if err := writeFile(filepath.Join(o.resultsPath, "summary.txt"), func(w io.Writer) error {
+		return writeSummary(w, rows)
+	}); err != nil {
+		return err
+	}
+	return writeFile(filepath.Join(o.resultsPath, "summary.json"), func(w io.Writer) error {
+		return writeSummaryJSON(w, rows)
+	})
+}
+
+// warehouseFlag is what has to stand in a command for it to read what this one
+// wrote.
+func warehouseFlag(env *environment) string {
+	if env.warehouse == defaultWarehouse {
+		return ""
+	}
+	return " --warehouse " + env.warehouse
+}
+
+// writeFile puts a file in place whole or not at all.
+func writeFile(path string, write func(io.Writer) error) error {
+	f, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+"-*")
+	if err != nil {
+		return fmt.Errorf("write %s: %w", path, err)
+	}
+	err = errors.Join(write(f), f.Chmod(0o644), f.Sync(), f.Close())
+	if err == nil {
+		err = os.Rename(f.Name(), path)
+	}
+	if err != nil {
+		return fmt.Errorf("write %s: %w", path, errors.Join(err, os.Remove(f.Name())))
+	}
+	return nil
+}
+
+// benchmarkLog is benchmark.log of the results folder, or nothing.
+type benchmarkLog struct{ f *os.File }
+
+func (o *collectOptions) openLog() (*benchmarkLog, error) {
+	if o.resultsPath == "" {
+		return &benchmarkLog{}, nil
+	}
+	if err := os.MkdirAll(o.resultsPath, 0o755); err != nil {
+		return nil, fmt.Errorf("make --results-path: %w", err)
+	}
+	f, err := os.OpenFile(filepath.Join(o.resultsPath, "benchmark.log"), os.O_WRONLY|os.O_CREATE|os.O_APPEND, 0o644)
+	if err != nil {
+		return nil, fmt.Errorf("open the log: %w", err)
+	}
+	return &benchmarkLog{f}, nil
+}
+
+func (l *benchmarkLog) writer() io.Writer {
+	if l.f == nil {
+		return nil
+	}
+	return l.f
+}
+
+func (l *benchmarkLog) close() error {
+	if l.f == nil {
+		return nil
+	}
+	return l.f.Close()
+}
+
+// writePlan prints what collect would do.
+func writePlan(w io.Writer, p collector.Plan, warehousePath string) error {
+	out := bufio.NewWriter(w)
+	c := p.Config
+	fmt.Fprintf(out, "warehouse   %s\nstorage     %s (%s free, %s to be written)\norder       seed %d\nloads       %d in all\n",
+		warehousePath, c.StoragePath, collector.ApproxSize(p.FreeBytes), collector.ApproxSize(p.MissingBytes()), c.Seed, p.Loads())
+	if len(c.Tags) > 0 {
+		fmt.Fprint(out, "tags       ")
+		for _, k := range slices.Sorted(maps.Keys(c.Tags)) {
+			fmt.Fprintf(out, " %s=%s", k, c.Tags[k])
+		}
+		fmt.Fprintln(out)
+	}
+	fmt.Fprintln(out, "\ncheckpoints")
+	for _, made := range p.Checkpoints {
+		fmt.Fprintf(out, "  %s %s %s: %d replicas of %s in %d tensors, %s to be written\n", made.Model.Name, made.Format, made.DType,
+			len(made.Dirs), collector.ApproxSize(made.ReplicaBytes), made.Tensors, collector.ApproxSize(made.MissingBytes))
+	}
+	fmt.Fprintln(out, "\nruns, in order")
+	for _, group := range p.Groups {
+		for _, arm := range group {
+			fmt.Fprintf(out, "  %s %s %s by %s to %s, pages %s: %d sessions of %d loads, device %s, pool %s\n",
+				arm.Checkpoint.Model.Name, arm.BenchmarkType, arm.Worker.Format, arm.Loader, arm.Device, pastTense(arm.PageCache),
+				len(arm.Sessions), len(arm.Sessions[0]), collector.ApproxSize(arm.Worker.DeviceBytes), collector.ApproxSize(arm.Worker.PoolBytes))
+		}
+	}
+	for _, n := range p.Notes {
+		fmt.Fprintln(out, "note:", n)
+	}
+	return out.Flush()
+}
+
+func pastTense(pageCache string) string {
+	if pageCache == collector.PageCacheDrop {
+		return "dropped"
+	}
+	return "kept"
+}

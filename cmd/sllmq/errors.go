@@ -1,0 +1,84 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"syscall"
+
+	"github.com/spf13/cobra"
+)
+
+// Exit codes.
+const (
+	exitDone        = 0
+	exitFailed      = 1
+	exitUsage       = 2
+	exitPartial     = 3 // some loads failed; their rows are kept
+	exitInterrupted = 130
+)
+
+// usageError is a command line that can't be meant.
+type usageError struct{ err error }
+
+func (e *usageError) Error() string { return e.err.Error() }
+func (e *usageError) Unwrap() error { return e.err }
+
+// partialError says that some loads failed.
+type partialError struct{ failed, loads int }
+
+func (e *partialError) Error() string {
+	return fmt.Sprintf("%d of %d loads failed; their errors are in load_facts", e.failed, e.loads)
+}
+
+// errInterrupted says that a signal ended the command.
+var errInterrupted = errors.New("interrupted; what was measured is kept")
+
+// exitCode says what went wrong, in one line, and which code that is.
+func exitCode(env *environment, cmd *cobra.Command, err error) int {
+	var usage *usageError
+	var partial *partialError
+	switch {
+	case err == nil:
+		return exitDone
+	case errors.Is(err, syscall.EPIPE):
+		return exitDone // whoever read has had enough
+	case errors.As(err, &usage), strings.HasPrefix(err.Error(), "unknown command"):
+		env.complain(err)
+		env.say("run '" + cmd.CommandPath() + " --help' for what there is")
+		return exitUsage
+	case errors.As(err, &partial):
+		env.complain(err)
+		return exitPartial
+	case errors.Is(err, errInterrupted), errors.Is(err, context.Canceled):
+		env.complain(errInterrupted)
+		return exitInterrupted
+	default:
+		env.complain(err)
+		return exitFailed
+	}
+}
+
+// complain puts an error on one line; with --debug, its chain below it.
+func (env *environment) complain(err error) {
+	env.say("sllmq: " + strings.Join(strings.Fields(err.Error()), " "))
+	if !env.debug {
+		return
+	}
+	for e := err; e != nil; e = errors.Unwrap(e) {
+		env.say(fmt.Sprintf("  %T: %v", e, e))
+	}
+}
+
+// say writes a line to people. If they can't be reached there is nobody to
+// tell.
+func (env *environment) say(line string) { fmt.Fprintln(env.stderr, line) }
+
+// noArguments refuses what stands behind the flags.
+func noArguments(_ *cobra.Command, args []string) error {
+	if len(args) == 0 {
+		return nil
+	}
+	return &usageError{fmt.Errorf("%q is one argument too many; a flag that is on or off takes its value after =", args[0])}
+}

@@ -1,0 +1,98 @@
+// Sllmq measures how fast LLM checkpoints load, keeps every measurement in a
+// DuckDB warehouse, and answers questions about them.
+package main
+
+import (
+	"context"
+	"io"
+	"os"
+	"os/signal"
+	"syscall"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/sllmq/sllmq/warehouse"
+)
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	os.Exit(run(ctx, &environment{args: os.Args, stdin: os.Stdin, stdout: os.Stdout, stderr: os.Stderr, getenv: os.Getenv}))
+}
+
+// environment is what a command sees of the world.
+type environment struct {
+	args   []string // the program's name first
+	stdin  io.Reader
+	stdout io.Writer
+	stderr io.Writer
+	getenv func(string) string
+
+	// Flags that every command has.
+	warehouse string
+	debug     bool
+}
+
+const (
+	defaultWarehouse  = "sllmq.duckdb"
+	warehouseVariable = "SLLMQ_WAREHOUSE"
+)
+
+// run runs the command line and returns its exit code.
+func run(ctx context.Context, env *environment) int {
+	root := newRootCommand(env)
+	root.SetArgs(env.args[1:])
+	cmd, err := root.ExecuteContextC(ctx)
+	return exitCode(env, cmd, err)
+}
+
+func newRootCommand(env *environment) *cobra.Command {
+	root := &cobra.Command{
+		Use:   "sllmq",
+		Short: "Measure how fast LLM checkpoints load, and ask about it in SQL",
+		Long: `sllmq measures how fast LLM checkpoints come from storage into the memory of a
+device, in ServerlessLLM's SLLM format and in SafeTensors, keeps every
+measurement in one DuckDB file, and answers with SQL, summaries and Parquet.`,
+		Example: `  sllmq collect --model-name synthetic/opt-125m --num-replicas 5 --storage-path ./models
+  sllmq summary
+  sllmq sql "select format, median(loading_time_s) from load_facts group by format"`,
+		SilenceErrors: true,
+		SilenceUsage:  true,
+		Args:          noArguments,
+		RunE:          func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+	}
+	root.SetIn(env.stdin)
+	root.SetOut(env.stdout)
+	root.SetErr(env.stderr)
+	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return &usageError{err} })
+	flags := root.PersistentFlags()
+	warehousePath := env.getenv(warehouseVariable)
+	if warehousePath == "" {
+		warehousePath = defaultWarehouse
+	}
+	flags.StringVar(&env.warehouse, "warehouse", warehousePath, "DuckDB file of the measurements ($"+warehouseVariable+")")
+	flags.BoolVar(&env.debug, "debug", false, "say more about errors")
+	root.AddCommand(
+		newCollectCommand(env), newSQLCommand(env), newSummaryCommand(env), newRunsCommand(env),
+		newVersionCommand(env), newWorkerCommand(env),
+	)
+	return root
+}
+
+// warehouseOptions are how every command opens the warehouse: it says who has
+// it when it has to wait, and what was wrong with it.
+func (env *environment) warehouseOptions() warehouse.Options {
+	return warehouse.Options{
+		LockWait: 5 * time.Minute,
+		OnWait:   env.say,
+		Warn:     env.say,
+	}
+}
+
+// open opens the warehouse to read it.
+func (env *environment) open(ctx context.Context) (*warehouse.DB, error) {
+	o := env.warehouseOptions()
+	o.ReadOnly = true
+	return warehouse.Open(ctx, env.warehouse, o)
+}

@@ -1,0 +1,173 @@
+package main
+
+import (
+	"bufio"
+	"encoding/json"
+	"fmt"
+	"io"
+	"strings"
+
+	"github.com/sllmq/sllmq/queries"
+)
+
+// writeSummary prints the reference's table: for each model and benchmark
+// type the formats' loading times, the speedup, and the inference where there
+// is one. Lines fit 80 columns.
+func writeSummary(w io.Writer, rows []queries.SummaryRow) error {
+	out := bufio.NewWriter(w)
+	if len(rows) == 0 {
+		fmt.Fprintln(out, "no loads")
+	}
+	for i, block := range blocks(rows) {
+		if i > 0 {
+			fmt.Fprintln(out)
+		}
+		writeBlock(out, block)
+	}
+	return out.Flush()
+}
+
+// blocks groups rows of one model, benchmark type, device, engine and machine,
+// which are next to one another.
+func blocks(rows []queries.SummaryRow) [][]queries.SummaryRow {
+	var all [][]queries.SummaryRow
+	for i, r := range rows {
+		if i > 0 && title(rows[i-1]) == title(r) {
+			all[len(all)-1] = append(all[len(all)-1], r)
+		} else {
+			all = append(all, []queries.SummaryRow{r})
+		}
+	}
+	return all
+}
+
+func title(r queries.SummaryRow) string {
+	return fmt.Sprintf("%s, %s, to %s by %s on %s", r.Model, r.BenchmarkType, r.Device, r.Engine, r.Machine)
+}
+
+func writeBlock(out io.Writer, rows []queries.SummaryRow) {
+	fmt.Fprintln(out, title(rows[0]))
+	fmt.Fprintf(out, "  %-11s %-13s %5s %7s %7s %7s %7s %7s %6s\n", "Format", "Loader", "Loads", "Avg s", "Median", "Min", "Max", "Std Dev", "GB/s")
+	for _, r := range rows {
+		fmt.Fprintf(out, "  %-11s %-13s %5d %7s %7s %7s %7s %7s %6s\n", formatName(r.Format), r.Loader, r.Loads,
+			seconds(r.MeanS), seconds(r.MedianS), seconds(r.MinS), seconds(r.MaxS), seconds(r.SampleStdS), rate(r.MedianBytesPerS))
+	}
+	for _, r := range rows {
+		var said []string
+		if r.SourceTiers != "" {
+			said = append(said, "from "+r.SourceTiers)
+		}
+		if r.Warmups > 0 {
+			said = append(said, fmt.Sprintf("%d warm-up not counted", r.Warmups))
+		}
+		if r.Failed > 0 {
+			said = append(said, fmt.Sprintf("%d failed", r.Failed))
+		}
+		if r.MeanTokensPerS != nil {
+			said = append(said, fmt.Sprintf("%.1f tokens/s", *r.MeanTokensPerS))
+		}
+		if len(said) > 0 {
+			fmt.Fprintf(out, "  %s %s: %s\n", formatName(r.Format), r.Loader, strings.Join(said, "; "))
+		}
+	}
+	comparisons := queries.Compare(rows)
+	for _, c := range comparisons {
+		fmt.Fprintln(out, "  "+speedup(c, len(comparisons) > 1))
+	}
+}
+
+// speedup words the ratio of means as the reference does; the loaders are
+// named where there are several.
+func speedup(c queries.Comparison, named bool) string {
+	ratio, word := c.SpeedupOfMeans(), "faster"
+	if ratio < 1 {
+		ratio, word = 1/ratio, "slower"
+	}
+	line := fmt.Sprintf("SLLM Speedup: %.2fx %s than SafeTensors (medians: %.2fx)", ratio, word, medianRatio(c))
+	if named {
+		line += fmt.Sprintf(", %s against %s", c.SLLM.Loader, c.SafeTensors.Loader)
+	}
+	return line
+}
+
+// medianRatio is in the same direction as the word of speedup.
+func medianRatio(c queries.Comparison) float64 {
+	if c.SpeedupOfMeans() < 1 {
+		return 1 / c.SpeedupOfMedians()
+	}
+	return c.SpeedupOfMedians()
+}
+
+func formatName(format string) string {
+	switch format {
+	case "sllm":
+		return "SLLM"
+	case "safetensors":
+		return "SafeTensors"
+	}
+	return format
+}
+
+func seconds(v *float64) string {
+	if v == nil {
+		return "-"
+	}
+	return fmt.Sprintf("%.3f", *v)
+}
+
+func rate(v *float64) string {
+	if v == nil {
+		return "-"
+	}
+	return fmt.Sprintf("%.2f", *v/1e9)
+}
+
+// referenceSummary has the keys of the reference's summary.json.
+type referenceSummary struct {
+	ModelName     string                         `json:"model_name"`
+	NumReplicas   int64                          `json:"num_replicas"`
+	BenchmarkType string                         `json:"benchmark_type"`
+	Statistics    map[string]referenceStatistics `json:"statistics"`
+	Speedup       *float64                       `json:"speedup,omitempty"`
+}
+
+type referenceStatistics struct {
+	Count          int64    `json:"count"`
+	AvgLoadingTime *float64 `json:"avg_loading_time"`
+	MinLoadingTime *float64 `json:"min_loading_time"`
+	MaxLoadingTime *float64 `json:"max_loading_time"`
+	StdLoadingTime *float64 `json:"std_loading_time"` // of the population, as the reference's scripts have it
+	AvgThroughput  *float64 `json:"avg_throughput"`
+}
+
+// writeSummaryJSON writes the reference's summary.json; where there is more
+// than one model or benchmark type, an array of them. A format that several
+// loaders brought has one entry for each, named format/loader.
+func writeSummaryJSON(w io.Writer, rows []queries.SummaryRow) error {
+	var all []referenceSummary
+	for _, block := range blocks(rows) {
+		first := block[0]
+		s := referenceSummary{ModelName: first.Model, NumReplicas: first.NumReplicas, BenchmarkType: first.BenchmarkType, Statistics: map[string]referenceStatistics{}}
+		loaders := map[string]int{}
+		for _, r := range block {
+			loaders[r.Format]++
+		}
+		for _, r := range block {
+			key := r.Format
+			if loaders[key] > 1 {
+				key += "/" + r.Loader
+			}
+			s.Statistics[key] = referenceStatistics{r.Loads, r.MeanS, r.MinS, r.MaxS, r.PopulationStdS, r.MeanTokensPerS}
+		}
+		if comparisons := queries.Compare(block); len(comparisons) == 1 {
+			s.Speedup = new(comparisons[0].SpeedupOfMeans())
+		}
+		all = append(all, s)
+	}
+	e := json.NewEncoder(w)
+	e.SetIndent("", "  ")
+	if len(all) == 1 {
+		return e.Encode(all[0])
+	}
+	return e.Encode(all)
+}

@@ -1,0 +1,55 @@
+-- title: Loading times of each model, benchmark type, format and loader
+-- parameters:
+--   models, formats, benchmark_types, runs, collects: separated by the unit separator (chr(31)), empty for all
+--   tags: KEY=VALUE pairs that all must hold, separated likewise
+--   since, until: bounds of the load's beginning, NULL for none
+-- columns:
+--   loads: counted, so neither warm-ups nor failures; failed and warmups count those
+--   mean_s, median_s, min_s, max_s: loading time of counted loads, in seconds
+--   sample_std_s, population_std_s: its standard deviation, over n-1 and over n
+--   median_bytes_per_s: tensor bytes over loading time
+--   source_tiers: where the bytes came from, with how many loads where not all agree
+WITH chosen AS (
+    SELECT *, NOT warmup AND error IS NULL AS counted
+    FROM load_facts
+    WHERE ($models = '' OR list_contains(string_split($models, chr(31)), model))
+      AND ($formats = '' OR list_contains(string_split($formats, chr(31)), format))
+      AND ($benchmark_types = '' OR list_contains(string_split($benchmark_types, chr(31)), benchmark_type))
+      AND ($runs = '' OR list_contains(string_split($runs, chr(31)), run_id::VARCHAR))
+      AND ($collects = '' OR list_contains(string_split($collects, chr(31)), collect_id::VARCHAR))
+      AND ($tags = '' OR list_has_all(list_transform(map_entries(tags), e -> e.key || '=' || e.value), string_split($tags, chr(31))))
+      AND ($since::TIMESTAMPTZ IS NULL OR started_at >= $since::TIMESTAMPTZ)
+      AND ($until::TIMESTAMPTZ IS NULL OR started_at < $until::TIMESTAMPTZ)
+), tiers AS (
+    SELECT model, benchmark_type, format, loader, device, engine, machine,
+           string_agg(CASE WHEN alone THEN source_tier ELSE source_tier || ' ' || n END, ', ' ORDER BY n DESC, source_tier) AS source_tiers
+    FROM (
+        SELECT model, benchmark_type, format, loader, device, engine, machine, source_tier, count(*) AS n,
+               count(*) OVER (PARTITION BY model, benchmark_type, format, loader, device, engine, machine) = 1 AS alone
+        FROM chosen
+        WHERE counted AND source_tier IS NOT NULL
+        GROUP BY ALL
+    )
+    GROUP BY ALL
+), times AS (
+    SELECT
+        model, benchmark_type, format, loader, device, engine, machine,
+        count(*) FILTER (counted) AS loads,
+        count(*) FILTER (error IS NOT NULL) AS failed,
+        count(*) FILTER (warmup) AS warmups,
+        max(num_replicas) AS num_replicas,
+        avg(loading_time_s) FILTER (counted) AS mean_s,
+        median(loading_time_s) FILTER (counted) AS median_s,
+        min(loading_time_s) FILTER (counted) AS min_s,
+        max(loading_time_s) FILTER (counted) AS max_s,
+        stddev_samp(loading_time_s) FILTER (counted) AS sample_std_s,
+        stddev_pop(loading_time_s) FILTER (counted) AS population_std_s,
+        median(bytes_per_s) FILTER (counted) AS median_bytes_per_s,
+        avg(throughput_tokens_per_s) FILTER (counted) AS mean_tokens_per_s
+    FROM chosen
+    GROUP BY ALL
+)
+SELECT times.*, coalesce(source_tiers, '') AS source_tiers
+FROM times
+LEFT JOIN tiers USING (model, benchmark_type, format, loader, device, engine, machine)
+ORDER BY machine, device, model, benchmark_type DESC, format, loader

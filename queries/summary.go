@@ -1,0 +1,113 @@
+// Package queries asks the warehouse. Each question is a file of SQL under
+// sql/; the functions here bind its parameters and read its columns.
+package queries
+
+import (
+	"context"
+	"database/sql"
+	_ "embed"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+)
+
+//go:embed sql/summary.sql
+var summarySQL string
+
+// Filter chooses loads. Empty lists choose all; a load has to have all tags.
+type Filter struct {
+	Models, Formats, BenchmarkTypes []string
+	Runs, Collects                  []string // ids
+	Tags                            map[string]string
+	Since, Until                    time.Time // zero: no bound
+}
+
+// arguments are the filter as the parameters of the SQL files.
+func (f Filter) arguments() []any {
+	list := func(name string, values []string) any { return sql.Named(name, strings.Join(values, "\x1f")) }
+	bound := func(name string, t time.Time) any {
+		if t.IsZero() {
+			return sql.Named(name, nil)
+		}
+		return sql.Named(name, t.UTC())
+	}
+	var tags []string
+	for key, value := range f.Tags {
+		tags = append(tags, key+"="+value)
+	}
+	slices.Sort(tags)
+	return []any{
+		list("models", f.Models), list("formats", f.Formats), list("benchmark_types", f.BenchmarkTypes),
+		list("runs", f.Runs), list("collects", f.Collects), list("tags", tags),
+		bound("since", f.Since), bound("until", f.Until),
+	}
+}
+
+// SummaryRow is the loading times of one model, benchmark type, format,
+// loader, device, engine and machine. Times are seconds, nil where no load is
+// counted (or, for the sample's standard deviation, only one).
+type SummaryRow struct {
+	Model, BenchmarkType, Format, Loader, Device, Engine, Machine string
+	Loads, Failed, Warmups, NumReplicas                           int64
+	MeanS, MedianS, MinS, MaxS, SampleStdS, PopulationStdS        *float64
+	MedianBytesPerS, MeanTokensPerS                               *float64
+	SourceTiers                                                   string // "storage", or "storage 28, page_cache 2"
+}
+
+// Summary answers sql/summary.sql for the loads that f chooses.
+func Summary(ctx context.Context, db *sql.DB, f Filter) ([]SummaryRow, error) {
+	rows, err := db.QueryContext(ctx, summarySQL, f.arguments()...)
+	if err != nil {
+		return nil, fmt.Errorf("summarise: %w", err)
+	}
+	defer rows.Close()
+	var all []SummaryRow
+	for rows.Next() {
+		var r SummaryRow
+		if err := rows.Scan(&r.Model, &r.BenchmarkType, &r.Format, &r.Loader, &r.Device, &r.Engine, &r.Machine,
+			&r.Loads, &r.Failed, &r.Warmups, &r.NumReplicas, &r.MeanS, &r.MedianS, &r.MinS, &r.MaxS, &r.SampleStdS, &r.PopulationStdS,
+			&r.MedianBytesPerS, &r.MeanTokensPerS, &r.SourceTiers); err != nil {
+			return nil, fmt.Errorf("summarise: %w", err)
+		}
+		all = append(all, r)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, fmt.Errorf("summarise: %w", err)
+	}
+	return all, nil
+}
+
+// Comparison is one safetensors row beside one sllm row of the same model,
+// benchmark type, device, engine and machine.
+type Comparison struct {
+	SafeTensors, SLLM SummaryRow
+}
+
+// SpeedupOfMeans is the reference benchmark's speedup: over 1, sllm is faster.
+func (c Comparison) SpeedupOfMeans() float64 { return *c.SafeTensors.MeanS / *c.SLLM.MeanS }
+
+// SpeedupOfMedians is the same of the medians.
+func (c Comparison) SpeedupOfMedians() float64 { return *c.SafeTensors.MedianS / *c.SLLM.MedianS }
+
+// Compare pairs the rows of a summary that have counted loads, every loader of
+// the one format with every loader of the other; raw, which is no loader that
+// anyone serves with, is left out.
+func Compare(rows []SummaryRow) []Comparison {
+	var all []Comparison
+	for _, a := range rows {
+		for _, b := range rows {
+			if a.Format == "safetensors" && b.Format == "sllm" && a.Loads > 0 && b.Loads > 0 && a.Loader != "raw" && b.Loader != "raw" &&
+				a.Model == b.Model && a.BenchmarkType == b.BenchmarkType && a.Device == b.Device && a.Engine == b.Engine && a.Machine == b.Machine {
+				all = append(all, Comparison{SafeTensors: a, SLLM: b})
+			}
+		}
+	}
+	return all
+}
+
+// SummarySQL is the statement of Summary and its arguments, for whoever wants
+// the rows as they are.
+func SummarySQL(f Filter) (statement string, arguments []any) {
+	return summarySQL, f.arguments()
+}
