@@ -10,11 +10,18 @@ import (
 // with holes for tensors: as large as the model, without its bytes.
 func sparseReplica(t testing.TB, name string, f Format) string {
 	t.Helper()
+	dir := t.TempDir()
+	writeSparse(t, dir, name, f)
+	return dir
+}
+
+// writeSparse writes such a replica into dir.
+func writeSparse(t testing.TB, dir, name string, f Format) {
+	t.Helper()
 	m, err := Resolve(syntheticPrefix + name)
 	if err != nil {
 		t.Fatal(err)
 	}
-	dir := t.TempDir()
 	p, err := m.Plan(dir, f, AutoDType, 1, Options{})
 	if err != nil {
 		t.Fatal(err)
@@ -33,5 +40,4 @@ func sparseReplica(t testing.TB, name string, f Format) string {
 			t.Fatal(err)
 		}
 	}
-	return dir
 }

@@ -20,16 +20,16 @@ WITH chosen AS (
       AND ($tags = '' OR list_has_all(list_transform(map_entries(tags), e -> e.key || '=' || e.value), string_split($tags, chr(31))))
       AND ($since::TIMESTAMPTZ IS NULL OR started_at >= $since::TIMESTAMPTZ)
       AND ($until::TIMESTAMPTZ IS NULL OR started_at < $until::TIMESTAMPTZ)
+), tier_loads AS (
+    SELECT model, benchmark_type, format, loader, device, engine, machine, source_tier, count(*) AS n
+    FROM chosen
+    WHERE counted AND source_tier IS NOT NULL
+    GROUP BY ALL
 ), tiers AS (
     SELECT model, benchmark_type, format, loader, device, engine, machine,
-           string_agg(CASE WHEN alone THEN source_tier ELSE source_tier || ' ' || n END, ', ' ORDER BY n DESC, source_tier) AS source_tiers
-    FROM (
-        SELECT model, benchmark_type, format, loader, device, engine, machine, source_tier, count(*) AS n,
-               count(*) OVER (PARTITION BY model, benchmark_type, format, loader, device, engine, machine) = 1 AS alone
-        FROM chosen
-        WHERE counted AND source_tier IS NOT NULL
-        GROUP BY ALL
-    )
+           CASE count(*) WHEN 1 THEN any_value(source_tier)
+                ELSE string_agg(source_tier || ' ' || n, ', ' ORDER BY n DESC, source_tier) END AS source_tiers
+    FROM tier_loads
     GROUP BY ALL
 ), times AS (
     SELECT
