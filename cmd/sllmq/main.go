@@ -75,7 +75,7 @@ measurement in one DuckDB file, and answers with SQL, summaries and Parquet.`,
 	flags.BoolVar(&env.debug, "debug", false, "say more about errors")
 	root.AddCommand(
 		newCollectCommand(env), newSQLCommand(env), newSummaryCommand(env), newRunsCommand(env),
-		newVersionCommand(env), newWorkerCommand(env),
+		newImportCommand(env), newExportCommand(env), newVersionCommand(env), newWorkerCommand(env),
 	)
 	return root
 }
