@@ -1,0 +1,48 @@
+# make prints what it can do.
+SHELL := bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+
+BIN  := bin/sllmq
+DEMO := demo
+
+.PHONY: help build test race lint fuzz demo bench fixtures clean
+
+help: ## print the targets
+	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  \1\t/' | expand -t 14
+
+build: ## build bin/sllmq
+	go build -o $(BIN) ./cmd/sllmq
+
+test: ## run every test
+	go test ./...
+
+race: ## run the tests of the packages without a database under the race detector
+	go test -race ./collector/...
+
+lint: ## gofmt, go vet, staticcheck
+	@unformatted=$$(gofmt -l $$(git ls-files '*.go')); if [ -n "$$unformatted" ]; then echo "gofmt would change:"; echo "$$unformatted"; exit 1; fi
+	go vet ./...
+	go tool staticcheck ./...
+
+FUZZTIME ?= 10s
+fuzz: ## run each fuzz target for FUZZTIME (10s)
+	@grep -rl '^func Fuzz' --include='*_test.go' . | while read -r file; do \
+	  for name in $$(sed -nE 's/^func (Fuzz[A-Za-z0-9]+)\(.*/\1/p' "$$file"); do \
+	    go test "$$(dirname "$$file")" -run '^$$' -fuzz "^$$name\$$" -fuzztime $(FUZZTIME); \
+	  done; \
+	done
+
+demo: build ## collect a small made-up model in both formats, cold and cached, and sum it up
+	@mkdir -p $(DEMO)
+	$(BIN) collect --model-name synthetic/opt-125m --benchmark-type random,cached --num-replicas 5 \
+	  --storage-path $(DEMO)/models --warehouse $(DEMO)/sllmq.duckdb
+
+bench: ## what an append, reading an index and making weights cost
+	go test ./warehouse ./collector/checkpoint -run '^$$' -bench . -benchtime 20x
+
+fixtures: build ## hold what sllmq writes against real transformers and safetensors (PyPI)
+	scripts/fixtures/check.sh $(BIN)
+
+clean: ## remove what the other targets made
+	rm -rf bin $(DEMO)
