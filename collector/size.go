@@ -53,12 +53,12 @@ func FormatSize(bytes int64) string {
 	return strconv.FormatInt(bytes, 10) + "B"
 }
 
-// ApproxSize writes bytes for people, in three digits or so: 2.45 GB, powers
-// of 1024 as everywhere in the program.
+// ApproxSize writes bytes for people, to two places: 2.45 GiB. The unit is
+// spelt out as binary, since rates are in GB, of 10^9, as storage is sold.
 func ApproxSize(bytes int64) string {
 	for _, u := range units {
 		if bytes >= u.bytes && u.bytes > 1 {
-			return strconv.FormatFloat(float64(bytes)/float64(u.bytes), 'f', 2, 64) + " " + u.suffix
+			return strconv.FormatFloat(float64(bytes)/float64(u.bytes), 'f', 2, 64) + " " + u.suffix[:1] + "iB"
 		}
 	}
 	return strconv.FormatInt(bytes, 10) + " B"

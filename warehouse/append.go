@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"reflect"
-	"sync"
 	"time"
 
 	"github.com/duckdb/duckdb-go/v2"
@@ -21,7 +20,6 @@ import (
 type Log struct {
 	path    string
 	options Options
-	mu      sync.Mutex // one append at a time within the process
 }
 
 // NewLog appends to the warehouse at path.
@@ -36,8 +34,6 @@ func (l *Log) Append(ctx context.Context, b record.Batch) error {
 }
 
 func (l *Log) with(ctx context.Context, do func(*DB) error) error {
-	l.mu.Lock()
-	defer l.mu.Unlock()
 	d, err := Open(ctx, l.path, l.options)
 	if err != nil {
 		return err

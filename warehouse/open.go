@@ -35,6 +35,12 @@ type Options struct {
 	Warn     func(line string)   // told what people must know; nil: nobody is
 }
 
+func (o Options) warn(line string) {
+	if o.Warn != nil {
+		o.Warn(line)
+	}
+}
+
 // quietWait is how long a wait is not worth a word.
 const quietWait = 5 * time.Second
 
@@ -42,6 +48,7 @@ const quietWait = 5 * time.Second
 type DB struct {
 	db        *sql.DB
 	connector *duckdb.Connector
+	leave     func() // lets the next goroutine open the file
 }
 
 // SQL is the database underneath.
@@ -49,6 +56,7 @@ func (d *DB) SQL() *sql.DB { return d.db }
 
 // Close closes the file, which writes what its log holds into it.
 func (d *DB) Close() error {
+	defer d.leave()
 	if err := errors.Join(d.db.Close(), d.connector.Close()); err != nil {
 		return fmt.Errorf("close the warehouse: %w", err)
 	}
@@ -62,6 +70,21 @@ func Open(ctx context.Context, path string, o Options) (*DB, error) {
 	if err := check(path, o); err != nil {
 		return nil, err
 	}
+	leave, err := enter(ctx, path)
+	if err != nil {
+		return nil, fmt.Errorf("open warehouse %s: %w", path, err)
+	}
+	d, err := wait(ctx, path, o)
+	if err != nil {
+		leave()
+		return nil, err
+	}
+	d.leave = leave
+	return d, nil
+}
+
+// wait opens the file as soon as no other process has it.
+func wait(ctx context.Context, path string, o Options) (*DB, error) {
 	begun, told := time.Now(), false
 	for pause := time.Millisecond; ; pause = min(2*pause, 20*time.Millisecond) {
 		d, err := open(ctx, path, o)
@@ -107,16 +130,27 @@ func check(path string, o Options) error {
 }
 
 func open(ctx context.Context, path string, o Options) (_ *DB, err error) {
+	kept := ""
 	if !o.ReadOnly {
 		if err := create(ctx, path); err != nil {
 			return nil, err
 		}
+		if kept, err = keepLeftover(path); err != nil {
+			return nil, err
+		}
 	}
 	d, err := connect(path, o)
+	if err == nil && kept != "" {
+		o.warn(fmt.Sprintf("a writer of warehouse %s was killed; what its log held whole is in the warehouse now, and the log is kept as %s", path, kept))
+	}
+	if err != nil && kept != "" {
+		// Not worked in: it lies where it lay.
+		err = errors.Join(err, os.Remove(kept))
+	}
 	if err != nil && o.ReadOnly && !isLock(err) {
 		// A log that a killed writer left may have to be worked in by a writer
 		// before anyone can read.
-		if repaired := repair(ctx, path, o); repaired {
+		if repair(path, o) {
 			d, err = connect(path, o)
 		}
 	}
@@ -148,7 +182,7 @@ func connect(path string, o Options) (*DB, error) {
 	if _, err := db.Exec("SET GLOBAL TimeZone = 'UTC'"); err != nil {
 		return nil, errors.Join(err, db.Close(), connector.Close())
 	}
-	return &DB{db: db, connector: connector}, nil
+	return &DB{db: db, connector: connector, leave: func() {}}, nil
 }
 
 // create makes a warehouse that is not there under another name and links it
@@ -175,32 +209,13 @@ func create(ctx context.Context, path string) error {
 }
 
 // repair opens the file for writing once, which works its log in.
-func repair(ctx context.Context, path string, o Options) bool {
+func repair(path string, o Options) bool {
 	if _, err := os.Stat(walPath(path)); err != nil {
 		return false
 	}
 	o.ReadOnly = false
 	d, err := connect(path, o)
 	return err == nil && d.Close() == nil
-}
-
-func walPath(path string) string { return path + ".wal" }
-
-// setAside renames a log that DuckDB can't read, so that what was in the file
-// before can be; nothing is deleted.
-func setAside(path string, o Options) bool {
-	wal := walPath(path)
-	if _, err := os.Stat(wal); err != nil {
-		return false
-	}
-	aside := wal + ".torn-" + time.Now().UTC().Format("20060102T150405.000000000Z")
-	if os.Rename(wal, aside) != nil {
-		return false
-	}
-	if o.Warn != nil {
-		o.Warn(fmt.Sprintf("the log of warehouse %s is torn and was set aside as %s; what was appended before is there, the append under way was lost", path, aside))
-	}
-	return true
 }
 
 // lockText is how DuckDB says who has a file:

@@ -1,0 +1,36 @@
+package warehouse
+
+import (
+	"context"
+	"path/filepath"
+	"sync"
+)
+
+// The kernel's locks belong to the process: closing any descriptor of a file
+// gives up every lock that the process has on it (fcntl_locking(2)). So a
+// second opening within one process, when it closes, would let other processes
+// write under the first. What the kernel keeps for the process the process has
+// to keep for itself: one opening of a file at a time.
+var openings sync.Map // from a file's path to a channel that holds its one ticket
+
+// enter waits until no other goroutine has the file open, and returns what
+// lets the next one in.
+func enter(ctx context.Context, path string) (leave func(), err error) {
+	name, err := filepath.Abs(path)
+	if err != nil {
+		return nil, err
+	}
+	if real, err := filepath.EvalSymlinks(name); err == nil {
+		name = real
+	}
+	made := make(chan struct{}, 1)
+	made <- struct{}{}
+	kept, _ := openings.LoadOrStore(name, made)
+	ticket := kept.(chan struct{})
+	select {
+	case <-ticket:
+		return sync.OnceFunc(func() { ticket <- struct{}{} }), nil
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+}

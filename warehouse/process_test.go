@@ -1,0 +1,233 @@
+package warehouse_test
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/sllmq/sllmq/warehouse"
+	"github.com/sllmq/sllmq/warehouse/record"
+)
+
+// With this variable set the test binary appends loads of the run that it
+// names to the warehouse that it names, and says so after each, without end.
+const appends = "SLLMQ_TEST_APPENDS"
+
+func TestMain(m *testing.M) {
+	path, runID, ok := strings.Cut(os.Getenv(appends), "|")
+	if !ok {
+		os.Exit(m.Run())
+	}
+	log := warehouse.NewLog(path, warehouse.Options{})
+	first := count(panics{}, path, "loads")
+	for i := first; ; i++ {
+		if err := log.Append(context.Background(), aLoad(runID, int64(i), 1)); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			os.Exit(1)
+		}
+		fmt.Println(i + 1)
+	}
+}
+
+// panics stands for the test where there is none.
+type panics struct{ testing.TB }
+
+func (panics) Helper()           {}
+func (panics) Fatal(args ...any) { panic(fmt.Sprint(args...)) }
+
+func TestAKilledAppendLosesNothingThatWasSaid(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "w.duckdb")
+	run := aRun(t)
+	machine := record.Machine{ID: "m1", Machine: "box", FirstSeenAt: time.Now()}
+	if err := warehouse.NewLog(path, warehouse.Options{}).Append(t.Context(), record.Batch{Machines: []record.Machine{machine}, Runs: []record.Run{run}}); err != nil {
+		t.Fatal(err)
+	}
+	for round := range 20 {
+		said := killedAppends(t, path, run.ID, 40+rand.IntN(120))
+		if n := count(t, path, "loads"); n < said {
+			t.Fatalf("round %d: %d loads were said to be kept, %d are there", round, said, n)
+		}
+		// A load has all of its stages or is not there.
+		if n := count(t, path, "(SELECT seq FROM loads ANTI JOIN stages USING (run_id, seq))"); n != 0 {
+			t.Fatalf("round %d: %d loads without their stages", round, n)
+		}
+		if err := warehouse.NewLog(path, warehouse.Options{}).Append(t.Context(), record.Batch{Machines: []record.Machine{machine}}); err != nil {
+			t.Fatalf("round %d: the next append: %v", round, err)
+		}
+	}
+}
+
+// killedAppends lets a process append, kills it after its first word and some
+// milliseconds, and returns the last number that it said.
+func killedAppends(t *testing.T, path, runID string, milliseconds int) (said int) {
+	t.Helper()
+	cmd := exec.Command(os.Args[0])
+	cmd.Env = append(os.Environ(), appends+"="+path+"|"+runID)
+	cmd.Stderr = os.Stderr
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	time.AfterFunc(time.Duration(milliseconds)*time.Millisecond, func() { _ = cmd.Process.Kill() })
+	lines := bufio.NewScanner(out)
+	for lines.Scan() {
+		if said, err = strconv.Atoi(lines.Text()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	_ = cmd.Wait() // it was killed
+	return said
+}
+
+func TestALogThatAKilledWriterLeftIsKept(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "w.duckdb")
+	run := aRun(t)
+	if err := warehouse.NewLog(path, warehouse.Options{}).Append(t.Context(), record.Batch{Runs: []record.Run{run}}); err != nil {
+		t.Fatal(err)
+	}
+	garbage := strings.Repeat("this is no log ", 100)
+	if err := os.WriteFile(path+".wal", []byte(garbage), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	// Whoever only reads may look past it, and leaves it where it is or aside.
+	if n := count(t, path, "runs"); n != 1 {
+		t.Errorf("%d runs, want the one that was there", n)
+	}
+	var warned []string
+	db, err := warehouse.Open(t.Context(), path, warehouse.Options{Warn: func(line string) { warned = append(warned, line) }})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := db.Close(); err != nil {
+		t.Fatal(err)
+	}
+	kept, err := filepath.Glob(path + ".wal.torn-*")
+	if err != nil || len(kept) != 1 || len(warned) != 1 || !strings.Contains(warned[0], kept[0]) {
+		t.Fatalf("kept %v, warned %q, %v", kept, warned, err)
+	}
+	if text, err := os.ReadFile(kept[0]); err != nil || string(text) != garbage {
+		t.Errorf("the log that was kept is another: %v", err)
+	}
+	if n := count(t, path, "runs"); n != 1 {
+		t.Errorf("%d runs, want the one that was there", n)
+	}
+}
+
+// TestNoDamageToALogLosesWhatIsInTheFile takes the log of a real killed writer
+// and cuts and flips it in many places.
+func TestNoDamageToALogLosesWhatIsInTheFile(t *testing.T) {
+	dir := t.TempDir()
+	path := filepath.Join(dir, "w.duckdb")
+	run := aRun(t)
+	if err := warehouse.NewLog(path, warehouse.Options{}).Append(t.Context(), record.Batch{Runs: []record.Run{run}}); err != nil {
+		t.Fatal(err)
+	}
+	db, err := warehouse.Open(t.Context(), path, warehouse.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := db.SQL().Exec("INSERT INTO stages SELECT '" + run.ID + "', range, 'other', 0, 0, 0, 0 FROM range(300)"); err != nil {
+		t.Fatal(err)
+	}
+	file, fileErr := os.ReadFile(path)
+	wal, walErr := os.ReadFile(path + ".wal")
+	if fileErr != nil || walErr != nil || len(wal) < 1000 {
+		t.Fatalf("no log to damage: %d bytes, %v, %v", len(wal), fileErr, walErr)
+	}
+	if err := db.Close(); err != nil {
+		t.Fatal(err)
+	}
+	for i := range 60 {
+		damaged := append([]byte(nil), wal...)
+		at := rand.IntN(len(wal))
+		if i%2 == 0 {
+			damaged = damaged[:at]
+		} else {
+			damaged[at] ^= 1 << rand.IntN(8)
+		}
+		other := filepath.Join(dir, fmt.Sprint(i), "w.duckdb")
+		if err := os.Mkdir(filepath.Dir(other), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := errors.Join(os.WriteFile(other, file, 0o644), os.WriteFile(other+".wal", damaged, 0o644)); err != nil {
+			t.Fatal(err)
+		}
+		if i%4 < 2 { // a reader comes first
+			if n := count(t, other, "runs"); n != 1 {
+				t.Errorf("damage %d at %d: %d runs", i, at, n)
+			}
+		}
+		if err := warehouse.NewLog(other, warehouse.Options{}).Append(t.Context(), aLoad(run.ID, 0, 1)); err != nil && !strings.Contains(err.Error(), "Duplicate key") {
+			t.Errorf("damage %d at %d: %v", i, at, err)
+		}
+		if n := count(t, other, "runs"); n != 1 {
+			t.Errorf("damage %d at %d: %d runs after an append", i, at, n)
+		}
+	}
+}
+
+func TestWritersAndReadersWaitForOneAnother(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "w.duckdb")
+	run := aRun(t)
+	if err := warehouse.NewLog(path, warehouse.Options{}).Append(t.Context(), record.Batch{Runs: []record.Run{run}}); err != nil {
+		t.Fatal(err)
+	}
+	// Another process appends all the time; this one does too, and reads.
+	cmd := exec.Command(os.Args[0])
+	other := aRun(t)
+	cmd.Env = append(os.Environ(), appends+"="+path+"|"+other.ID)
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	defer func() {
+		_ = cmd.Process.Kill()
+		_ = cmd.Wait()
+	}()
+	var wg sync.WaitGroup
+	for worker := range int64(2) {
+		wg.Go(func() {
+			log := warehouse.NewLog(path, warehouse.Options{})
+			for i := range int64(10) {
+				if err := log.Append(t.Context(), aLoad(run.ID, worker*100+i, 1)); err != nil {
+					t.Error(err)
+				}
+				if n := count(t, path, "loads WHERE run_id = '"+run.ID+"'"); n <= int(i) {
+					t.Errorf("%d loads after %d appends", n, i+1)
+				}
+			}
+		})
+	}
+	wg.Wait()
+	if n := count(t, path, "loads WHERE run_id = '"+run.ID+"'"); n != 20 {
+		t.Errorf("%d loads, want 20", n)
+	}
+}
+
+func TestTwoProcessesMayMakeOneWarehouse(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "w.duckdb")
+	var wg sync.WaitGroup
+	for range 8 {
+		wg.Go(func() {
+			if err := warehouse.NewLog(path, warehouse.Options{}).Append(t.Context(), record.Batch{Runs: []record.Run{aRun(t)}}); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	wg.Wait()
+	if n := count(t, path, "runs"); n != 8 {
+		t.Errorf("%d runs, want 8", n)
+	}
+}
