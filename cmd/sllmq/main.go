@@ -59,7 +59,6 @@ measurement in one DuckDB file, and answers with SQL, summaries and Parquet.`,
   sllmq sql "select format, median(loading_time_s) from load_facts group by format"`,
 		SilenceErrors: true,
 		SilenceUsage:  true,
-		Args:          noArguments,
 		RunE:          func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	root.SetIn(env.stdin)

@@ -1,0 +1,92 @@
+package main
+
+import (
+	"errors"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"testing"
+
+	"github.com/rogpeppe/go-internal/testscript"
+)
+
+// With this variable set the test binary is sllmq itself, workers included.
+const isProgram = "SLLMQ_TEST_MAIN"
+
+func TestMain(m *testing.M) {
+	if os.Getenv(isProgram) != "" {
+		main()
+	}
+	testscript.Main(m, map[string]func(){"sllmq": main})
+}
+
+// TestScripts runs testdata/*.txtar against the real program. With -update in
+// the environment variable UPDATE_SCRIPTS, what they compare is rewritten.
+func TestScripts(t *testing.T) {
+	testscript.Run(t, testscript.Params{
+		Dir:           "testdata",
+		UpdateScripts: os.Getenv("UPDATE_SCRIPTS") != "",
+		Setup: func(env *testscript.Env) error {
+			env.Setenv(isProgram, "1")
+			return nil
+		},
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){
+			"exits":      exits,
+			"checkpoint": writeCheckpoint,
+			"flip":       flip,
+			"cut":        cut,
+		},
+	})
+}
+
+// exits runs a program and holds its exit code: exits 2 sllmq collect.
+func exits(ts *testscript.TestScript, _ bool, args []string) {
+	want, err := strconv.Atoi(args[0])
+	ts.Check(err)
+	err = ts.Exec(args[1], args[2:]...)
+	got := 0
+	var exit *exec.ExitError
+	switch {
+	case errors.As(err, &exit):
+		got = exit.ExitCode()
+	case err != nil:
+		ts.Fatalf("%v", err)
+	}
+	if got != want {
+		ts.Fatalf("exit code %d, want %d", got, want)
+	}
+}
+
+// writeCheckpoint makes a folder with a small safetensors checkpoint:
+// checkpoint DIR [HEADER], where HEADER takes the place of the right one.
+func writeCheckpoint(ts *testscript.TestScript, _ bool, args []string) {
+	header := `{"a":{"dtype":"F16","shape":[1000,3],"data_offsets":[0,6000]},"b":{"dtype":"F16","shape":[],"data_offsets":[6000,6002]}}`
+	if len(args) > 1 {
+		header = args[1]
+	}
+	content := append([]byte{byte(len(header)), byte(len(header) >> 8), 0, 0, 0, 0, 0, 0}, header...)
+	for i := range 6002 {
+		content = append(content, byte(i*7>>2))
+	}
+	dir := ts.MkAbs(args[0])
+	ts.Check(os.MkdirAll(dir, 0o755))
+	ts.Check(os.WriteFile(filepath.Join(dir, "model.safetensors"), content, 0o644))
+}
+
+// flip changes a bit of a file: flip FILE OFFSET.
+func flip(ts *testscript.TestScript, _ bool, args []string) {
+	text, err := os.ReadFile(ts.MkAbs(args[0]))
+	ts.Check(err)
+	at, err := strconv.Atoi(args[1])
+	ts.Check(err)
+	text[at] ^= 4
+	ts.Check(os.WriteFile(ts.MkAbs(args[0]), text, 0o644))
+}
+
+// cut makes a file shorter: cut FILE BYTES.
+func cut(ts *testscript.TestScript, _ bool, args []string) {
+	size, err := strconv.ParseInt(args[1], 10, 64)
+	ts.Check(err)
+	ts.Check(os.Truncate(ts.MkAbs(args[0]), size))
+}
