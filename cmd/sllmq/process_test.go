@@ -1,0 +1,245 @@
+package main
+
+import (
+	"bytes"
+	"errors"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// bench is a folder in which the real program is run, as its own process.
+type bench struct {
+	t   *testing.T
+	dir string
+}
+
+func newBench(t *testing.T) bench {
+	if testing.Short() {
+		t.Skip("runs for seconds")
+	}
+	return bench{t, t.TempDir()}
+}
+
+func (b bench) command(args ...string) *exec.Cmd {
+	cmd := exec.Command(os.Args[0], args...)
+	cmd.Dir = b.dir
+	cmd.Env = append(os.Environ(), isProgram+"=1")
+	return cmd
+}
+
+// collect starts a collector of cached loads of a small model.
+func (b bench) collect(loads int, more ...string) *collect {
+	b.t.Helper()
+	c := &collect{bench: b}
+	c.cmd = b.command(append([]string{"collect", "--model-name", "synthetic/opt-125m", "--benchmark-type", "cached",
+		"--num-replicas", strconv.Itoa(loads), "--storage-path", "models"}, more...)...)
+	c.cmd.Stderr, c.cmd.Stdout = &c.stderr, &c.stderr
+	if err := c.cmd.Start(); err != nil {
+		b.t.Fatal(err)
+	}
+	b.t.Cleanup(func() { _ = c.cmd.Process.Kill() })
+	return c
+}
+
+type collect struct {
+	bench
+	cmd    *exec.Cmd
+	stderr bytes.Buffer
+}
+
+// ends waits for the collector and holds its exit code; -1 is for one that was
+// killed.
+func (c *collect) ends(code int) {
+	c.t.Helper()
+	err := c.cmd.Wait()
+	var exit *exec.ExitError
+	if err != nil && !errors.As(err, &exit) {
+		c.t.Fatal(err)
+	}
+	if got := c.cmd.ProcessState.ExitCode(); got != code {
+		c.t.Fatalf("exit code %d, want %d:\n%s", got, code, c.stderr.String())
+	}
+}
+
+// sql asks the warehouse through the program, which must not fail once the
+// file is there.
+func (b bench) sql(query string) string {
+	b.t.Helper()
+	out, err := b.command("sql", "--format", "csv", query).CombinedOutput()
+	if err != nil {
+		b.t.Fatalf("sllmq sql %q: %v\n%s", query, err, out)
+	}
+	_, rows, _ := strings.Cut(strings.TrimSpace(string(out)), "\n")
+	return rows
+}
+
+func (b bench) number(query string) int {
+	b.t.Helper()
+	n, err := strconv.Atoi(b.sql(query))
+	if err != nil {
+		b.t.Fatalf("%s: %v", query, err)
+	}
+	return n
+}
+
+// waitForLoads returns as soon as the warehouse holds so many.
+func (b bench) waitForLoads(n int) {
+	b.t.Helper()
+	for deadline := time.Now().Add(time.Minute); time.Now().Before(deadline); time.Sleep(10 * time.Millisecond) {
+		if _, err := os.Stat(filepath.Join(b.dir, defaultWarehouse)); err == nil && b.number("select count(*) from loads") >= n {
+			return
+		}
+	}
+	b.t.Fatalf("no %d loads within a minute", n)
+}
+
+// worker is the process in which the collector loads.
+func (c *collect) worker() int {
+	c.t.Helper()
+	for deadline := time.Now().Add(time.Minute); time.Now().Before(deadline); time.Sleep(time.Millisecond) {
+		tasks, _ := filepath.Glob("/proc/" + strconv.Itoa(c.cmd.Process.Pid) + "/task/*/children")
+		for _, task := range tasks {
+			children, err := os.ReadFile(task)
+			if err != nil {
+				continue
+			}
+			for _, child := range strings.Fields(string(children)) {
+				pid, err := strconv.Atoi(child)
+				if err == nil {
+					return pid
+				}
+			}
+		}
+	}
+	c.t.Fatal("no worker within a minute")
+	return 0
+}
+
+func TestAKilledCollectorLosesOnlyTheLoadInFlight(t *testing.T) {
+	b := newBench(t)
+	c := b.collect(10_000)
+	b.waitForLoads(4)
+	worker := c.worker()
+	time.Sleep(137 * time.Millisecond)
+	before := b.number("select count(*) from loads")
+	if err := c.cmd.Process.Signal(syscall.SIGKILL); err != nil {
+		t.Fatal(err)
+	}
+	c.ends(-1)
+	if n := b.number("select count(*) from loads"); n < before {
+		t.Fatalf("%d loads were there before the kill, %d are after it", before, n)
+	}
+	if n := b.number("select count(*) from loads anti join stages using (run_id, seq) where error is null"); n != 0 {
+		t.Fatalf("%d loads without their stages", n)
+	}
+	// The worker notices that nobody listens.
+	gone := false
+	for deadline := time.Now().Add(20 * time.Second); !gone && time.Now().Before(deadline); time.Sleep(10 * time.Millisecond) {
+		gone = !alive(worker)
+	}
+	if !gone {
+		t.Fatalf("worker %d outlives its collector", worker)
+	}
+	// The next collect works, and says what became of the other's run in each
+	// format.
+	next := b.collect(1, "--format", "sllm")
+	next.ends(exitDone)
+	if got := b.sql("select status, count(*) from runs group by all order by all"); got != "completed,1\nlost,2" {
+		t.Fatalf("runs: %s", got)
+	}
+	if !strings.Contains(next.stderr.String(), "2 runs of a collector that died are marked lost") {
+		t.Fatalf("the lost run is not told:\n%s", next.stderr.String())
+	}
+}
+
+// alive says whether a process is there and no zombie.
+func alive(pid int) bool {
+	stat, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/stat")
+	return err == nil && !strings.Contains(string(stat), ") Z ")
+}
+
+func TestAKilledWorkerIsARow(t *testing.T) {
+	b := newBench(t)
+	c := b.collect(40)
+	b.waitForLoads(3)
+	if err := syscall.Kill(c.worker(), syscall.SIGKILL); err != nil {
+		t.Fatal(err)
+	}
+	c.ends(exitPartial)
+	if n := b.number("select count(*) from loads where error like '%signal 9%' or error like '%killed%'"); n != 1 {
+		t.Fatalf("%d loads say that their worker was killed: %s", n, b.sql("select error from loads where error is not null"))
+	}
+	// The other format ran to its end: a warm-up and what was counted.
+	if n := b.number("select count(*) from load_facts where format = 'sllm' and error is null"); n != 41 {
+		t.Fatalf("%d loads of the other format, want 41", n)
+	}
+	if n := b.number("select count(*) from runs where status = 'running'"); n != 0 {
+		t.Fatalf("%d runs have no end", n)
+	}
+}
+
+func TestAnInterruptKeepsWhatWasMeasured(t *testing.T) {
+	b := newBench(t)
+	c := b.collect(10_000)
+	b.waitForLoads(3)
+	before := b.number("select count(*) from loads")
+	if err := c.cmd.Process.Signal(os.Interrupt); err != nil {
+		t.Fatal(err)
+	}
+	c.ends(exitInterrupted)
+	if n := b.number("select count(*) from loads"); n < before {
+		t.Fatalf("%d loads were there before the interrupt, %d are after it", before, n)
+	}
+	if got := b.sql("select distinct status from runs"); got != "interrupted" {
+		t.Fatalf("the runs are %q", got)
+	}
+	// What was measured is summed up all the same.
+	if out := c.stderr.String(); !strings.Contains(out, "SafeTensors mmap-parallel") || !strings.Contains(out, "sllmq: interrupted") {
+		t.Fatalf("the last words:\n%s", out)
+	}
+}
+
+// Every sql that this test runs beside the collectors has to succeed: see
+// bench.sql.
+func TestCollectorsAndReadersShareAWarehouse(t *testing.T) {
+	b := newBench(t)
+	b.collect(1).ends(exitDone) // so that the replicas are there
+	var collectors sync.WaitGroup
+	done := make(chan struct{})
+	first, second := b.collect(25), b.collect(25, "--seed", "1")
+	for _, c := range []*collect{first, second} {
+		collectors.Go(func() { _ = c.cmd.Wait() })
+	}
+	go func() { collectors.Wait(); close(done) }()
+	asked, last := 0, 0
+	for running := true; running; asked++ {
+		n := b.number("select count(*) from load_facts")
+		if n < last {
+			t.Fatalf("%d loads were there, then %d", last, n)
+		}
+		last = n
+		select {
+		case <-done:
+			running = false
+		default:
+		}
+	}
+	for _, c := range []*collect{first, second} {
+		if code := c.cmd.ProcessState.ExitCode(); code != exitDone {
+			t.Fatalf("exit code %d:\n%s", code, c.stderr.String())
+		}
+	}
+	if asked < 5 {
+		t.Fatalf("asked %d times only", asked)
+	}
+	if n := b.number("select count(*) from loads where error is null"); n != 2*2+2*2*26 {
+		t.Fatalf("%d loads, want %d", n, 2*2+2*2*26)
+	}
+}
