@@ -1,0 +1,90 @@
+package warehouse_test
+
+import (
+	"path/filepath"
+	"reflect"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/sllmq/sllmq/warehouse"
+	"github.com/sllmq/sllmq/warehouse/record"
+)
+
+// columnTypes are the types that a field's may be kept as.
+var columnTypes = map[reflect.Type][]string{
+	reflect.TypeFor[string]():            {"VARCHAR", "UUID"},
+	reflect.TypeFor[int64]():             {"BIGINT"},
+	reflect.TypeFor[float64]():           {"DOUBLE"},
+	reflect.TypeFor[bool]():              {"BOOLEAN"},
+	reflect.TypeFor[time.Time]():         {"TIMESTAMP WITH TIME ZONE"},
+	reflect.TypeFor[map[string]string](): {"MAP(VARCHAR, VARCHAR)"},
+}
+
+func TestSchemaAndRowsAreTheSame(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "w.duckdb")
+	db, err := warehouse.Open(t.Context(), path, warehouse.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close()
+	for table, kind := range map[string]reflect.Type{
+		"machines": reflect.TypeFor[record.Machine](), "runs": reflect.TypeFor[record.Run](), "sessions": reflect.TypeFor[record.Session](),
+		"loads": reflect.TypeFor[record.Load](), "stages": reflect.TypeFor[record.Stage](), "inferences": reflect.TypeFor[record.Inference](),
+		"samples": reflect.TypeFor[record.Sample](), "io_trace": reflect.TypeFor[record.IOTrace](), "rooflines": reflect.TypeFor[record.Roofline](),
+	} {
+		rows, err := db.SQL().Query("SELECT column_name, data_type, is_nullable, coalesce(comment, '') FROM duckdb_columns() WHERE table_name = ? ORDER BY column_index", table)
+		if err != nil {
+			t.Fatal(err)
+		}
+		i := 0
+		for ; rows.Next(); i++ {
+			var name, kept, comment string
+			var nullable bool
+			if err := rows.Scan(&name, &kept, &nullable, &comment); err != nil {
+				t.Fatal(err)
+			}
+			if i >= kind.NumField() {
+				t.Errorf("%s.%s is no field of %s", table, name, kind)
+				continue
+			}
+			field := kind.Field(i)
+			held, pointer := field.Type, field.Type.Kind() == reflect.Pointer
+			if pointer {
+				held = held.Elem()
+			}
+			if tag := field.Tag.Get("db"); tag != name {
+				t.Errorf("%s: column %d is %s and the field there is %s", table, i, name, tag)
+			}
+			if !slices.Contains(columnTypes[held], kept) {
+				t.Errorf("%s.%s is %s and its field %s", table, name, kept, field.Type)
+			}
+			if nullable != (pointer || held.Kind() == reflect.Map) {
+				t.Errorf("%s.%s: NULL allowed %t, pointer %t", table, name, nullable, pointer)
+			}
+			if strings.TrimSpace(comment) == "" {
+				t.Errorf("%s.%s has no comment", table, name)
+			}
+		}
+		if err := rows.Close(); err != nil {
+			t.Fatal(err)
+		}
+		if i < kind.NumField() {
+			t.Errorf("%s has %d columns and %s %d fields", table, i, kind, kind.NumField())
+		}
+		var comment, key string
+		if err := db.SQL().QueryRow("SELECT coalesce(comment, '') FROM duckdb_tables() WHERE table_name = ?", table).Scan(&comment); err != nil || comment == "" {
+			t.Errorf("%s has no comment (%v)", table, err)
+		}
+		if err := db.SQL().QueryRow("SELECT constraint_text FROM duckdb_constraints() WHERE table_name = ? AND constraint_type = 'PRIMARY KEY'", table).Scan(&key); err != nil {
+			t.Errorf("%s has no primary key: %v", table, err)
+		}
+	}
+	for _, view := range []string{"load_facts", "summary", "comparison"} {
+		var comment string
+		if err := db.SQL().QueryRow("SELECT coalesce(comment, '') FROM duckdb_views() WHERE view_name = ?", view).Scan(&comment); err != nil || comment == "" {
+			t.Errorf("view %s has no comment (%v)", view, err)
+		}
+	}
+}
