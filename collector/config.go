@@ -78,6 +78,27 @@ func DefaultConfig() Config {
 	}
 }
 
+// Choices lists, by flag, what a flag takes where that is a list of names.
+func Choices() map[string][]string {
+	var loaders, formats []string
+	for _, t := range loader.Techniques() {
+		loaders = append(loaders, t.Name)
+	}
+	for _, f := range checkpoint.Formats() {
+		formats = append(formats, string(f))
+	}
+	return map[string][]string{
+		"model-name":     checkpoint.SyntheticNames(),
+		"benchmark-type": {Random, Cached},
+		"format":         formats,
+		"loader":         loaders,
+		"device":         {"host"},
+		"dtype":          {"float16", "bfloat16", "float32", checkpoint.AutoDType},
+		"page-cache":     {PageCacheDrop, PageCacheKeep},
+		"verify":         {VerifyFirst, VerifyAll, VerifyNone},
+	}
+}
+
 // UsageError is a configuration that can't be meant.
 type UsageError struct{ Err error }
 

@@ -65,6 +65,10 @@ func newCollectCommand(env *environment) *cobra.Command {
 		},
 	}
 	o.addFlags(c.Flags())
+	for flag, values := range collector.Choices() {
+		// It can fail only for a flag that is not there, which a test would see.
+		_ = c.RegisterFlagCompletionFunc(flag, cobra.FixedCompletions(values, cobra.ShellCompDirectiveNoFileComp))
+	}
 	return c
 }
 
