@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"math/rand/v2"
 	"os"
 	"os/exec"
@@ -23,7 +24,21 @@ import (
 // names to the warehouse that it names, and says so after each, without end.
 const appends = "SLLMQ_TEST_APPENDS"
 
+//
+// With holds set it has that warehouse open until its standard input ends.
+const holds = "SLLMQ_TEST_HOLDS"
+
 func TestMain(m *testing.M) {
+	if path := os.Getenv(holds); path != "" {
+		db, err := warehouse.Open(context.Background(), path, warehouse.Options{})
+		if err != nil {
+			panics{}.Fatal(err)
+		}
+		fmt.Println("held")
+		_, _ = io.Copy(io.Discard, os.Stdin)
+		_ = db.Close()
+		os.Exit(0)
+	}
 	path, runID, ok := strings.Cut(os.Getenv(appends), "|")
 	if !ok {
 		os.Exit(m.Run())
@@ -229,5 +244,49 @@ func TestTwoProcessesMayMakeOneWarehouse(t *testing.T) {
 	wg.Wait()
 	if n := count(t, path, "runs"); n != 8 {
 		t.Errorf("%d runs, want 8", n)
+	}
+}
+
+func TestAWaitSaysWhoHasTheFile(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), "w.duckdb")
+	cmd := exec.Command(os.Args[0])
+	cmd.Env = append(os.Environ(), holds+"="+path)
+	hold, err := cmd.StdinPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = cmd.Process.Kill() })
+	if _, err := bufio.NewReader(out).ReadString('\n'); err != nil {
+		t.Fatal(err)
+	}
+	// Given up after a while, with no word before five seconds are over.
+	quiet := warehouse.Options{ReadOnly: true, LockWait: time.Second, OnWait: func(line string) { t.Errorf("said %q", line) }}
+	holder := "process " + strconv.Itoa(cmd.Process.Pid)
+	if _, err := warehouse.Open(t.Context(), path, quiet); err == nil || !strings.Contains(err.Error(), holder) {
+		t.Fatalf("opened, or not said who has it: %v", err)
+	}
+	// Told once, and opened as soon as it is free.
+	var told []string
+	begun := time.Now()
+	db, err := warehouse.Open(t.Context(), path, warehouse.Options{ReadOnly: true, OnWait: func(line string) {
+		told = append(told, line)
+		_ = hold.Close()
+	}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := db.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if len(told) != 1 || !strings.Contains(told[0], holder) || time.Since(begun) < 5*time.Second {
+		t.Fatalf("told %q after %s", told, time.Since(begun))
 	}
 }
