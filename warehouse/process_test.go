@@ -24,7 +24,6 @@ import (
 // names to the warehouse that it names, and says so after each, without end.
 const appends = "SLLMQ_TEST_APPENDS"
 
-//
 // With holds set it has that warehouse open until its standard input ends.
 const holds = "SLLMQ_TEST_HOLDS"
 
