@@ -97,6 +97,26 @@ func (b *benchmark) prepare(ctx context.Context) error {
 			return err
 		}
 	}
+	return b.tellOverflows()
+}
+
+// tellOverflows says it where a conversion made values infinite: such a model
+// loads as fast as any and computes nonsense.
+func (b *benchmark) tellOverflows() error {
+	for _, c := range b.plan.Checkpoints {
+		tensors, err := checkpoint.Overflows(c.Dirs[0])
+		if err != nil {
+			return err
+		}
+		var values int64
+		for _, n := range tensors {
+			values += n
+		}
+		if values > 0 {
+			b.progress.Note(fmt.Sprintf("%s %s: %d values in %d tensors are infinite in %s; they were too large for it (--dtype bfloat16 holds them)",
+				c.Model.Name, c.Format, values, len(tensors), c.DType))
+		}
+	}
 	return nil
 }
 

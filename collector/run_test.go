@@ -295,7 +295,7 @@ func TestPlansThatCanNotBeCarriedOut(t *testing.T) {
 		"twice":                  func(c *collector.Config) { c.Devices = []string{"host", "host"} },
 		"--num-replicas 0":       func(c *collector.Config) { c.Replicas = 0 },
 		"--chunk-size":           func(c *collector.Config) { c.ChunkBytes = 5000 },
-		"or --dtype float16":     func(c *collector.Config) { c.DType = "float32" },
+		"nothing is converted":   func(c *collector.Config) { c.DType = "int8" },
 		"--num-replicas": func(c *collector.Config) {
 			c.Models = []string{"synthetic/opt-6.7b"}
 			c.Replicas = 5000

@@ -2,6 +2,8 @@ package checkpoint
 
 import (
 	"context"
+	"encoding/json"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -93,34 +95,50 @@ func identify(dir, name string) (sourceFile, error) {
 	return sourceFile{Name: name, Size: info.Size(), ModTime: info.ModTime().UnixNano()}, nil
 }
 
-// check says whether the model can be had at a type: only at its own, since
-// nothing is converted. It gives the name of that type, or "mixed".
-func (l *local) check(dtype string) (string, error) {
-	if dtype != AutoDType {
-		if _, err := ParseDType(dtype); err != nil {
-			return "", err
+// at gives the model's tensors at a type, and that type's name, or "mixed".
+func (l *local) at(dtype string) ([]spec, string, error) {
+	specs := l.specs
+	if dtype != AutoDType && dtype != mixedDType {
+		to, err := ParseDType(dtype)
+		if err != nil {
+			return nil, "", err
+		}
+		if specs, err = convertSpecs(specs, to); err != nil {
+			return nil, "", fmt.Errorf("convert %s: %w", l.dir, err)
 		}
 	}
+	return specs, typeOf(specs), nil
+}
+
+// mixedDType stands for floating-point tensors of several types.
+const mixedDType = "mixed"
+
+// typeOf names the type of the floating-point tensors.
+func typeOf(specs []spec) string {
 	has := ""
-	for _, s := range l.specs {
-		if !s.dtype.Float() {
-			continue
-		}
-		if dtype != AutoDType && s.dtype.String() != dtype {
-			return "", fmt.Errorf("tensor %q in %s is %s: conversion to %s is not there yet, use --dtype auto or --dtype %s",
-				clip(s.name), l.dir, s.dtype, dtype, s.dtype)
-		}
-		switch has {
-		case "", s.dtype.String():
+	for _, s := range specs {
+		switch {
+		case !s.dtype.Float():
+		case has == "":
 			has = s.dtype.String()
-		default:
-			has = "mixed"
+		case has != s.dtype.String():
+			return mixedDType
 		}
 	}
 	if has == "" {
-		has = l.specs[0].dtype.String()
+		has = specs[0].dtype.String()
 	}
-	return has, nil
+	return has
+}
+
+// converts says whether the model has another type on its way out.
+func (l *local) converts(specs []spec) bool {
+	for i, s := range specs {
+		if s.dtype != l.specs[i].dtype {
+			return true
+		}
+	}
+	return false
 }
 
 // keepsFiles says whether the folder is what transformers opens, so that its
@@ -135,6 +153,42 @@ func (l *local) keepsFiles() bool {
 	_, ok := copyOf(shardIndexName, filepath.Join(l.dir, shardIndexName))
 	return ok
 }
+
+// sidecarsAt are the sidecars, config.json with the type that the tensors have
+// been converted to.
+func (l *local) sidecarsAt(dtype string) ([]sidecar, error) {
+	list := l.sidecars()
+	for i, s := range list {
+		if s.name != configName {
+			continue
+		}
+		text, err := readBounded(s.path)
+		if err != nil {
+			return nil, fmt.Errorf("read %s: %w", s.path, err)
+		}
+		var config map[string]json.RawMessage
+		if err := json.Unmarshal(text, &config); err != nil {
+			return nil, fmt.Errorf("read %s: %w", s.path, corrupt("%v", err))
+		}
+		quoted := json.RawMessage(`"` + dtype + `"`)
+		_, newer := config["dtype"]
+		_, older := config["torch_dtype"]
+		if newer || !older {
+			config["dtype"] = quoted
+		}
+		if older {
+			config["torch_dtype"] = quoted
+		}
+		if text, err = json.MarshalIndent(config, "", "  "); err != nil {
+			return nil, fmt.Errorf("make %s: %w", configName, err)
+		}
+		list[i] = sidecar{name: configName, size: int64(len(text)), data: text}
+	}
+	return list, nil
+}
+
+// configName is the model's configuration.
+const configName = "config.json"
 
 // sidecars lists what goes along from the folder: the configuration and the
 // tokenizer.
@@ -159,7 +213,7 @@ func (l *local) sidecars() []sidecar {
 // beside the tensors, and those that ServerlessLLM's loader adds.
 func isSidecar(name string) bool {
 	switch name {
-	case "config.json", "generation_config.json", "special_tokens_map.json", "added_tokens.json", "merges.txt",
+	case configName, "generation_config.json", "special_tokens_map.json", "added_tokens.json", "merges.txt",
 		"spiece.model", "sentencepiece.bpe.model", "no_split_modules.json", "tied_no_split_modules.json":
 		return true
 	}
@@ -201,8 +255,21 @@ type folderReader struct {
 
 var _ source = (*folderReader)(nil)
 
-// open opens the folder's tensor files.
-func (l *local) open() (source, error) {
+// open opens the folder's tensor files, to be had as specs says.
+func (l *local) open(specs []spec) (source, error) {
+	r, err := l.read()
+	if err != nil || !l.converts(specs) {
+		return r, err
+	}
+	c, err := convert(r, specs)
+	if err != nil {
+		return nil, errors.Join(err, r.close())
+	}
+	return c, nil
+}
+
+// read opens the folder's tensor files.
+func (l *local) read() (*folderReader, error) {
 	r := &folderReader{local: l}
 	for i := range l.from.Files {
 		f, err := os.Open(l.from.Path(i))

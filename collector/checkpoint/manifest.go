@@ -25,6 +25,9 @@ type manifest struct {
 	// Tensors are the checksums of the source's bytes, taken before they were
 	// written.
 	Tensors map[string]digest `json:"tensors"`
+	// Overflows counts, for tensors that have any, the finite values that a
+	// conversion made infinite.
+	Overflows map[string]int64 `json:"overflows,omitempty"`
 }
 
 // request is what a replica was made from and how. A replica serves exactly
@@ -105,6 +108,14 @@ func (m manifest) filesThere(dir string) bool {
 		}
 	}
 	return true
+}
+
+// Overflows reads, from the manifest of a prepared replica, how many finite
+// values became infinite in each tensor when it was converted. Tensors without
+// any are left out.
+func Overflows(dir string) (map[string]int64, error) {
+	m, err := readManifest(dir)
+	return m.Overflows, err
 }
 
 // Digests reads, from the manifest of a prepared replica, the Checksum that

@@ -107,8 +107,7 @@ func (m Model) Bytes(dtype string) (int64, error) {
 // specs is the model's tensors at a type, and that type's name.
 func (m Model) specs(dtype string) ([]spec, string, error) {
 	if m.Source == SourceLocal {
-		name, err := m.local.check(dtype)
-		return m.local.specs, name, err
+		return m.local.at(dtype)
 	}
 	d, err := m.synthetic.typed(dtype)
 	if err != nil {
@@ -136,7 +135,11 @@ func (s synthetic) typed(dtype string) (DType, error) {
 // open gives the model's bytes at a type that specs has accepted.
 func (m Model) open(dtype string) (source, error) {
 	if m.Source == SourceLocal {
-		return m.local.open()
+		specs, _, err := m.local.at(dtype)
+		if err != nil {
+			return nil, err
+		}
+		return m.local.open(specs)
 	}
 	d, err := m.synthetic.typed(dtype)
 	if err != nil {
@@ -152,7 +155,7 @@ func (m Model) layout(specs []spec, f Format, dtype string, o Options) (layout, 
 	switch {
 	case f == SLLM:
 		l, err = layOutSLLM(specs, o.PartitionBytes)
-	case m.Source == SourceLocal && m.local.keepsFiles() && o.ShardBytes == defaultShardBytes:
+	case m.Source == SourceLocal && m.local.keepsFiles() && !m.local.converts(specs) && o.ShardBytes == defaultShardBytes:
 		l, err = layOutAsIs(m.local.from)
 	default:
 		l, err = layOutSafeTensors(specs, o.ShardBytes)
@@ -160,9 +163,14 @@ func (m Model) layout(specs []spec, f Format, dtype string, o Options) (layout, 
 	if err != nil {
 		return layout{}, fmt.Errorf("lay out %s as %s: %w", m.Name, f, err)
 	}
-	if m.Source == SourceLocal {
+	if m.Source == SourceLocal && !m.local.converts(specs) {
 		l.extras = append(l.extras, m.local.sidecars()...)
 		return l, nil
+	}
+	if m.Source == SourceLocal {
+		extras, err := m.local.sidecarsAt(dtype)
+		l.extras = append(l.extras, extras...)
+		return l, err
 	}
 	d, err := m.synthetic.typed(dtype)
 	if err != nil {

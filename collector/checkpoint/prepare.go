@@ -133,6 +133,9 @@ func (p Plan) make(ctx context.Context, dir string, progress func(int64)) (err e
 		return err
 	}
 	m := manifest{Schema: manifestSchema, Request: p.request, Tensors: p.layout.digests(src.tensors(), sums)}
+	if c, ok := src.(*converted); ok {
+		m.Overflows = c.overflowed()
+	}
 	for _, f := range p.layout.files {
 		m.Files = append(m.Files, File{Name: f.name, Size: f.size})
 	}

@@ -382,7 +382,7 @@ func TestPlanRefuses(t *testing.T) {
 		replicas       int
 		want           string
 	}{
-		{half, t.TempDir(), SLLM, "float32", 1, `tensor "w" in ` + half + ` is float16: conversion to float32 is not there yet, use --dtype auto or --dtype float16`},
+		{half, t.TempDir(), SLLM, "int8", 1, `tensor "w" is float16, and nothing is converted to int8: use --dtype float16, bfloat16, float32 or auto`},
 		{half, t.TempDir(), SLLM, "float12", 1, `unknown dtype "float12"`},
 		{dir, t.TempDir(), "pickle", AutoDType, 1, `unknown format "pickle"`},
 		{dir, t.TempDir(), SLLM, AutoDType, 0, "ask for 1 or more"},

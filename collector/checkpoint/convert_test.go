@@ -1,0 +1,199 @@
+package checkpoint
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"encoding/binary"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"math"
+	"os"
+	"path/filepath"
+	"testing"
+)
+
+// TestConversionIsTorchs compares with what scripts/fixtures/make_conversion.py
+// had torch do.
+func TestConversionIsTorchs(t *testing.T) {
+	text, err := os.ReadFile("testdata/conversion.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	type golden struct{ From, To, SHA256, In, Out string }
+	var torch struct{ All, Some []golden }
+	if err := json.Unmarshal(text, &torch); err != nil {
+		t.Fatal(err)
+	}
+	if len(torch.All) != 4 || len(torch.Some) != 5 {
+		t.Fatalf("%d and %d conversions", len(torch.All), len(torch.Some))
+	}
+	every := make([]byte, 2<<16)
+	for i := range 1 << 16 {
+		binary.LittleEndian.PutUint16(every[2*i:], uint16(i))
+	}
+	for _, g := range torch.All {
+		sum := sha256.Sum256(canonical(convertedBytes(t, g.From, g.To, every), g.To))
+		if hex.EncodeToString(sum[:]) != g.SHA256 {
+			t.Errorf("%s to %s is not what torch makes", g.From, g.To)
+		}
+	}
+	for _, g := range torch.Some {
+		in, err := hex.DecodeString(g.In)
+		if err != nil {
+			t.Fatal(err)
+		}
+		got := hex.EncodeToString(canonical(convertedBytes(t, g.From, g.To, in), g.To))
+		if got == g.Out {
+			continue
+		}
+		from, to := dtypeNamed(t, g.From).Size()*2, dtypeNamed(t, g.To).Size()*2
+		for i := int64(0); i < int64(len(g.Out))/to; i++ {
+			if a, b := got[i*to:(i+1)*to], g.Out[i*to:(i+1)*to]; a != b {
+				t.Fatalf("%s %s to %s is %s, torch makes %s", g.From, g.In[i*from:(i+1)*from], g.To, a, b)
+			}
+		}
+	}
+}
+
+func dtypeNamed(t testing.TB, name string) DType {
+	t.Helper()
+	d, err := ParseDType(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return d
+}
+
+func convertedBytes(t testing.TB, from, to string, in []byte) []byte {
+	t.Helper()
+	f, d := dtypeNamed(t, from), dtypeNamed(t, to)
+	do, err := findConversion(f, d)
+	if err != nil {
+		t.Fatal(err)
+	}
+	out := make([]byte, int64(len(in))/f.Size()*d.Size())
+	do(out, in)
+	return out
+}
+
+// canonical makes one pattern of every NaN: the positive quiet one.
+func canonical(b []byte, dtype string) []byte {
+	for i := 0; i < len(b); i += 2 {
+		switch v := binary.LittleEndian.Uint16(b[i:]); {
+		case dtype == "float16" && v&0x7fff > infinity16:
+			binary.LittleEndian.PutUint16(b[i:], 0x7e00)
+		case dtype == "bfloat16" && v&0x7fff > infinityB16:
+			binary.LittleEndian.PutUint16(b[i:], 0x7fc0)
+		}
+	}
+	if dtype != "float32" {
+		return b
+	}
+	for i := 0; i < len(b); i += 4 {
+		if v := binary.LittleEndian.Uint32(b[i:]); v&0x7fff_ffff > infinity32 {
+			binary.LittleEndian.PutUint32(b[i:], 0x7fc0_0000)
+		}
+	}
+	return b
+}
+
+// TestRoundingAgainstArithmetic holds the bits against rounding done with
+// numbers, over float32s that lie everywhere.
+func TestRoundingAgainstArithmetic(t *testing.T) {
+	for bits := uint64(0); bits < 1<<32; bits += 997 {
+		v := float64(math.Float32frombits(uint32(bits)))
+		if math.IsNaN(v) {
+			continue
+		}
+		step := 0x1p-24
+		if a := math.Abs(v); a >= 0x1p-14 && !math.IsInf(v, 0) {
+			_, exponent := math.Frexp(a)
+			step = math.Ldexp(1, exponent-11)
+		}
+		want := math.RoundToEven(v/step) * step
+		if math.Abs(want) >= 65536 {
+			want = math.Inf(int(math.Copysign(1, v)))
+		}
+		if got := float64(math.Float32frombits(fromFloat16(toFloat16(uint32(bits))))); got != want {
+			t.Fatalf("%g rounds to %g, want %g", v, got, want)
+		}
+	}
+}
+
+func TestPrepareConverts(t *testing.T) {
+	dir := t.TempDir()
+	values := []float32{1, -2.5, 65519, 65520, -1e30, float32(math.Inf(1)), 0x1p-25, 1e-8}
+	var raw, ids []byte
+	for _, v := range values {
+		raw = binary.LittleEndian.AppendUint32(raw, math.Float32bits(v))
+		ids = binary.LittleEndian.AppendUint64(ids, uint64(v))
+	}
+	writeSafeTensors(t, filepath.Join(dir, "model.safetensors"), []fixture{
+		{"w", Float32, []int64{2, 4}, raw}, {"ids", Int64, []int64{8}, ids},
+		{"kept", Float16, []int64{2}, []byte{1, 2, 3, 4}},
+	})
+	write(t, filepath.Join(dir, "config.json"), []byte(`{"architectures": ["X"], "torch_dtype": "float32", "big": 12345678901234567890}`))
+	for _, format := range Formats() {
+		p := planFor(t, dir, t.TempDir(), format, "float16", 2, Options{})
+		prepare(t, p)
+		for _, replica := range p.Dirs {
+			if err := Verify(t.Context(), replica); err != nil {
+				t.Fatal(err)
+			}
+			over, err := Overflows(replica)
+			if err != nil || len(over) != 1 || over["w"] != 2 {
+				t.Errorf("%s: overflows %v, %v; want 2 in w", format, over, err)
+			}
+			c, err := Open(replica, format)
+			if err != nil {
+				t.Fatal(err)
+			}
+			want := map[string]string{
+				"w": "003c00c1ff7b007c00fc007c00000000", "ids": hex.EncodeToString(ids), "kept": "01020304",
+			}
+			for _, tensor := range c.Tensors {
+				file, err := os.ReadFile(c.Path(tensor.File))
+				if err != nil {
+					t.Fatal(err)
+				}
+				if got := hex.EncodeToString(file[tensor.Offset : tensor.Offset+tensor.Size]); got != want[tensor.Name] {
+					t.Errorf("%s: %s is %s, want %s", format, tensor.Name, got, want[tensor.Name])
+				}
+			}
+			config, err := os.ReadFile(filepath.Join(replica, "config.json"))
+			if err != nil || !bytes.Contains(config, []byte(`"torch_dtype": "float16"`)) || !bytes.Contains(config, []byte("12345678901234567890")) {
+				t.Errorf("config.json: %s, %v", config, err)
+			}
+		}
+	}
+}
+
+// BenchmarkConvert shows each conversion beside a plain copy, in source bytes a
+// second on one core.
+func BenchmarkConvert(b *testing.B) {
+	for _, pair := range [][2]DType{{Float32, Float16}, {Float32, BFloat16}, {BFloat16, Float16}, {Float16, BFloat16}, {Float16, Float32}, {BFloat16, Float32}, {Float64, Float16}} {
+		b.Run(fmt.Sprintf("%s-%s", pair[0], pair[1]), func(b *testing.B) {
+			do, err := findConversion(pair[0], pair[1])
+			if err != nil {
+				b.Fatal(err)
+			}
+			src := make([]byte, 4<<20)
+			for i := range src {
+				src[i] = byte(i*2654435761>>20)&0x3f | 1
+			}
+			dst := make([]byte, int64(len(src))/pair[0].Size()*pair[1].Size())
+			b.SetBytes(int64(len(src)))
+			for b.Loop() {
+				do(dst, src)
+			}
+		})
+	}
+	b.Run("copy", func(b *testing.B) {
+		src, dst := make([]byte, 4<<20), make([]byte, 4<<20)
+		b.SetBytes(int64(len(src)))
+		for b.Loop() {
+			copy(dst, src)
+		}
+	})
+}
