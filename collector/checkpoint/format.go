@@ -3,7 +3,6 @@ package checkpoint
 import (
 	"fmt"
 	"os"
-	"path/filepath"
 	"strings"
 )
 
@@ -32,16 +31,18 @@ func ParseFormat(name string) (Format, error) {
 	return "", fmt.Errorf("unknown format %q: use safetensors or sllm", name)
 }
 
-// Detect tells the format of the checkpoint in dir by the names of the files
-// there. Where both formats lie side by side it is SafeTensors, which the
-// other is made from.
-func Detect(dir string) (Format, error) {
+// pyTorch is not a format that is written or loaded, only one that models
+// come in: files of torch.save.
+const pyTorch Format = "pytorch"
+
+// detect tells what the files in dir are, by their names. Where several kinds
+// lie side by side safetensors go first, which others are made from.
+func detect(dir string) (Format, error) {
 	entries, err := os.ReadDir(dir)
 	if err != nil {
 		return "", fmt.Errorf("look for a checkpoint: %w", err)
 	}
-	var sllm bool
-	var pickled string
+	var sllm, pickled bool
 	for _, e := range entries {
 		name := e.Name()
 		switch {
@@ -50,26 +51,16 @@ func Detect(dir string) (Format, error) {
 			return SafeTensors, nil
 		case name == sllmIndexName:
 			sllm = true
-		case pickled == "" && isPickle(name):
-			pickled = name
+		case isPickle(name), name == pickleIndexName:
+			pickled = true
 		}
 	}
 	switch {
 	case sllm:
 		return SLLM, nil
-	case pickled != "":
-		return "", fileError("read", filepath.Join(dir, pickled),
-			"PyTorch's pickled files are not supported yet: save the model as safetensors")
+	case pickled:
+		return pyTorch, nil
 	}
 	return "", fileError("look for a checkpoint", dir,
-		"no .safetensors file and no "+sllmIndexName+" there: name the folder that holds the model's files")
-}
-
-// isPickle knows the endings of PyTorch's own files.
-func isPickle(name string) bool {
-	switch filepath.Ext(name) {
-	case ".bin", ".pt", ".pth", ".ckpt":
-		return true
-	}
-	return false
+		"no .safetensors file, no pytorch_model.bin and no "+sllmIndexName+" there: name the folder that holds the model's files")
 }

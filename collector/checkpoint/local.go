@@ -27,11 +27,16 @@ type sourceFile struct {
 
 // openLocal reads the index of the checkpoint in dir.
 func openLocal(dir string) (*local, error) {
-	f, err := Detect(dir)
+	f, err := detect(dir)
 	if err != nil {
 		return nil, err
 	}
-	c, err := Open(dir, f)
+	var c *Checkpoint
+	if f == pyTorch {
+		c, err = openPyTorch(dir)
+	} else {
+		c, err = Open(dir, f)
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -39,6 +44,11 @@ func openLocal(dir string) (*local, error) {
 		return nil, fileError("read", dir, "the checkpoint has no tensors")
 	}
 	l := &local{dir: dir, from: c, specs: specsOf(c)}
+	if f == pyTorch {
+		if err := l.gatherViews(); err != nil {
+			return nil, fmt.Errorf("read %s: %w", dir, err)
+		}
+	}
 	for _, f := range c.Files {
 		seen, err := identify(dir, f.Name)
 		if err != nil {
@@ -289,6 +299,9 @@ func (r *folderReader) tensors() []spec { return r.specs }
 func (r *folderReader) fill(dst []byte, tensor int, off int64) error {
 	t := r.from.Tensors[tensor]
 	f := r.files[t.File]
+	if r.gathers(tensor) {
+		return gather(f, t, dst, off)
+	}
 	at := t.Offset + off
 	if _, err := f.ReadAt(dst, at); err != nil {
 		return fmt.Errorf("read %s: %w", f.Name(), readAtError(err, r.from.Files[t.File].Size))

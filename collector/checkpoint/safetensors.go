@@ -76,7 +76,7 @@ func safeTensorsFiles(dir string) (names []string, home []shard, err error) {
 	path := filepath.Join(dir, shardIndexName)
 	index, err := readBounded(path)
 	if err == nil {
-		names, home, err = parseShardIndex(index)
+		names, home, err = parseShardIndex(index, safeTensorsExt)
 		if err != nil {
 			return nil, nil, fmt.Errorf("read %s: %w", path, err)
 		}
@@ -102,7 +102,7 @@ func safeTensorsFiles(dir string) (names []string, home []shard, err error) {
 
 // parseShardIndex reads the weight_map of an index: its files, sorted, and
 // the file of each tensor.
-func parseShardIndex(index []byte) (names []string, home []shard, err error) {
+func parseShardIndex(index []byte, extension string) (names []string, home []shard, err error) {
 	s := &scanner{b: index}
 	found := false
 	s.object(func(key string) {
@@ -126,8 +126,8 @@ func parseShardIndex(index []byte) (names []string, home []shard, err error) {
 		if _, ok := seen[h.file]; ok {
 			continue
 		}
-		if !isFileName(h.file) || !strings.HasSuffix(h.file, safeTensorsExt) {
-			return nil, nil, corrupt("weight_map puts tensor %q into %q, which is no .safetensors file of the same folder", clip(h.tensor), clip(h.file))
+		if !isFileName(h.file) || !strings.HasSuffix(h.file, extension) {
+			return nil, nil, corrupt("weight_map puts tensor %q into %q, which is no %s file of the same folder", clip(h.tensor), clip(h.file), extension)
 		}
 		seen[h.file] = struct{}{}
 		names = append(names, h.file)

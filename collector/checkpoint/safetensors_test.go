@@ -164,7 +164,8 @@ func TestDetect(t *testing.T) {
 		{[]string{"model.safetensors", "tensor_index.json"}, SafeTensors, ""},
 		{[]string{"model.safetensors.index.json"}, SafeTensors, ""},
 		{[]string{"tensor_index.json", "tensor.data_0"}, SLLM, ""},
-		{[]string{"pytorch_model.bin", "config.json"}, "", "pytorch_model.bin: PyTorch's pickled files are not supported yet"},
+		{[]string{"pytorch_model.bin", "config.json"}, pyTorch, ""},
+		{[]string{"training_args.bin", "config.json"}, "", "no .safetensors file, no pytorch_model.bin"},
 		{[]string{"config.json", ".hidden.safetensors"}, "", "no .safetensors file"},
 		{nil, "", "no .safetensors file"},
 	} {
@@ -172,7 +173,7 @@ func TestDetect(t *testing.T) {
 		for _, name := range test.files {
 			write(t, filepath.Join(dir, name), nil)
 		}
-		got, err := Detect(dir)
+		got, err := detect(dir)
 		if got != test.want || (err == nil) != (test.err == "") || err != nil && !strings.Contains(err.Error(), test.err) {
 			t.Errorf("%q: %q, %v", test.files, got, err)
 		}

@@ -1,0 +1,621 @@
+package torchfile
+
+import (
+	"encoding/binary"
+	"errors"
+	"math"
+	"math/big"
+	"strconv"
+)
+
+// What a pickle's values become. Strings, int64, float64, bool and nil stand
+// for themselves; integers past 64 bits are *big.Int.
+type (
+	// dict keeps its order. It is Python's dict and OrderedDict.
+	dict struct {
+		keys   []any
+		values []any
+	}
+	list   struct{ items []any }
+	tuple  []any
+	bytesV []byte
+	// global is a name that the pickle asked for and that is on the list.
+	global string
+	// persistent is a storage, by what torch wrote of it.
+	persistent struct {
+		dtype string // "" for an untyped one
+		key   string
+		numel int64
+	}
+	// view is a tensor.
+	view struct {
+		storage       persistent
+		dtype         string
+		offset        int64 // in elements
+		shape, stride []int64
+	}
+)
+
+// Limits of the machine. A model has some thousand tensors, each of some ten
+// values.
+const (
+	maxStack = 1 << 20
+	maxMemo  = 8 << 20
+	maxDims  = 64
+)
+
+// storageTypes are the storages that a pickle may name, by their elements.
+func storageTypes(name string) (dtype string, ok bool) {
+	switch name {
+	case "torch.HalfStorage":
+		return "float16", true
+	case "torch.BFloat16Storage":
+		return "bfloat16", true
+	case "torch.FloatStorage":
+		return "float32", true
+	case "torch.DoubleStorage":
+		return "float64", true
+	case "torch.CharStorage":
+		return "int8", true
+	case "torch.ByteStorage":
+		return "uint8", true
+	case "torch.ShortStorage":
+		return "int16", true
+	case "torch.IntStorage":
+		return "int32", true
+	case "torch.LongStorage":
+		return "int64", true
+	case "torch.BoolStorage":
+		return "bool", true
+	case "torch.ComplexFloatStorage":
+		return "complex64", true
+	case "torch.storage.UntypedStorage":
+		return "", true
+	}
+	return "", false
+}
+
+// elementTypes are the torch.dtypes that a pickle may name, with the bytes of
+// an element.
+func elementTypes(dtype string) (size int64, ok bool) {
+	switch dtype {
+	case "int8", "uint8", "bool", "float8_e4m3fn", "float8_e5m2", "float8_e8m0fnu":
+		return 1, true
+	case "float16", "bfloat16", "int16", "uint16":
+		return 2, true
+	case "float32", "int32", "uint32":
+		return 4, true
+	case "float64", "int64", "uint64", "complex64":
+		return 8, true
+	}
+	return 0, false
+}
+
+// known says whether a pickle may ask for a name at all.
+func known(name string) bool {
+	switch name {
+	case "collections.OrderedDict", "torch.Size",
+		"torch._utils._rebuild_tensor", "torch._utils._rebuild_tensor_v2", "torch._utils._rebuild_tensor_v3", "torch._utils._rebuild_parameter":
+		return true
+	}
+	if _, ok := storageTypes(name); ok {
+		return true
+	}
+	if len(name) > 6 && name[:6] == "torch." {
+		_, ok := elementTypes(name[6:])
+		return ok
+	}
+	return false
+}
+
+// machine is the part of pickle's machine that a state dict needs.
+type machine struct {
+	in    []byte
+	at    int
+	stack []any
+	marks []int
+	memo  map[int64]any
+}
+
+var errShort = errors.New("the pickle ends too early")
+
+// unpickle runs a pickle and gives its one value.
+func unpickle(text []byte) (value any, err error) {
+	m := &machine{in: text, memo: map[int64]any{}}
+	for {
+		op, err := m.byte()
+		if err != nil {
+			return nil, err
+		}
+		if op == '.' {
+			if len(m.stack) != 1 || len(m.marks) != 0 {
+				return nil, refused("the pickle leaves %d values", len(m.stack))
+			}
+			return m.stack[0], nil
+		}
+		if err := m.step(op); err != nil {
+			return nil, err
+		}
+		if len(m.stack) > maxStack || len(m.memo) > maxMemo {
+			return nil, refused("the pickle keeps more values than any state dict")
+		}
+	}
+}
+
+// step does one opcode.
+func (m *machine) step(op byte) error {
+	switch op {
+	case 0x80: // PROTO
+		version, err := m.byte()
+		if err == nil && (version < 2 || version > 5) {
+			err = refused("pickle protocol %d", version)
+		}
+		return err
+	case 0x95: // FRAME, which says only how to read ahead
+		_, err := m.take(8)
+		return err
+	case '(': // MARK
+		m.marks = append(m.marks, len(m.stack))
+		return nil
+	case '0': // POP
+		_, err := m.pop()
+		return err
+	case 'N':
+		return m.push(nil)
+	case 0x88:
+		return m.push(true)
+	case 0x89:
+		return m.push(false)
+	case '}':
+		return m.push(&dict{})
+	case ']':
+		return m.push(&list{})
+	case ')':
+		return m.push(tuple{})
+	case 'K', 'M', 'J', 0x8a:
+		return m.integer(op)
+	case 'G': // BINFLOAT
+		b, err := m.take(8)
+		if err != nil {
+			return err
+		}
+		return m.push(math.Float64frombits(binary.BigEndian.Uint64(b)))
+	case 'X', 0x8c, 0x8d, 'U', 'T': // unicode and byte strings of Python 2
+		b, err := m.counted(op)
+		if err != nil {
+			return err
+		}
+		return m.push(string(b))
+	case 'C', 'B', 0x8e:
+		b, err := m.counted(op)
+		if err != nil {
+			return err
+		}
+		return m.push(bytesV(b))
+	case 't': // TUPLE
+		items, err := m.toMark()
+		if err != nil {
+			return err
+		}
+		return m.push(tuple(items))
+	case 0x85, 0x86, 0x87: // TUPLE1 to TUPLE3
+		n := int(op-0x85) + 1
+		if err := m.has(n); err != nil {
+			return err
+		}
+		items := append(tuple{}, m.stack[len(m.stack)-n:]...)
+		m.stack = m.stack[:len(m.stack)-n]
+		return m.push(items)
+	case 'q', 'r', 'h', 'j', 0x94:
+		return m.memory(op)
+	case 'a', 'e':
+		return m.appendItems(op)
+	case 's', 'u':
+		return m.setItems(op)
+	case 'c', 0x93:
+		return m.global(op)
+	case 'R':
+		return m.reduce()
+	case 'b':
+		return m.build()
+	case 'Q':
+		return m.persistent()
+	}
+	return refused("the pickle has opcode 0x%02x, which no state dict needs", op)
+}
+
+func (m *machine) byte() (byte, error) {
+	b, err := m.take(1)
+	if err != nil {
+		return 0, err
+	}
+	return b[0], nil
+}
+
+// take gives the next n bytes of the pickle.
+func (m *machine) take(n uint64) ([]byte, error) {
+	if n > uint64(len(m.in)-m.at) {
+		return nil, refused("%w", errShort)
+	}
+	b := m.in[m.at : m.at+int(n)]
+	m.at += int(n)
+	return b, nil
+}
+
+// unsigned reads a little-endian number of so many bytes.
+func (m *machine) unsigned(bytes uint64) (uint64, error) {
+	b, err := m.take(bytes)
+	var v uint64
+	for i := range b {
+		v |= uint64(b[i]) << (8 * i)
+	}
+	return v, err
+}
+
+// counted reads a string or bytes that has its length before it.
+func (m *machine) counted(op byte) ([]byte, error) {
+	width := uint64(4)
+	switch op {
+	case 0x8c, 'U', 'C':
+		width = 1
+	case 0x8d, 0x8e:
+		width = 8
+	}
+	n, err := m.unsigned(width)
+	if err != nil {
+		return nil, err
+	}
+	return m.take(n)
+}
+
+func (m *machine) integer(op byte) error {
+	switch op {
+	case 'K':
+		v, err := m.unsigned(1)
+		if err != nil {
+			return err
+		}
+		return m.push(int64(v))
+	case 'M':
+		v, err := m.unsigned(2)
+		if err != nil {
+			return err
+		}
+		return m.push(int64(v))
+	case 'J':
+		v, err := m.unsigned(4)
+		if err != nil {
+			return err
+		}
+		return m.push(int64(int32(v)))
+	}
+	n, err := m.unsigned(1) // LONG1, two's complement
+	if err != nil {
+		return err
+	}
+	b, err := m.take(n)
+	if err != nil {
+		return err
+	}
+	v := new(big.Int)
+	for i := len(b) - 1; i >= 0; i-- {
+		v.Lsh(v, 8).Or(v, big.NewInt(int64(b[i])))
+	}
+	if n > 0 && b[n-1]&0x80 != 0 {
+		v.Sub(v, new(big.Int).Lsh(big.NewInt(1), uint(8*n)))
+	}
+	if v.IsInt64() {
+		return m.push(v.Int64())
+	}
+	return m.push(v)
+}
+
+func (m *machine) push(v any) error {
+	m.stack = append(m.stack, v)
+	return nil
+}
+
+// has refuses to reach below the last mark.
+func (m *machine) has(n int) error {
+	floor := 0
+	if len(m.marks) > 0 {
+		floor = m.marks[len(m.marks)-1]
+	}
+	if len(m.stack)-floor < n {
+		return refused("the pickle takes a value that is not there")
+	}
+	return nil
+}
+
+func (m *machine) pop() (any, error) {
+	if err := m.has(1); err != nil {
+		return nil, err
+	}
+	v := m.stack[len(m.stack)-1]
+	m.stack = m.stack[:len(m.stack)-1]
+	return v, nil
+}
+
+// toMark takes all values above the last mark, and the mark.
+func (m *machine) toMark() ([]any, error) {
+	if len(m.marks) == 0 {
+		return nil, refused("the pickle takes a mark that is not there")
+	}
+	at := m.marks[len(m.marks)-1]
+	m.marks = m.marks[:len(m.marks)-1]
+	items := append([]any{}, m.stack[at:]...)
+	m.stack = m.stack[:at]
+	return items, nil
+}
+
+// memory puts the top value aside or takes one back.
+func (m *machine) memory(op byte) error {
+	key := int64(len(m.memo))
+	if op != 0x94 {
+		width := uint64(1)
+		if op == 'r' || op == 'j' {
+			width = 4
+		}
+		v, err := m.unsigned(width)
+		if err != nil {
+			return err
+		}
+		key = int64(v)
+	}
+	if op == 'h' || op == 'j' {
+		v, ok := m.memo[key]
+		if !ok {
+			return refused("the pickle asks for value %d, which it never kept", key)
+		}
+		return m.push(v)
+	}
+	if err := m.has(1); err != nil {
+		return err
+	}
+	m.memo[key] = m.stack[len(m.stack)-1]
+	return nil
+}
+
+func (m *machine) appendItems(op byte) error {
+	var items []any
+	var err error
+	if op == 'e' {
+		items, err = m.toMark()
+	} else {
+		var v any
+		v, err = m.pop()
+		items = []any{v}
+	}
+	if err != nil {
+		return err
+	}
+	if err := m.has(1); err != nil {
+		return err
+	}
+	l, ok := m.stack[len(m.stack)-1].(*list)
+	if !ok {
+		return refused("the pickle appends to what is no list")
+	}
+	l.items = append(l.items, items...)
+	return nil
+}
+
+func (m *machine) setItems(op byte) error {
+	var items []any
+	var err error
+	if op == 'u' {
+		items, err = m.toMark()
+	} else if err = m.has(2); err == nil {
+		items = append(items, m.stack[len(m.stack)-2:]...)
+		m.stack = m.stack[:len(m.stack)-2]
+	}
+	if err != nil {
+		return err
+	}
+	if err := m.has(1); err != nil {
+		return err
+	}
+	d, ok := m.stack[len(m.stack)-1].(*dict)
+	if !ok || len(items)%2 != 0 {
+		return refused("the pickle sets items of what is no dict")
+	}
+	for i := 0; i < len(items); i += 2 {
+		d.keys, d.values = append(d.keys, items[i]), append(d.values, items[i+1])
+	}
+	return nil
+}
+
+// global takes a name from the pickle, if it is on the list.
+func (m *machine) global(op byte) error {
+	var module, name string
+	if op == 'c' {
+		var err error
+		if module, err = m.line(); err != nil {
+			return err
+		}
+		if name, err = m.line(); err != nil {
+			return err
+		}
+	} else {
+		n, err := m.pop()
+		if err != nil {
+			return err
+		}
+		mod, err := m.pop()
+		if err != nil {
+			return err
+		}
+		var ok, ok2 bool
+		name, ok = n.(string)
+		module, ok2 = mod.(string)
+		if !ok || !ok2 {
+			return refused("the pickle asks for a name that is no text")
+		}
+	}
+	full := module + "." + name
+	if !known(full) {
+		return refused("the pickle asks for %s, which a state dict does not need and which may do anything: nothing of it was run", clip(full))
+	}
+	return m.push(global(full))
+}
+
+// line reads text up to a line feed.
+func (m *machine) line() (string, error) {
+	for i := m.at; i < len(m.in); i++ {
+		if m.in[i] == '\n' {
+			s := string(m.in[m.at:i])
+			m.at = i + 1
+			return s, nil
+		}
+	}
+	return "", refused("%w", errShort)
+}
+
+// reduce stands for a call of a known name.
+func (m *machine) reduce() error {
+	arguments, err := m.pop()
+	if err != nil {
+		return err
+	}
+	callee, err := m.pop()
+	if err != nil {
+		return err
+	}
+	args, ok := arguments.(tuple)
+	name, named := callee.(global)
+	if !ok || !named {
+		return refused("the pickle calls what is no name")
+	}
+	switch name {
+	case "collections.OrderedDict":
+		if len(args) != 0 {
+			return refused("an OrderedDict with %d arguments", len(args))
+		}
+		return m.push(&dict{})
+	case "torch.Size":
+		if len(args) != 1 {
+			return refused("a torch.Size with %d arguments", len(args))
+		}
+		return m.push(args[0])
+	case "torch._utils._rebuild_parameter":
+		if len(args) < 1 {
+			return refused("a parameter without its tensor")
+		}
+		if _, ok := args[0].(view); !ok {
+			return refused("a parameter of what is no tensor")
+		}
+		return m.push(args[0])
+	case "torch._utils._rebuild_tensor", "torch._utils._rebuild_tensor_v2", "torch._utils._rebuild_tensor_v3":
+		v, err := rebuild(string(name), args)
+		if err != nil {
+			return err
+		}
+		return m.push(v)
+	}
+	return refused("the pickle calls %s", clip(string(name)))
+}
+
+// rebuild reads a tensor's arguments: storage, offset, size, stride, and for
+// the third version the type at the end.
+func rebuild(name string, args tuple) (view, error) {
+	if len(args) < 4 {
+		return view{}, refused("a tensor with %d arguments", len(args))
+	}
+	var v view
+	var ok bool
+	if v.storage, ok = args[0].(persistent); !ok {
+		return view{}, refused("a tensor without a storage")
+	}
+	if v.offset, ok = args[1].(int64); !ok || v.offset < 0 {
+		return view{}, refused("a tensor at offset %v", args[1])
+	}
+	var err error
+	if v.shape, err = lengths(args[2]); err != nil {
+		return view{}, err
+	}
+	if v.stride, err = lengths(args[3]); err != nil {
+		return view{}, err
+	}
+	if len(v.shape) != len(v.stride) {
+		return view{}, refused("a tensor with %d lengths and %d strides", len(v.shape), len(v.stride))
+	}
+	v.dtype = v.storage.dtype
+	if name == "torch._utils._rebuild_tensor_v3" {
+		if len(args) < 7 {
+			return view{}, refused("a tensor with %d arguments", len(args))
+		}
+		dtype, ok := args[6].(global)
+		if !ok || len(dtype) < 6 {
+			return view{}, refused("a tensor of no type")
+		}
+		v.dtype = string(dtype[6:])
+	}
+	if _, ok := elementTypes(v.dtype); !ok {
+		return view{}, refused("a tensor of type %q", clip(v.dtype))
+	}
+	return v, nil
+}
+
+func lengths(v any) ([]int64, error) {
+	items, ok := v.(tuple)
+	if !ok || len(items) > maxDims {
+		return nil, refused("a tensor's shape that is none")
+	}
+	var out []int64
+	for _, item := range items {
+		n, ok := item.(int64)
+		if !ok || n < 0 {
+			return nil, refused("a tensor's length or stride %v", item)
+		}
+		out = append(out, n)
+	}
+	return out, nil
+}
+
+// build sets attributes, which a state dict's own has (its _metadata) and
+// which no tensor needs.
+func (m *machine) build() error {
+	if _, err := m.pop(); err != nil {
+		return err
+	}
+	if err := m.has(1); err != nil {
+		return err
+	}
+	switch m.stack[len(m.stack)-1].(type) {
+	case *dict, view:
+		return nil
+	}
+	return refused("the pickle sets attributes of what has none")
+}
+
+// persistent reads a storage: ('storage', type, key, where it was, elements).
+func (m *machine) persistent() error {
+	v, err := m.pop()
+	if err != nil {
+		return err
+	}
+	args, ok := v.(tuple)
+	if !ok || len(args) != 5 || args[0] != any("storage") {
+		return refused("the pickle points at something that is no storage")
+	}
+	kind, ok := args[1].(global)
+	if !ok {
+		return refused("a storage of no type")
+	}
+	dtype, ok := storageTypes(string(kind))
+	if !ok {
+		return refused("a storage of type %s", clip(string(kind)))
+	}
+	key, ok := args[2].(string)
+	if n, isNumber := args[2].(int64); isNumber {
+		key, ok = strconv.FormatInt(n, 10), true
+	}
+	if !ok {
+		return refused("a storage without a name")
+	}
+	numel, ok := args[4].(int64)
+	if !ok || numel < 0 {
+		return refused("a storage of %v elements", args[4])
+	}
+	return m.push(persistent{dtype, key, numel})
+}
