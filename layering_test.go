@@ -27,6 +27,7 @@ var allowed = map[string][]string{
 	"collector/probe":                {"warehouse/record"},
 	"collector/checkpoint":           {"collector/checkpoint/torchfile"},
 	"collector/checkpoint/torchfile": {},
+	"collector/hub":                  {},
 	"collector/device":               {},
 	"collector/directio":             {},
 	"collector/stage":                {},
