@@ -15,6 +15,7 @@ import (
 	"github.com/sllmq/sllmq/collector/checkpoint"
 	"github.com/sllmq/sllmq/collector/device"
 	"github.com/sllmq/sllmq/collector/directio"
+	"github.com/sllmq/sllmq/collector/hub"
 	"github.com/sllmq/sllmq/collector/loader"
 )
 
@@ -58,6 +59,8 @@ type Config struct {
 	Seed           int64
 	LoadTimeout    time.Duration // 0: by the checkpoint's size
 	Tags           map[string]string
+
+	Fetched map[string]hub.Snapshot // models of the Hub, by their names in Models: see Fetch
 }
 
 // DefaultConfig has the reference benchmark's defaults, and ours where it has

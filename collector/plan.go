@@ -83,7 +83,7 @@ func NewPlan(c Config) (Plan, error) {
 		return Plan{}, err
 	}
 	for _, name := range c.Models {
-		model, err := checkpoint.Resolve(name)
+		model, err := c.resolve(name)
 		if err != nil {
 			return Plan{}, err
 		}

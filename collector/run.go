@@ -203,6 +203,7 @@ func (b *benchmark) newRun(arm Arm) (*run, error) {
 		Status:          record.StatusRunning,
 		Model:           arm.Checkpoint.Model.Name,
 		ModelSource:     arm.Checkpoint.Model.Source,
+		ModelRevision:   known(arm.Checkpoint.Model.Revision),
 		Format:          arm.Worker.Format,
 		Loader:          arm.Loader,
 		Device:          arm.Device,

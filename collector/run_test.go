@@ -283,7 +283,7 @@ func TestPlansThatCanNotBeCarriedOut(t *testing.T) {
 		"more than the":          func(c *collector.Config) { c.PoolBytes = 1 << 50 },
 		"of pool in chunks":      func(c *collector.Config) { c.PoolBytes = 512 << 10; c.ChunkBytes = 64 << 10 },
 		"no such file":           func(c *collector.Config) { c.Models = []string{"./nowhere"} },
-		"not there yet":          func(c *collector.Config) { c.Models = []string{"facebook/opt-6.7b"} },
+		"was not fetched":        func(c *collector.Config) { c.Models = []string{"facebook/opt-6.7b"} },
 		"no model synthetic/x":   func(c *collector.Config) { c.Models = []string{"synthetic/x"} },
 		"no benchmark type":      func(c *collector.Config) { c.BenchmarkTypes = []string{"warm"} },
 		"no loader":              func(c *collector.Config) { c.Loaders = []string{"fast"} },

@@ -17,6 +17,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"github.com/sllmq/sllmq/collector"
+	"github.com/sllmq/sllmq/collector/hub"
 	"github.com/sllmq/sllmq/collector/probe"
 	"github.com/sllmq/sllmq/queries"
 	"github.com/sllmq/sllmq/warehouse"
@@ -76,7 +77,7 @@ func (o *collectOptions) addFlags(f *pflag.FlagSet) {
 	c := &o.config
 	o.poolSize = sizeValue{&c.PoolBytes}
 	o.chunkSize = sizeValue{&c.ChunkBytes}
-	f.StringSliceVar(&c.Models, "model-name", c.Models, "models: synthetic/NAME or a local folder (several with commas)")
+	f.StringSliceVar(&c.Models, "model-name", c.Models, "models: org/name[@revision] of the Hub, synthetic/NAME or a local folder (several with commas)")
 	f.IntVar(&c.Replicas, "num-replicas", c.Replicas, "replicas on disk for random; counted loads for cached")
 	f.Var(&o.poolSize, "mem-pool-size", "host memory for the pool")
 	f.StringSliceVar(&c.BenchmarkTypes, "benchmark-type", c.BenchmarkTypes, "random (cold) and cached")
@@ -96,6 +97,8 @@ func (o *collectOptions) addFlags(f *pflag.FlagSet) {
 	f.IntVar(&c.Sessions, "sessions", c.Sessions, "worker processes for each run; formats take turns")
 	f.DurationVar(&c.LoadTimeout, "load-timeout", 0, "when a load is taken for hung (default: by its size)")
 	f.StringArrayVar(&o.tags, "tag", nil, "KEY=VALUE to find the runs by (repeatable)")
+	// Read by moveToken, before there is a command; here for its help.
+	f.String("hf-token", "", "token for the Hub; better in HF_TOKEN or the file of its login")
 	f.BoolVar(&o.dryRun, "dry-run", false, "print the plan and do nothing")
 }
 
@@ -130,7 +133,7 @@ func (o *collectOptions) fromEnvironment(f *pflag.FlagSet, getenv func(string) s
 			name = "SLLMQ_" + name
 		}
 		value := getenv(name)
-		if flag.Changed || value == "" || flag.Name == "help" || flag.Name == "debug" || flag.Name == "warehouse" {
+		if flag.Changed || value == "" || flag.Name == "help" || flag.Name == "hf-token" || flag.Name == "debug" || flag.Name == "warehouse" {
 			return
 		}
 		if err := f.Set(flag.Name, value); err != nil {
@@ -152,12 +155,12 @@ func (o *collectOptions) run(ctx context.Context, env *environment) error {
 	if o.generatePlots {
 		return &usageError{errors.New("--generate-plots is not there yet: leave it out and draw from sllmq summary --format csv")}
 	}
-	plan, err := collector.NewPlan(o.config)
+	plan, err := o.plan(ctx, env)
 	var usage *collector.UsageError
 	if errors.As(err, &usage) {
 		return &usageError{err}
 	}
-	if err != nil {
+	if err != nil || len(plan.Groups) == 0 {
 		return err
 	}
 	if o.dryRun {
@@ -184,6 +187,55 @@ func (o *collectOptions) run(ctx context.Context, env *environment) error {
 		return &partialError{failed: result.Failed, loads: result.Loads}
 	}
 	return nil
+}
+
+// plan makes the plan, which takes the models' files. A dry run fetches none: it
+// says what would be, and gives a plan of nothing.
+func (o *collectOptions) plan(ctx context.Context, env *environment) (collector.Plan, error) {
+	if err := o.config.Validate(); err != nil {
+		return collector.Plan{}, err
+	}
+	repos, err := o.config.FromHub()
+	if err != nil {
+		return collector.Plan{}, err
+	}
+	if len(repos) == 0 {
+		return collector.NewPlan(o.config)
+	}
+	options, err := hub.FromEnvironment(env.getenv)
+	if err != nil {
+		return collector.Plan{}, err
+	}
+	if o.dryRun {
+		absent, err := sayAbsent(ctx, env, options, repos)
+		if err != nil || absent {
+			return collector.Plan{}, err
+		}
+		options.Offline = true
+	}
+	if o.config, err = o.config.Fetch(ctx, options, newProgress(env.stderr, nil)); err != nil {
+		return collector.Plan{}, err
+	}
+	return collector.NewPlan(o.config)
+}
+
+// sayAbsent prints what would have to be fetched before there can be a plan.
+func sayAbsent(ctx context.Context, env *environment, options hub.Options, repos []hub.Repo) (absent bool, err error) {
+	for _, repo := range repos {
+		if _, there := hub.Cached(options, repo); there {
+			continue
+		}
+		l, err := hub.List(ctx, options, repo)
+		if err != nil {
+			return true, err
+		}
+		absent = true
+		if _, err := fmt.Fprintf(env.stdout, "%s, commit %.12s: %d files of %s, of which %s are to be fetched into %s; the plan is made of them then\n",
+			repo, l.Commit, len(l.Files), collector.ApproxSize(l.Bytes()), collector.ApproxSize(hub.Missing(options, l)), options.CacheDir); err != nil {
+			return true, err
+		}
+	}
+	return absent, nil
 }
 
 // collect carries the plan out and says what came of it.

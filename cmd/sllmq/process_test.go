@@ -18,19 +18,20 @@ import (
 type bench struct {
 	t   *testing.T
 	dir string
+	env []string // on top of the test's own
 }
 
 func newBench(t *testing.T) bench {
 	if testing.Short() {
 		t.Skip("runs for seconds")
 	}
-	return bench{t, t.TempDir()}
+	return bench{t: t, dir: t.TempDir()}
 }
 
 func (b bench) command(args ...string) *exec.Cmd {
 	cmd := exec.Command(os.Args[0], args...)
 	cmd.Dir = b.dir
-	cmd.Env = append(os.Environ(), isProgram+"=1")
+	cmd.Env = append(append(os.Environ(), isProgram+"=1"), b.env...)
 	return cmd
 }
 

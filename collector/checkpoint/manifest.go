@@ -46,7 +46,7 @@ type request struct {
 // request is what a replica of the model has to have been made for.
 func (m Model) request(f Format, dtype string, o Options) request {
 	r := request{Model: m.Name, Source: m.Source, DType: dtype, Format: f}
-	if m.Source == SourceLocal {
+	if m.local != nil {
 		r.SourceFiles = m.local.source
 	} else {
 		r.Generation = generation

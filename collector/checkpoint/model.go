@@ -11,6 +11,7 @@ import (
 const (
 	SourceSynthetic = "synthetic" // made up, with the shapes of a published model
 	SourceLocal     = "local"     // a folder on this machine
+	SourceHub       = "hub"       // fetched from Hugging Face's Hub
 )
 
 // AutoDType asks for the types that a model has: those of a local folder's
@@ -19,11 +20,12 @@ const AutoDType = "auto"
 
 // Model is what checkpoints are made of. Get one from Resolve.
 type Model struct {
-	Name   string // as recorded: synthetic/NAME, or the folder's absolute path
-	Source string // SourceSynthetic or SourceLocal
+	Name     string // as recorded: synthetic/NAME, org/name, or the folder's absolute path
+	Source   string // SourceSynthetic, SourceLocal or SourceHub
+	Revision string // the Hub's commit, if it is from there
 
 	synthetic synthetic // if it is one
-	local     *local    // if it is one
+	local     *local    // if its files are on this machine
 }
 
 // Resolve finds the model that a person named: synthetic/NAME, or a folder
@@ -41,13 +43,32 @@ func Resolve(name string) (Model, error) {
 		return Model{}, err
 	}
 	if !isPath {
-		return Model{}, fmt.Errorf("model %q is neither a folder nor synthetic/NAME: models from the Hub are not there yet, download it and name its folder, or use one such as synthetic/opt-125m", clip(name))
+		return Model{}, fmt.Errorf("model %q is neither a folder nor synthetic/NAME, and was not fetched from the Hub", clip(name))
 	}
 	l, err := openLocal(dir)
 	if err != nil {
 		return Model{}, err
 	}
 	return Model{Name: dir, Source: SourceLocal, local: l}, nil
+}
+
+// IsPlace says whether a name is that of a folder or of a made-up model, which
+// Resolve finds; any other is one of the Hub.
+func IsPlace(name string) (bool, error) {
+	if strings.HasPrefix(name, syntheticPrefix) {
+		return true, nil
+	}
+	_, isPath, err := expand(name)
+	return isPath, err
+}
+
+// ResolveFetched is a model of the Hub at a commit, whose files are in dir.
+func ResolveFetched(id, commit, dir string) (Model, error) {
+	l, err := openLocal(dir)
+	if err != nil {
+		return Model{}, err
+	}
+	return Model{Name: id, Source: SourceHub, Revision: commit, local: l}, nil
 }
 
 // expand makes an absolute path of a name that is one: it begins as a path
@@ -106,7 +127,7 @@ func (m Model) Bytes(dtype string) (int64, error) {
 
 // specs is the model's tensors at a type, and that type's name.
 func (m Model) specs(dtype string) ([]spec, string, error) {
-	if m.Source == SourceLocal {
+	if m.local != nil {
 		return m.local.at(dtype)
 	}
 	d, err := m.synthetic.typed(dtype)
@@ -134,7 +155,7 @@ func (s synthetic) typed(dtype string) (DType, error) {
 
 // open gives the model's bytes at a type that specs has accepted.
 func (m Model) open(dtype string) (source, error) {
-	if m.Source == SourceLocal {
+	if m.local != nil {
 		specs, _, err := m.local.at(dtype)
 		if err != nil {
 			return nil, err
@@ -155,7 +176,7 @@ func (m Model) layout(specs []spec, f Format, dtype string, o Options) (layout, 
 	switch {
 	case f == SLLM:
 		l, err = layOutSLLM(specs, o.PartitionBytes)
-	case m.Source == SourceLocal && m.local.keepsFiles() && !m.local.converts(specs) && o.ShardBytes == defaultShardBytes:
+	case m.local != nil && m.local.keepsFiles() && !m.local.converts(specs) && o.ShardBytes == defaultShardBytes:
 		l, err = layOutAsIs(m.local.from)
 	default:
 		l, err = layOutSafeTensors(specs, o.ShardBytes)
@@ -163,11 +184,11 @@ func (m Model) layout(specs []spec, f Format, dtype string, o Options) (layout, 
 	if err != nil {
 		return layout{}, fmt.Errorf("lay out %s as %s: %w", m.Name, f, err)
 	}
-	if m.Source == SourceLocal && !m.local.converts(specs) {
+	if m.local != nil && !m.local.converts(specs) {
 		l.extras = append(l.extras, m.local.sidecars()...)
 		return l, nil
 	}
-	if m.Source == SourceLocal {
+	if m.local != nil {
 		extras, err := m.local.sidecarsAt(dtype)
 		l.extras = append(l.extras, extras...)
 		return l, err
@@ -183,7 +204,10 @@ func (m Model) layout(specs []spec, f Format, dtype string, o Options) (layout, 
 
 // folder is where the model's checkpoints lie under a storage path.
 func (m Model) folder() string {
-	if m.Source == SourceLocal {
+	if m.Source == SourceHub {
+		return filepath.Join("hub", strings.ReplaceAll(m.Name, "/", "--")+"-"+m.Revision[:min(12, len(m.Revision))])
+	}
+	if m.local != nil {
 		return m.local.folder()
 	}
 	return filepath.FromSlash(m.Name)

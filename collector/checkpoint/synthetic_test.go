@@ -115,7 +115,7 @@ func TestResolveRefuses(t *testing.T) {
 	for name, want := range map[string]string{
 		"synthetic/opt-9b":   "synthetic/opt-125m, synthetic/opt-350m",
 		"synthetic/../../x":  "no model",
-		"facebook/opt-6.7b":  "models from the Hub are not there yet",
+		"facebook/opt-6.7b":  "was not fetched from the Hub",
 		"":                   "neither a folder nor synthetic/NAME",
 		"./no-such-folder":   "no such file or directory",
 		"/dev/null":          "not a directory",

@@ -21,6 +21,7 @@ type client struct {
 // Limits of patience.
 const (
 	tries         = 6
+	triesToReach  = 3 // a machine without a network is told so soon
 	firstPause    = 500 * time.Millisecond
 	longestPause  = 2 * time.Minute
 	answerTimeout = 60 * time.Second
@@ -96,8 +97,12 @@ func (c *client) again(ctx context.Context, do func() (progressed bool, err erro
 		if progressed {
 			try, pause = 1, firstPause
 		}
-		if try >= tries {
-			return fmt.Errorf("%w (given up after %d tries)", t.err, tries)
+		limit := tries
+		if errors.Is(err, errUnreachable) {
+			limit = triesToReach
+		}
+		if try >= limit {
+			return fmt.Errorf("%w (given up after %d tries)", t.err, try)
 		}
 		d := pause/2 + rand.N(pause)
 		if t.after > 0 {
