@@ -22,6 +22,7 @@ var allowed = map[string][]string{
 	"cmd/sllmq":                      {"collector", "collector/checkpoint", "collector/hub", "collector/probe", "collector/worker", "queries", "queries/resultset", "warehouse"},
 	"collector":                      {"collector/checkpoint", "collector/device", "collector/directio", "collector/hub", "collector/loader", "collector/probe", "collector/worker", "warehouse/record"},
 	"collector/worker":               {"collector/checkpoint", "collector/device", "collector/loader", "collector/probe", "collector/stage"},
+	"collector/inference":            {},
 	"collector/loader":               {"collector/checkpoint", "collector/device", "collector/directio", "collector/pool", "collector/stage"},
 	"collector/pool":                 {"collector/checkpoint", "collector/device", "collector/directio", "collector/stage"},
 	"collector/probe":                {"warehouse/record"},

@@ -1,0 +1,97 @@
+package inference
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+)
+
+// Settings of a generation. It is greedy.
+type Settings struct {
+	NewTokens int     // at most
+	EOS       []int32 // a token that ends it; empty to go on to NewTokens
+}
+
+// Result is what was generated, and when.
+type Result struct {
+	Tokens []int32         // new ones, the end token with them
+	Times  []time.Duration // from the beginning to each token, the prompt's work in the first
+}
+
+// Generate goes on with a prompt.
+func (m *Model) Generate(ctx context.Context, prompt []int32, o Settings) (Result, error) {
+	if len(prompt) == 0 {
+		return Result{}, errors.New("the prompt is empty")
+	}
+	if err := m.check(prompt); err != nil {
+		return Result{}, err
+	}
+	if o.NewTokens < 1 || len(prompt)+o.NewTokens > m.config.MaxPositions {
+		return Result{}, fmt.Errorf("%d tokens and %d new ones: the model has %d positions", len(prompt), o.NewTokens, m.config.MaxPositions)
+	}
+	begun := time.Now()
+	s := newState(&m.config, m.team)
+	var r Result
+	next := prompt
+	for {
+		hidden, err := m.advance(ctx, s, next)
+		if err != nil {
+			return r, err
+		}
+		token := int32(argmax(m.network.head(s, hidden)))
+		r.Tokens = append(r.Tokens, token)
+		r.Times = append(r.Times, time.Since(begun))
+		if len(r.Tokens) == o.NewTokens || slices.Contains(o.EOS, token) {
+			return r, nil
+		}
+		next = []int32{token}
+	}
+}
+
+// Logits are those after each token of a sequence: len(tokens) × vocabulary.
+func (m *Model) Logits(ctx context.Context, tokens []int32) ([][]float32, error) {
+	if err := m.check(tokens); err != nil {
+		return nil, err
+	}
+	if len(tokens) > m.config.MaxPositions {
+		return nil, fmt.Errorf("%d tokens: the model has %d positions", len(tokens), m.config.MaxPositions)
+	}
+	s := newState(&m.config, m.team)
+	var all [][]float32
+	for part := range slices.Chunk(tokens, maxBatch) {
+		if _, err := m.advance(ctx, s, part); err != nil {
+			return nil, err
+		}
+		x := s.x
+		for i := range part {
+			all = append(all, slices.Clone(m.network.head(s, x[i*m.config.HiddenSize:][:m.config.HiddenSize])))
+		}
+	}
+	return all, nil
+}
+
+// advance takes tokens into the cache and gives the last one's hidden values.
+func (m *Model) advance(ctx context.Context, s *state, tokens []int32) ([]float32, error) {
+	last := 0
+	for part := range slices.Chunk(tokens, maxBatch) {
+		if err := ctx.Err(); err != nil {
+			return nil, err
+		}
+		m.network.forward(s, part)
+		last = len(part) - 1
+	}
+	return s.x[last*m.config.HiddenSize:][:m.config.HiddenSize], nil
+}
+
+// argmax is the first of the largest.
+func argmax(v []float32) int {
+	best := 0
+	for i := range v {
+		if v[i] > v[best] {
+			best = i
+		}
+	}
+	return best
+}

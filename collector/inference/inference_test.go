@@ -1,0 +1,329 @@
+package inference
+
+import (
+	"context"
+	"encoding/binary"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"math"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/sllmq/sllmq/collector/checkpoint"
+)
+
+// golden is what scripts/fixtures/make_inference.py had transformers compute.
+type golden struct {
+	Prompt, Tokens []int32
+	First          []float32 `json:"first_logits"`
+	Last           []float32 `json:"last_logits"`
+}
+
+func readGolden(t testing.TB, name string) golden {
+	t.Helper()
+	text, err := os.ReadFile(filepath.Join("testdata", name, "golden.json"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var g golden
+	if err := json.Unmarshal(text, &g); err != nil {
+		t.Fatal(err)
+	}
+	if len(g.Prompt) != 21 || len(g.Tokens) != 20 || len(g.Last) != 160 {
+		t.Fatalf("%s: a golden of %d, %d and %d", name, len(g.Prompt), len(g.Tokens), len(g.Last))
+	}
+	return g
+}
+
+// open reads a tiny checkpoint.
+func open(t testing.TB, name string) ([]byte, map[string]Tensor) {
+	t.Helper()
+	dir := filepath.Join("testdata", name)
+	config, err := os.ReadFile(filepath.Join(dir, "config.json"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	c, err := checkpoint.Open(dir, checkpoint.SafeTensors)
+	if err != nil {
+		t.Fatal(err)
+	}
+	file, err := os.ReadFile(c.Path(0))
+	if err != nil {
+		t.Fatal(err)
+	}
+	tensors := map[string]Tensor{}
+	for _, tensor := range c.Tensors {
+		tensors[tensor.Name] = Tensor{tensor.DType.String(), tensor.Shape, file[tensor.Offset : tensor.Offset+tensor.Size]}
+	}
+	return config, tensors
+}
+
+func from(tensors map[string]Tensor) Lookup {
+	return func(name string) (Tensor, bool) { t, ok := tensors[name]; return t, ok }
+}
+
+var models = []string{"opt", "opt-350m", "llama", "llama-3", "mistral", "qwen2", "qwen3", "gemma2"}
+
+func TestLogitsAndTokensAreTransformers(t *testing.T) {
+	for _, name := range models {
+		g := readGolden(t, name)
+		config, tensors := open(t, name)
+		for _, threads := range []int{1, 3} {
+			for _, plain := range []bool{false, true} {
+				m, err := New(config, from(tensors), threads)
+				if err != nil {
+					t.Fatalf("%s: %v", name, err)
+				}
+				m.team.plain = plain
+				logits, err := m.Logits(t.Context(), g.Prompt)
+				if err != nil {
+					t.Fatal(err)
+				}
+				compare(t, name+" first", logits[0], g.First)
+				compare(t, name+" last", logits[len(logits)-1], g.Last)
+				r, err := m.Generate(t.Context(), g.Prompt, Settings{NewTokens: 20})
+				if err != nil || !slices.Equal(r.Tokens, g.Tokens) {
+					t.Errorf("%s on %d threads: tokens %v, transformers has %v (%v)", name, threads, r.Tokens, g.Tokens, err)
+				}
+				if len(r.Times) != 20 || !slices.IsSorted(r.Times) || r.Times[0] <= 0 {
+					t.Errorf("%s: times %v", name, r.Times)
+				}
+				m.Close()
+			}
+		}
+	}
+}
+
+// compare holds logits to 1e-3 of the largest of them.
+func compare(t *testing.T, what string, got, want []float32) {
+	t.Helper()
+	top, worst := 0.0, 0.0
+	for i := range want {
+		top = max(top, math.Abs(float64(want[i])))
+		worst = max(worst, math.Abs(float64(got[i]-want[i])))
+	}
+	if !(worst <= 1e-3*top) || math.IsNaN(float64(got[0])) {
+		t.Errorf("%s: logits differ by %g, the largest is %g", what, worst, top)
+	}
+}
+
+func TestEndTokenAndBounds(t *testing.T) {
+	g := readGolden(t, "llama")
+	config, tensors := open(t, "llama")
+	m, err := New(config, from(tensors), 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer m.Close()
+	r, err := m.Generate(t.Context(), g.Prompt, Settings{NewTokens: 20, EOS: []int32{g.Tokens[4]}})
+	if err != nil || !slices.Equal(r.Tokens, g.Tokens[:5]) {
+		t.Errorf("%v, %v", r.Tokens, err)
+	}
+	for what, prompt := range map[string][]int32{"is empty": nil, "token 160 is outside": {160}, "token -1 is outside": {-1}, "256 positions": make([]int32, 250)} {
+		if _, err := m.Generate(t.Context(), prompt, Settings{NewTokens: 20}); err == nil || !strings.Contains(err.Error(), what) {
+			t.Errorf("%v, want something with %q", err, what)
+		}
+	}
+	done, cancel := context.WithCancel(t.Context())
+	cancel()
+	if _, err := m.Generate(done, g.Prompt, Settings{NewTokens: 20}); !errors.Is(err, context.Canceled) {
+		t.Error(err)
+	}
+}
+
+func TestModelsThatCanNotBeRun(t *testing.T) {
+	config, tensors := open(t, "qwen2")
+	for what, change := range map[string]func(map[string]any, map[string]Tensor){
+		`architecture "MambaForCausalLM"`: func(c map[string]any, _ map[string]Tensor) { c["architectures"] = []string{"MambaForCausalLM"} },
+		`rope scaling "yarn"`: func(c map[string]any, _ map[string]Tensor) {
+			c["rope_parameters"] = map[string]any{"rope_type": "yarn"}
+		},
+		`activation "gelu"`: func(c map[string]any, _ map[string]Tensor) { c["hidden_act"] = "gelu" },
+		"weights of int8": func(_ map[string]any, w map[string]Tensor) {
+			w["lm_head.weight"] = Tensor{"int8", []int64{160, 64}, make([]byte, 160*64)}
+		},
+		"no tensor model.norm.weight":  func(_ map[string]any, w map[string]Tensor) { delete(w, "model.norm.weight") },
+		"no tensor lm_head.weight":     func(_ map[string]any, w map[string]Tensor) { delete(w, "lm_head.weight") },
+		"config.json wants 320 × 64":   func(c map[string]any, _ map[string]Tensor) { c["vocab_size"] = 320 },
+		"hidden_size is 0":             func(c map[string]any, _ map[string]Tensor) { c["hidden_size"] = 0 },
+		"num_hidden_layers is 1000000": func(c map[string]any, _ map[string]Tensor) { c["num_hidden_layers"] = 1000000 },
+		"3 for keys":                   func(c map[string]any, _ map[string]Tensor) { c["num_key_value_heads"] = 3 },
+		"layers.2.input_layernorm":     func(c map[string]any, _ map[string]Tensor) { c["num_hidden_layers"] = 9; delete(c, "layer_types") },
+		"1 layer_types for 2 layers":   func(c map[string]any, _ map[string]Tensor) { c["layer_types"] = []string{"full_attention"} },
+	} {
+		var c map[string]any
+		if err := json.Unmarshal(config, &c); err != nil {
+			t.Fatal(err)
+		}
+		w := map[string]Tensor{}
+		for name, tensor := range tensors {
+			w[name] = tensor
+		}
+		change(c, w)
+		text, err := json.Marshal(c)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := New(text, from(w), 1); err == nil || !strings.Contains(err.Error(), what) {
+			t.Errorf("%v, want something with %q", err, what)
+		}
+		var unsupported *UnsupportedError
+		_, err = New(text, from(w), 1)
+		if strings.HasPrefix(what, "architecture") && !errors.As(err, &unsupported) {
+			t.Errorf("%v is no UnsupportedError", err)
+		}
+	}
+}
+
+func FuzzConfig(f *testing.F) {
+	for _, name := range models {
+		config, _ := open(f, name)
+		f.Add(config)
+	}
+	_, tensors := open(f, "llama")
+	f.Fuzz(func(t *testing.T, text []byte) {
+		m, err := New(text, from(tensors), 1)
+		if err != nil {
+			return
+		}
+		defer m.Close()
+		if _, err := m.Generate(t.Context(), []int32{1, 2, 3}, Settings{NewTokens: 2}); err != nil && !strings.Contains(err.Error(), "positions") && !strings.Contains(err.Error(), "vocabulary") {
+			t.Fatal(err)
+		}
+	})
+}
+
+// sink keeps what readAll reads from being optimised away.
+var sink atomic.Uint64
+
+// shape is a published model's sizes.
+type shape struct {
+	name, architecture                                                string
+	hidden, layers, heads, kvHeads, headDim, intermediate, vocabulary int
+}
+
+// BenchmarkDecode shows decoding beside a read of the same weights by as many
+// threads: tokens a second, both bandwidths, and their ratio, which is what of
+// the memory's speed the decoding reaches.
+func BenchmarkDecode(b *testing.B) {
+	for _, s := range []shape{
+		{"opt-125m", "OPTForCausalLM", 768, 12, 12, 12, 64, 3072, 50272},
+		{"qwen3-0.6b", "Qwen3ForCausalLM", 1024, 28, 16, 8, 128, 3072, 151936},
+		{"opt-1.3b", "OPTForCausalLM", 2048, 24, 32, 32, 64, 8192, 50272},
+	} {
+		b.Run(s.name, func(b *testing.B) {
+			config, tensors, bytes := s.random()
+			m, err := New(config, from(tensors), 0)
+			if err != nil {
+				b.Fatal(err)
+			}
+			defer m.Close()
+			var ratios, rates, reads []float64
+			for b.Loop() {
+				r, err := m.Generate(context.Background(), []int32{5, 6, 7, 8}, Settings{NewTokens: 12})
+				if err != nil {
+					b.Fatal(err)
+				}
+				decode := (r.Times[11] - r.Times[0]).Seconds() / 11
+				begun := time.Now()
+				m.readAll(tensors)
+				read := time.Since(begun).Seconds()
+				rates, reads, ratios = append(rates, 1/decode), append(reads, bytes/read/1e9), append(ratios, read/decode)
+			}
+			for _, v := range []struct {
+				values []float64
+				unit   string
+			}{{rates, "tokens/s"}, {reads, "read-GB/s"}, {ratios, "of-read"}} {
+				slices.Sort(v.values)
+				b.ReportMetric(v.values[len(v.values)/2], v.unit)
+			}
+		})
+	}
+}
+
+// readAll sums the weights as float32, which is a product with the plainest
+// vector that there is and reads no cache of keys.
+func (m *Model) readAll(tensors map[string]Tensor) {
+	for _, t := range tensors {
+		words := len(t.Data) / 8
+		m.team.run(func(part, parts int) {
+			var a, b, c, d uint64
+			for i := words * part / parts; i+4 <= words*(part+1)/parts; i += 4 {
+				a += binary.LittleEndian.Uint64(t.Data[8*i:])
+				b += binary.LittleEndian.Uint64(t.Data[8*i+8:])
+				c += binary.LittleEndian.Uint64(t.Data[8*i+16:])
+				d += binary.LittleEndian.Uint64(t.Data[8*i+24:])
+			}
+			sink.Store(a + b + c + d)
+		})
+	}
+}
+
+// random makes up a model in float16, and says how many bytes a token reads.
+func (s shape) random() (config []byte, tensors map[string]Tensor, bytes float64) {
+	tensors = map[string]Tensor{}
+	r := rand.New(rand.NewPCG(1, 2))
+	add := func(name string, dims ...int64) {
+		n := int64(1)
+		for _, d := range dims {
+			n *= d
+		}
+		data := make([]byte, 2*n)
+		for i := 0; i+8 <= len(data); i += 8 {
+			binary.LittleEndian.PutUint64(data[i:], r.Uint64()&0x83ff_83ff_83ff_83ff|0x2400_2400_2400_2400)
+		}
+		tensors[name] = Tensor{"float16", dims, data}
+		if !strings.Contains(name, "embed_positions") {
+			bytes += float64(len(data))
+		}
+	}
+	h, q, kv, f, v := int64(s.hidden), int64(s.heads*s.headDim), int64(s.kvHeads*s.headDim), int64(s.intermediate), int64(s.vocabulary)
+	if s.architecture == "OPTForCausalLM" {
+		add("model.decoder.embed_tokens.weight", v, h)
+		add("model.decoder.embed_positions.weight", 2050, h)
+		add("model.decoder.final_layer_norm.weight", h)
+		add("model.decoder.final_layer_norm.bias", h)
+	} else {
+		add("model.embed_tokens.weight", v, h)
+		add("model.norm.weight", h)
+	}
+	for i := range s.layers {
+		if s.architecture == "OPTForCausalLM" {
+			p := fmt.Sprintf("model.decoder.layers.%d.", i)
+			for _, name := range []string{"self_attn_layer_norm.weight", "self_attn_layer_norm.bias", "final_layer_norm.weight", "final_layer_norm.bias"} {
+				add(p+name, h)
+			}
+			for _, name := range []string{"q", "k", "v", "out"} {
+				add(p+"self_attn."+name+"_proj.weight", h, h)
+			}
+			add(p+"fc1.weight", f, h)
+			add(p+"fc2.weight", h, f)
+			continue
+		}
+		p := fmt.Sprintf("model.layers.%d.", i)
+		add(p+"input_layernorm.weight", h)
+		add(p+"post_attention_layernorm.weight", h)
+		add(p+"self_attn.q_norm.weight", int64(s.headDim))
+		add(p+"self_attn.k_norm.weight", int64(s.headDim))
+		add(p+"self_attn.q_proj.weight", q, h)
+		add(p+"self_attn.k_proj.weight", kv, h)
+		add(p+"self_attn.v_proj.weight", kv, h)
+		add(p+"self_attn.o_proj.weight", h, q)
+		add(p+"mlp.gate_proj.weight", f, h)
+		add(p+"mlp.up_proj.weight", f, h)
+		add(p+"mlp.down_proj.weight", h, f)
+	}
+	config, _ = json.Marshal(map[string]any{
+		"architectures": []string{s.architecture}, "vocab_size": s.vocabulary, "hidden_size": s.hidden, "num_hidden_layers": s.layers,
+		"num_attention_heads": s.heads, "num_key_value_heads": s.kvHeads, "head_dim": s.headDim, "intermediate_size": s.intermediate,
+		"ffn_dim": s.intermediate, "max_position_embeddings": 2048, "tie_word_embeddings": true,
+	})
+	return config, tensors, bytes
+}

@@ -1,0 +1,80 @@
+package inference
+
+// #cgo CFLAGS: -O3
+// #include "kernel.h"
+import "C"
+
+import (
+	"sync"
+	"unsafe"
+)
+
+// team is the threads that share a product's rows. Which thread computes a row
+// does not change its value.
+type team struct {
+	jobs  []chan func(part, parts int)
+	done  sync.WaitGroup
+	plain bool // leave out what only some processors have: for tests
+}
+
+func newTeam(threads int) *team {
+	t := &team{}
+	for i := 1; i < threads; i++ {
+		jobs := make(chan func(part, parts int))
+		t.jobs = append(t.jobs, jobs)
+		go func() {
+			for job := range jobs {
+				job(i, threads)
+				t.done.Done()
+			}
+		}()
+	}
+	return t
+}
+
+func (t *team) close() {
+	for _, jobs := range t.jobs {
+		close(jobs)
+	}
+}
+
+// run lets each thread do its part, and returns when all are done.
+func (t *team) run(job func(part, parts int)) {
+	t.done.Add(len(t.jobs))
+	for _, jobs := range t.jobs {
+		jobs <- job
+	}
+	job(0, len(t.jobs)+1)
+	t.done.Wait()
+}
+
+// multiply computes out[i] = m · x[i] + bias for n vectors that follow one
+// another. bias may be nil.
+func (t *team) multiply(out []float32, m matrix, x []float32, n int, bias []float32) {
+	// These hold what the C code reads and writes.
+	_, _ = x[:n*m.cols], out[:n*m.rows]
+	plain := C.int32_t(0)
+	if t.plain {
+		plain = 1
+	}
+	part := func(i, parts int) {
+		begin, end := m.rows*i/parts, m.rows*(i+1)/parts
+		if begin == end {
+			return
+		}
+		C.sllmq_rows(unsafe.Pointer(unsafe.SliceData(m.data)), C.int32_t(m.kind), C.int64_t(m.cols), C.int64_t(begin), C.int64_t(end),
+			(*C.float)(unsafe.SliceData(x)), C.int64_t(n), (*C.float)(unsafe.SliceData(out)), C.int64_t(m.rows), plain)
+		for v := 0; bias != nil && v < n; v++ {
+			row := out[v*m.rows:]
+			for r := begin; r < end; r++ {
+				row[r] += bias[r]
+			}
+		}
+	}
+	// Waking a thread takes longer than a small product.
+	if int64(m.rows)*int64(m.cols)*int64(n) < 1<<15 {
+		part(0, 1)
+		return
+	}
+	t.run(part)
+}

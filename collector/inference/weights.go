@@ -1,0 +1,152 @@
+package inference
+
+import (
+	"encoding/binary"
+	"fmt"
+	"math"
+	"strings"
+)
+
+// matrix is a weight that is read where it lies.
+type matrix struct {
+	rows, cols int
+	kind       elementKind
+	data       []byte
+}
+
+// weights finds tensors and holds their shapes; its first error sticks, and
+// what it gives afterwards is not to be used.
+type weights struct {
+	lookup Lookup
+	err    error
+}
+
+// find looks under the name, and under the one that a checkpoint of the model
+// without its head has.
+func (w *weights) find(name string) (Tensor, bool) {
+	if t, ok := w.lookup(name); ok {
+		return t, true
+	}
+	if short, ok := strings.CutPrefix(name, "model."); ok {
+		return w.lookup(short)
+	}
+	return Tensor{}, false
+}
+
+func (w *weights) has(name string) bool {
+	_, ok := w.find(name)
+	return ok
+}
+
+func (w *weights) fail(format string, args ...any) {
+	if w.err == nil {
+		w.err = fmt.Errorf(format, args...)
+	}
+}
+
+// matrix finds a tensor of two dimensions.
+func (w *weights) matrix(name string, rows, cols int) matrix {
+	t, ok := w.find(name)
+	if !ok {
+		w.fail("the checkpoint has no tensor %s", name)
+		return matrix{}
+	}
+	kind, ok := kindOf(t.DType)
+	if !ok {
+		if w.err == nil {
+			w.err = &UnsupportedError{"weights of " + t.DType}
+		}
+		return matrix{}
+	}
+	if len(t.Shape) != 2 || t.Shape[0] != int64(rows) || t.Shape[1] != int64(cols) || int64(len(t.Data)) != int64(rows)*int64(cols)*kind.size() {
+		w.fail("tensor %s is %v in %d bytes, config.json wants %d × %d", name, t.Shape, len(t.Data), rows, cols)
+		return matrix{}
+	}
+	return matrix{rows, cols, kind, t.Data}
+}
+
+// vector finds a tensor of one dimension, which is small, as float32.
+func (w *weights) vector(name string, n int) []float32 {
+	t, ok := w.find(name)
+	if !ok {
+		w.fail("the checkpoint has no tensor %s", name)
+		return nil
+	}
+	kind, ok := kindOf(t.DType)
+	if !ok || len(t.Shape) != 1 || t.Shape[0] != int64(n) || int64(len(t.Data)) != int64(n)*kind.size() {
+		w.fail("tensor %s is %s %v in %d bytes, config.json wants %d", name, t.DType, t.Shape, len(t.Data), n)
+		return nil
+	}
+	v := make([]float32, n)
+	kind.widen(v, t.Data)
+	return v
+}
+
+// optional is vector, or nil for one that is not there.
+func (w *weights) optional(name string, n int) []float32 {
+	if !w.has(name) {
+		return nil
+	}
+	return w.vector(name, n)
+}
+
+// row copies a row of the matrix, as an embedding is looked up.
+func (m matrix) row(dst []float32, i int32) {
+	size := int64(m.cols) * m.kind.size()
+	m.kind.widen(dst, m.data[int64(i)*size:(int64(i)+1)*size])
+}
+
+// elementKind is how a weight's elements are stored; the kernels know it by
+// the same numbers.
+type elementKind int32
+
+const (
+	float32Kind elementKind = iota
+	float16Kind
+	bfloat16Kind
+)
+
+func kindOf(dtype string) (elementKind, bool) {
+	switch dtype {
+	case "float32":
+		return float32Kind, true
+	case "float16":
+		return float16Kind, true
+	case "bfloat16":
+		return bfloat16Kind, true
+	}
+	return 0, false
+}
+
+func (k elementKind) size() int64 {
+	if k == float32Kind {
+		return 4
+	}
+	return 2
+}
+
+// widen turns elements into float32, which is exact.
+func (k elementKind) widen(dst []float32, src []byte) {
+	for i := range dst {
+		switch k {
+		case float32Kind:
+			dst[i] = math.Float32frombits(binary.LittleEndian.Uint32(src[4*i:]))
+		case bfloat16Kind:
+			dst[i] = math.Float32frombits(uint32(binary.LittleEndian.Uint16(src[2*i:])) << 16)
+		default:
+			dst[i] = half(binary.LittleEndian.Uint16(src[2*i:]))
+		}
+	}
+}
+
+// half is a float16 as a float32.
+func half(h uint16) float32 {
+	sign, exponent, fraction := uint32(h&0x8000)<<16, uint32(h>>10)&31, uint32(h&0x3ff)
+	switch exponent {
+	case 0:
+		return math.Float32frombits(sign | math.Float32bits(float32(fraction)*0x1p-24))
+	case 31:
+		return math.Float32frombits(sign | 0x7f80_0000 | fraction<<13)
+	}
+	return math.Float32frombits(sign | (exponent+112)<<23 | fraction<<13)
+}
