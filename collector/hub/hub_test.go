@@ -95,9 +95,9 @@ func TestDownload(t *testing.T) {
 		t.Errorf("refs/main is %q, %v", ref, err)
 	}
 	// Nothing is fetched again, by another name of the commit neither.
-	sent := h.sent
-	if _, err := Download(t.Context(), o, Repo{testRepo, "v1.0"}, nil); err != nil || h.sent != sent {
-		t.Errorf("%d bytes were sent again, %v", h.sent-sent, err)
+	sent := h.bytesSent()
+	if _, err := Download(t.Context(), o, Repo{testRepo, "v1.0"}, nil); err != nil || h.bytesSent() != sent {
+		t.Errorf("%d bytes were sent again, %v", h.bytesSent()-sent, err)
 	}
 	// Offline, and with the Hub away.
 	o.Offline = true
@@ -150,7 +150,7 @@ func TestDownloadTriesAgain(t *testing.T) {
 		var waited []time.Duration
 		o := h.options(t, &waited)
 		o.Parallel = 1
-		h.faults = []func(http.ResponseWriter, *http.Request) bool{fault, fault}
+		h.locked(func() { h.faults = []func(http.ResponseWriter, *http.Request) bool{fault, fault} })
 		s, err := Download(t.Context(), o, main1, nil)
 		if err != nil {
 			t.Errorf("%s: %v", name, err)
@@ -164,12 +164,12 @@ func TestDownloadTriesAgain(t *testing.T) {
 	// It ends at some time, and says why.
 	o := h.options(t, nil)
 	for range 200 {
-		h.faults = append(h.faults, status(http.StatusBadGateway))
+		h.locked(func() { h.faults = append(h.faults, status(http.StatusBadGateway)) })
 	}
 	if _, err := Download(t.Context(), o, main1, nil); err == nil || !strings.Contains(err.Error(), "502") {
 		t.Errorf("%v", err)
 	}
-	h.faults = nil
+	h.locked(func() { h.faults = nil })
 	if s, err := Download(t.Context(), o, main1, nil); err != nil {
 		t.Error(err)
 	} else {
@@ -280,10 +280,7 @@ func TestAKilledDownloadIsTakenUp(t *testing.T) {
 		t.Fatal(err)
 	}
 	for {
-		h.mu.Lock()
-		sent := h.sent
-		h.mu.Unlock()
-		if sent > 2_000_000 {
+		if h.bytesSent() > 2_000_000 {
 			break
 		}
 		time.Sleep(time.Millisecond)
@@ -298,17 +295,17 @@ func TestAKilledDownloadIsTakenUp(t *testing.T) {
 		t.Fatal("half of a model is taken for one")
 	}
 	time.Sleep(50 * time.Millisecond) // the server notices
-	h.mu.Lock()
-	h.slow, h.sent = 0, 0
-	h.mu.Unlock()
+	h.locked(func() { h.slow, h.sent = 0, 0 })
 	s, err := Download(t.Context(), o, main1, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
 	h.holds(t, s)
-	if len(h.ranges) == 0 || h.sent > 5_000_000 {
-		t.Errorf("%d bytes were sent after the kill, by ranges %q", h.sent, h.ranges)
-	}
+	h.locked(func() {
+		if len(h.ranges) == 0 || h.sent > 5_000_000 {
+			t.Errorf("%d bytes were sent after the kill, by ranges %q", h.sent, h.ranges)
+		}
+	})
 }
 
 func TestTwoDownloadsAtOnce(t *testing.T) {
@@ -326,11 +323,13 @@ func TestTwoDownloadsAtOnce(t *testing.T) {
 	all.Wait()
 	s, _ := Cached(o, main1)
 	h.holds(t, s)
-	for name, n := range h.asked {
-		if n != 1 {
-			t.Errorf("%s was fetched %d times", name, n)
+	h.locked(func() {
+		for name, n := range h.asked {
+			if n != 1 {
+				t.Errorf("%s was fetched %d times", name, n)
+			}
 		}
-	}
+	})
 }
 
 func TestFromEnvironment(t *testing.T) {

@@ -51,6 +51,20 @@ func newFakeHub(t testing.TB) *fakeHub {
 	return h
 }
 
+// locked lets a test look at what requests change, which may still be under
+// way when a download has ended.
+func (h *fakeHub) locked(do func()) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	do()
+}
+
+// bytesSent is how much of the files has been sent.
+func (h *fakeHub) bytesSent() (n int64) {
+	h.locked(func() { n = h.sent })
+	return n
+}
+
 func noise(n int) []byte {
 	r := rand.New(rand.NewPCG(uint64(n), 1))
 	b := make([]byte, n)
