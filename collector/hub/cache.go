@@ -88,11 +88,16 @@ func replaceLink(target, name string) error {
 	if old, err := os.Readlink(name); err == nil && old == target {
 		return nil
 	}
-	temp := fmt.Sprintf("%s.%d.tmp", name, os.Getpid())
-	if err := os.Symlink(target, temp); err != nil && !errors.Is(err, os.ErrExist) {
+	// In a folder of its own, since no two may have a name.
+	dir, err := os.MkdirTemp(filepath.Dir(name), ".link-*")
+	if err != nil {
 		return err
 	}
-	return os.Rename(temp, name)
+	temp := filepath.Join(dir, "link")
+	if err = os.Symlink(target, temp); err == nil {
+		err = os.Rename(temp, name)
+	}
+	return errors.Join(err, os.RemoveAll(dir))
 }
 
 // lock waits until no other process fetches the blob; it is the lock that
