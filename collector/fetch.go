@@ -30,41 +30,52 @@ func (c Config) FromHub() ([]hub.Repo, error) {
 
 // Fetch brings the models that are on the Hub into its cache, and says in the
 // configuration where they are. What is there is not fetched again.
-func (c Config) Fetch(ctx context.Context, o hub.Options, progress Progress) (Config, error) {
+func (c Config) Fetch(ctx context.Context, from *hub.Client, progress Progress) (Config, error) {
 	repos, err := c.FromHub()
 	if err != nil || len(repos) == 0 {
 		return c, err
 	}
-	o.Note = progress.Note
 	fetched := map[string]hub.Snapshot{}
 	for _, repo := range repos {
-		snapshot, err := fetch(ctx, o, repo, progress)
+		snapshot, err := fetch(ctx, from, repo, progress)
 		if err != nil {
 			return c, err
 		}
-		fetched[repo.ID], fetched[repo.String()] = snapshot, snapshot
+		fetched[repo.ID], fetched[repo.ID+"@"+repo.Revision] = snapshot, snapshot
 	}
 	c.Fetched = fetched
 	return c, nil
 }
 
-func fetch(ctx context.Context, o hub.Options, repo hub.Repo, progress Progress) (hub.Snapshot, error) {
-	if !o.Offline {
-		// How much there is to come; what is wrong here Download says too.
-		if l, err := hub.List(ctx, o, repo); err == nil {
-			if missing := hub.Missing(o, l); missing > 0 {
-				progress.Begin(fmt.Sprintf("fetching %s", repo), missing)
-				defer progress.End()
-			}
-		}
+func fetch(ctx context.Context, from *hub.Client, repo hub.Repo, progress Progress) (hub.Snapshot, error) {
+	model, err := from.Find(ctx, repo)
+	if err != nil {
+		return hub.Snapshot{}, err
 	}
-	return hub.Download(ctx, o, repo, progress.Add)
+	if model.Cached {
+		progress.Note(fmt.Sprintf("%s is taken from the cache, at commit %.12s; the Hub was not asked, or did not answer", repo, model.Commit))
+	}
+	missing := from.MissingBytes(model)
+	if missing == 0 {
+		return from.Download(ctx, model, nil)
+	}
+	if err := from.CheckSpace(model); err != nil {
+		return hub.Snapshot{}, err
+	}
+	progress.Begin(fmt.Sprintf("fetching %s", repo), missing)
+	defer progress.End()
+	return from.Download(ctx, model, progress.Add)
 }
 
 // resolve finds a model on this machine.
 func (c Config) resolve(name string) (checkpoint.Model, error) {
-	if s, ok := c.Fetched[name]; ok {
-		return checkpoint.ResolveFetched(s.Repo.ID, s.Commit, s.Dir)
+	s, ok := c.Fetched[name]
+	if !ok {
+		return checkpoint.Resolve(name)
 	}
-	return checkpoint.Resolve(name)
+	repo, err := hub.Parse(name)
+	if err != nil {
+		return checkpoint.Model{}, err
+	}
+	return checkpoint.ResolveFetched(repo.ID, s.Commit, s.Dir)
 }

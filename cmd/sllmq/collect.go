@@ -202,40 +202,49 @@ func (o *collectOptions) plan(ctx context.Context, env *environment) (collector.
 	if len(repos) == 0 {
 		return collector.NewPlan(o.config)
 	}
-	options, err := hub.FromEnvironment(env.getenv)
+	client, err := env.hub()
 	if err != nil {
 		return collector.Plan{}, err
 	}
 	if o.dryRun {
-		absent, err := sayAbsent(ctx, env, options, repos)
+		absent, err := sayAbsent(ctx, env, client, repos)
 		if err != nil || absent {
 			return collector.Plan{}, err
 		}
-		options.Offline = true
 	}
-	if o.config, err = o.config.Fetch(ctx, options, newProgress(env.stderr, nil)); err != nil {
+	if o.config, err = o.config.Fetch(ctx, client, newProgress(env.stderr, nil)); err != nil {
 		return collector.Plan{}, err
 	}
 	return collector.NewPlan(o.config)
 }
 
 // sayAbsent prints what would have to be fetched before there can be a plan.
-func sayAbsent(ctx context.Context, env *environment, options hub.Options, repos []hub.Repo) (absent bool, err error) {
+func sayAbsent(ctx context.Context, env *environment, client *hub.Client, repos []hub.Repo) (absent bool, err error) {
 	for _, repo := range repos {
-		if _, there := hub.Cached(options, repo); there {
-			continue
-		}
-		l, err := hub.List(ctx, options, repo)
+		model, err := client.Find(ctx, repo)
 		if err != nil {
 			return true, err
 		}
+		missing := client.MissingBytes(model)
+		if missing == 0 {
+			continue
+		}
 		absent = true
-		if _, err := fmt.Fprintf(env.stdout, "%s, commit %.12s: %d files of %s, of which %s are to be fetched into %s; the plan is made of them then\n",
-			repo, l.Commit, len(l.Files), collector.ApproxSize(l.Bytes()), collector.ApproxSize(hub.Missing(options, l)), options.CacheDir); err != nil {
+		if _, err := fmt.Fprintf(env.stdout, "%s, commit %.12s: %d files of %s, of which %s are to be fetched; the plan is made of them then\n",
+			repo, model.Commit, len(model.Files), collector.ApproxSize(model.Bytes()), collector.ApproxSize(missing)); err != nil {
 			return true, err
 		}
 	}
 	return absent, nil
+}
+
+// hub is the Hub as the environment has it.
+func (env *environment) hub() (*hub.Client, error) {
+	options, err := hub.FromEnvironment(env.getenv)
+	if err != nil {
+		return nil, err
+	}
+	return hub.New(options)
 }
 
 // collect carries the plan out and says what came of it.

@@ -13,7 +13,6 @@ import (
 
 	"github.com/sllmq/sllmq/collector"
 	"github.com/sllmq/sllmq/collector/checkpoint"
-	"github.com/sllmq/sllmq/collector/hub"
 )
 
 type modelsOptions struct {
@@ -86,15 +85,15 @@ func pullModels(ctx context.Context, env *environment, names []string) error {
 	if len(repos) < len(names) {
 		return &usageError{errors.New("a folder and a made-up model are there already: name models of the Hub")}
 	}
-	options, err := hub.FromEnvironment(env.getenv)
+	client, err := env.hub()
 	if err != nil {
 		return err
 	}
-	if config, err = config.Fetch(ctx, options, newProgress(env.stderr, nil)); err != nil {
+	if config, err = config.Fetch(ctx, client, newProgress(env.stderr, nil)); err != nil {
 		return err
 	}
 	for _, repo := range repos {
-		s := config.Fetched[repo.String()]
+		s := config.Fetched[repo.ID]
 		if _, err := fmt.Fprintf(env.stdout, "%s, commit %.12s: %s\n", repo, s.Commit, s.Dir); err != nil {
 			return err
 		}

@@ -3,52 +3,51 @@ package hub
 import (
 	"errors"
 	"fmt"
-	"net/http"
-	"net/url"
-	"strings"
+
+	"golang.org/x/sys/unix"
 )
 
-// Sentinels that callers tell apart.
+// What callers tell apart with errors.Is.
 var (
-	ErrNotFound    = errors.New("not found on the Hub")
-	ErrGated       = errors.New("access is gated")
-	ErrWrongToken  = errors.New("the Hub does not know this token")
+	ErrGated       = errors.New("access to the model is gated")
+	ErrToken       = errors.New("the Hub refuses the token")
+	ErrNoRepo      = errors.New("no such model")
+	ErrNoRevision  = errors.New("no such revision")
+	ErrNoFile      = errors.New("no such file")
+	ErrDiskFull    = errors.New("not enough disk space")
 	ErrNotCached   = errors.New("not in the cache")
-	ErrWrongBytes  = errors.New("the bytes are not those that the Hub promised")
-	ErrNoRoom      = errors.New("no room")
-	errUnreachable = errors.New("the Hub cannot be reached")
+	ErrUnreachable = errors.New("the Hub does not answer")
+	ErrBadAnswer   = errors.New("the Hub's answer is not valid")
 )
 
-// refusal makes an error of an answer that is not what was asked for.
-func (c *client) refusal(r *http.Response, repo Repo, what string) error {
-	code, message := r.Header.Get("X-Error-Code"), clip(r.Header.Get("X-Error-Message"))
-	token := "no token was given"
-	if c.o.Token.secret != "" {
-		token = "with this token"
-	}
-	switch {
-	case code == "GatedRepo":
-		return fmt.Errorf("%w to %s (%s): ask for it at %s/%s, then set HF_TOKEN", ErrGated, repo.ID, token, c.o.Endpoint, repo.ID)
-	case code == "RevisionNotFound":
-		return fmt.Errorf("%w: %s has no revision %s", ErrNotFound, repo.ID, repo.Revision)
-	case code == "EntryNotFound":
-		return fmt.Errorf("%w: %s has no file %s", ErrNotFound, repo, what)
-	case r.StatusCode == http.StatusUnauthorized && c.o.Token.secret != "" && strings.Contains(strings.ToLower(message), "credentials"):
-		return fmt.Errorf("%w: make one at %s/settings/tokens and set HF_TOKEN", ErrWrongToken, c.o.Endpoint)
-	case code == "RepoNotFound", r.StatusCode == http.StatusUnauthorized, r.StatusCode == http.StatusNotFound:
-		return fmt.Errorf("%w: %s (%s): check the name; a private model needs HF_TOKEN", ErrNotFound, repo.ID, token)
-	case r.StatusCode == http.StatusForbidden:
-		return fmt.Errorf("%w to %s (%s): ask for it at %s/%s, or use a token that may read it", ErrGated, repo.ID, token, c.o.Endpoint, repo.ID)
-	}
-	return fmt.Errorf("fetch %s of %s: the Hub answers %s", what, repo, r.Status)
+// kindError reads as its message alone, and is its kind and its cause.
+type kindError struct {
+	kind, cause error
+	msg         string
 }
 
-// withoutURL takes the address out of an error of net/http: the query of a
-// redirect is a key to the file.
-func withoutURL(err error) error {
-	var u *url.Error
-	if errors.As(err, &u) {
-		return u.Err
+func (e *kindError) Error() string { return e.msg }
+
+func (e *kindError) Unwrap() []error {
+	if e.cause == nil {
+		return []error{e.kind}
 	}
-	return err
+	return []error{e.kind, e.cause}
+}
+
+// fail is an error of a kind that is told in its own words.
+func fail(kind error, format string, args ...any) error {
+	return &kindError{kind: kind, msg: fmt.Sprintf(format, args...)}
+}
+
+// writeError adds what a person can do when the cache could not be written.
+// The errors of package os that come here name the file.
+func writeError(err error) error {
+	switch {
+	case errors.Is(err, unix.ENOSPC), errors.Is(err, unix.EDQUOT):
+		return &kindError{ErrDiskFull, err, fmt.Sprintf("%v: free some and start again, what is there is kept, or set HF_HUB_CACHE to a larger disk", err)}
+	case errors.Is(err, unix.EROFS), errors.Is(err, unix.EACCES), errors.Is(err, unix.EPERM):
+		return fmt.Errorf("%w: set HF_HUB_CACHE to a folder that can be written", err)
+	}
+	return fmt.Errorf("the Hub's cache: %w", err)
 }

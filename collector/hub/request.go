@@ -5,161 +5,214 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"math/rand/v2"
 	"net/http"
 	"net/url"
-	"strconv"
+	"strings"
 	"time"
 )
 
-// client asks the Hub.
-type client struct {
-	o    Options
-	http *http.Client
-}
-
-// Limits of patience.
 const (
-	tries         = 6
-	triesToReach  = 3 // a machine without a network is told so soon
-	firstPause    = 500 * time.Millisecond
-	longestPause  = 2 * time.Minute
-	answerTimeout = 60 * time.Second
-	maxRedirects  = 10
+	maxRedirects   = 10
+	maxHeaderBytes = 64 << 10
+	userAgent      = "sllmq"
 )
 
-func newClient(o Options) *client {
-	if o.Parallel < 1 {
-		o.Parallel = 4
+// withoutRedirects is a client that hands redirects back. net/http would
+// carry the token to a subdomain or another port of the host, which is just
+// where the Hub keeps its large files.
+func withoutRedirects(given *http.Client) *http.Client {
+	c := http.Client{}
+	if given != nil {
+		c = *given
 	}
-	if o.Wait == nil {
-		o.Wait = wait
+	if c.Transport == nil {
+		t := http.DefaultTransport.(*http.Transport).Clone()
+		t.MaxResponseHeaderBytes = maxHeaderBytes
+		t.ResponseHeaderTimeout = 30 * time.Second
+		t.DisableCompression = true
+		// A connection for each file: over HTTP/2 all would share one's speed.
+		t.Protocols = new(http.Protocols)
+		t.Protocols.SetHTTP1(true)
+		c.Transport = t
 	}
-	if o.Free == nil {
-		o.Free = freeBytes
-	}
-	if o.Note == nil {
-		o.Note = func(string) {}
-	}
-	h := http.Client{Transport: &http.Transport{
-		Proxy: http.ProxyFromEnvironment, ResponseHeaderTimeout: answerTimeout, TLSHandshakeTimeout: answerTimeout,
-		MaxResponseHeaderBytes: 1 << 20, DisableCompression: true, MaxIdleConnsPerHost: o.Parallel,
-	}}
-	if o.Client != nil {
-		h = *o.Client
-	}
-	h.CheckRedirect = checkRedirect
-	return &client{o: o, http: &h}
+	c.Jar = nil
+	c.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
+	return &c
 }
 
-// checkRedirect keeps the token to the host that it is for.
-func checkRedirect(next *http.Request, via []*http.Request) error {
-	first := via[0].URL
-	switch {
-	case len(via) > maxRedirects:
-		return errors.New("too many redirects")
-	case next.URL.Scheme != "https" && next.URL.Scheme != first.Scheme:
-		return errors.New("redirected to an address without encryption")
-	case next.URL.Host != first.Host || next.URL.Scheme != first.Scheme:
-		next.Header.Del("Authorization")
+// answer is a response whose body ends with an error when the server says
+// nothing for too long. Close it.
+type answer struct {
+	*http.Response
+	url    *url.URL // who answered, after redirects
+	stop   context.CancelCauseFunc
+	ctx    context.Context
+	timer  *time.Timer
+	stall  time.Duration
+	ours   bool // the Hub itself, and not where it redirects to
+	authed bool // the token went along
+}
+
+var errStalled = errors.New("the server said nothing for too long")
+
+// Read reads the body.
+func (a *answer) Read(b []byte) (int, error) {
+	a.timer.Reset(a.stall)
+	n, err := a.Body.Read(b)
+	if err != nil && !errors.Is(err, io.EOF) && errors.Is(context.Cause(a.ctx), errStalled) {
+		err = errStalled
+	}
+	return n, err
+}
+
+func (a *answer) Close() {
+	a.timer.Stop()
+	a.stop(nil)
+	a.Body.Close()
+}
+
+// do sends one request and follows its redirects, the token going to the Hub's
+// own scheme, host and port only. A HEAD stops at the first redirect that
+// leaves the Hub: what it asks for stands in that answer.
+func (c *Client) do(ctx context.Context, method, address string, header http.Header) (*answer, error) {
+	u, err := url.Parse(address)
+	if err != nil {
+		return nil, fmt.Errorf("the Hub's address: %w", unwrapURL(err))
+	}
+	for range maxRedirects {
+		a, err := c.once(ctx, method, u, header)
+		if err != nil {
+			return nil, err
+		}
+		location := a.Header.Get("Location")
+		if a.StatusCode/100 != 3 || location == "" {
+			return a, nil
+		}
+		next, err := u.Parse(location)
+		if err != nil || (next.Scheme != "https" && next.Scheme != "http") || next.Host == "" {
+			a.Close()
+			return nil, fail(ErrBadAnswer, "%s redirects to what is no address: try again later, or correct HF_ENDPOINT", u.Host)
+		}
+		if u.Scheme == "https" && next.Scheme == "http" {
+			a.Close()
+			return nil, fail(ErrBadAnswer, "%s redirects from https to http: that is not safe, correct HF_ENDPOINT", u.Host)
+		}
+		if method == http.MethodHead && !c.isHub(next) {
+			return a, nil
+		}
+		a.Close()
+		u = next
+	}
+	return nil, fail(ErrBadAnswer, "%s redirects more than %d times: try again later, or correct HF_ENDPOINT", c.endpoint.Host, maxRedirects)
+}
+
+// once sends one request and follows nothing.
+func (c *Client) once(ctx context.Context, method string, u *url.URL, header http.Header) (*answer, error) {
+	ctx, stop := context.WithCancelCause(ctx)
+	a := &answer{url: u, stop: stop, ctx: ctx, stall: c.stall, ours: c.isHub(u)}
+	a.timer = time.AfterFunc(c.stall, func() { stop(errStalled) })
+	fail := func(err error) (*answer, error) {
+		a.timer.Stop()
+		stop(nil)
+		return nil, err
+	}
+	request, err := http.NewRequestWithContext(ctx, method, u.String(), nil)
+	if err != nil {
+		return fail(fmt.Errorf("ask %s: %w", u.Host, unwrapURL(err)))
+	}
+	for name, values := range header {
+		request.Header[name] = values
+	}
+	request.Header.Set("User-Agent", userAgent)
+	// A compressed body would have another length than the file.
+	request.Header.Set("Accept-Encoding", "identity")
+	if a.ours && !c.token.IsZero() {
+		request.Header.Set("Authorization", "Bearer "+c.token.reveal())
+		a.authed = true
+	}
+	a.Response, err = c.http.Do(request)
+	if err != nil {
+		if errors.Is(context.Cause(ctx), errStalled) {
+			err = errStalled
+		}
+		return fail(transportError(u, err))
+	}
+	return a, nil
+}
+
+// isHub says whether an address is the Hub's own, to the port.
+func (c *Client) isHub(u *url.URL) bool {
+	return u.Scheme == c.endpoint.Scheme && strings.EqualFold(withPort(u), withPort(c.endpoint))
+}
+
+func withPort(u *url.URL) string {
+	if u.Port() != "" {
+		return u.Host
+	}
+	return u.Host + map[string]string{"http": ":80", "https": ":443"}[u.Scheme]
+}
+
+// unwrapURL takes off what net/http puts around an error: the whole address,
+// which on the Hub's storage is signed and lets whoever has it in.
+func unwrapURL(err error) error {
+	if e, ok := errors.AsType[*url.Error](err); ok {
+		return e.Err
+	}
+	return err
+}
+
+// modelAddress asks for a revision's commit and files.
+func (c *Client) modelAddress(r Repo) string {
+	return c.endpoint.String() + "/api/models/" + r.ID + "/revision/" + url.PathEscape(r.Revision) + "?blobs=true"
+}
+
+// fileAddress asks for a file's content.
+func (c *Client) fileAddress(r Repo, commit, name string) string {
+	parts := strings.Split(name, "/")
+	for i, part := range parts {
+		parts[i] = url.PathEscape(part)
+	}
+	return c.endpoint.String() + "/" + r.ID + "/resolve/" + commit + "/" + strings.Join(parts, "/")
+}
+
+// small gets a whole answer of at most limit bytes, trying several times.
+func (c *Client) small(ctx context.Context, address string, limit int64, t target) ([]byte, error) {
+	var body []byte
+	err := c.retry(ctx, func() (bool, error) {
+		a, err := c.do(ctx, http.MethodGet, address, nil)
+		if err != nil {
+			return false, err
+		}
+		defer a.Close()
+		if a.StatusCode != http.StatusOK {
+			return false, c.statusError(a, t)
+		}
+		if err := plain(a); err != nil {
+			return false, err
+		}
+		if a.ContentLength > limit {
+			return false, tooLarge(a, t, limit)
+		}
+		body, err = io.ReadAll(io.LimitReader(a, limit+1))
+		if err != nil {
+			return false, transportError(a.url, err)
+		}
+		if int64(len(body)) > limit {
+			return false, tooLarge(a, t, limit)
+		}
+		return true, nil
+	})
+	return body, err
+}
+
+func tooLarge(a *answer, t target, limit int64) error {
+	return fail(ErrBadAnswer, "%s: %s answers with more than %d bytes: correct HF_ENDPOINT, or name another model", t, a.url.Host, limit)
+}
+
+// plain refuses a body that is not the file's own bytes.
+func plain(a *answer) error {
+	if e := a.Header.Get("Content-Encoding"); e != "" && e != "identity" {
+		return fail(ErrBadAnswer, "%s sends %q, compressed, when asked not to: correct HF_ENDPOINT, or the proxy between", a.url.Host, clip(e))
 	}
 	return nil
 }
-
-func wait(ctx context.Context, d time.Duration) error {
-	select {
-	case <-ctx.Done():
-		return ctx.Err()
-	case <-time.After(d):
-		return nil
-	}
-}
-
-// transient is an error after which another try may do.
-type transient struct {
-	err   error
-	after time.Duration // what the server asked for; 0: nothing
-}
-
-func (t *transient) Error() string { return t.err.Error() }
-func (t *transient) Unwrap() error { return t.err }
-
-// again repeats do while its errors are transient, with longer and longer
-// pauses. do says whether it got anywhere, which begins the count anew.
-func (c *client) again(ctx context.Context, do func() (progressed bool, err error)) error {
-	pause := firstPause
-	for try := 1; ; try++ {
-		progressed, err := do()
-		var t *transient
-		if err == nil || !errors.As(err, &t) || ctx.Err() != nil {
-			return err
-		}
-		if progressed {
-			try, pause = 1, firstPause
-		}
-		limit := tries
-		if errors.Is(err, errUnreachable) {
-			limit = triesToReach
-		}
-		if try >= limit {
-			return fmt.Errorf("%w (given up after %d tries)", t.err, try)
-		}
-		d := pause/2 + rand.N(pause)
-		if t.after > 0 {
-			d = t.after
-		}
-		if err := c.o.Wait(ctx, min(d, longestPause)); err != nil {
-			return err
-		}
-		pause = min(2*pause, longestPause)
-	}
-}
-
-// get asks for an address of the endpoint, from byte begin on.
-func (c *client) get(ctx context.Context, repo Repo, path, what string, begin int64) (*http.Response, error) {
-	request, err := http.NewRequestWithContext(ctx, http.MethodGet, c.o.Endpoint+path, nil)
-	if err != nil {
-		return nil, fmt.Errorf("fetch %s of %s: %w", what, repo, withoutURL(err))
-	}
-	request.Header.Set("User-Agent", "sllmq")
-	if c.o.Token.secret != "" {
-		request.Header.Set("Authorization", "Bearer "+c.o.Token.secret)
-	}
-	if begin > 0 {
-		request.Header.Set("Range", fmt.Sprintf("bytes=%d-", begin))
-	}
-	r, err := c.http.Do(request)
-	if err != nil {
-		if ctx.Err() != nil {
-			return nil, ctx.Err()
-		}
-		return nil, &transient{err: fmt.Errorf("fetch %s of %s: %w: %w", what, repo, errUnreachable, withoutURL(err))}
-	}
-	switch {
-	case r.StatusCode == http.StatusOK, r.StatusCode == http.StatusPartialContent && begin > 0,
-		r.StatusCode == http.StatusRequestedRangeNotSatisfiable && begin > 0:
-		return r, nil
-	case r.StatusCode == http.StatusTooManyRequests, r.StatusCode == http.StatusRequestTimeout, r.StatusCode >= 500:
-		err = &transient{err: fmt.Errorf("fetch %s of %s: the Hub answers %s", what, repo, r.Status), after: retryAfter(r)}
-	default:
-		err = c.refusal(r, repo, what)
-	}
-	_, _ = io.CopyN(io.Discard, r.Body, 64<<10) // so that the connection is used again
-	_ = r.Body.Close()
-	return nil, err
-}
-
-// retryAfter reads how long a server wants to be left alone: seconds or a date.
-func retryAfter(r *http.Response) time.Duration {
-	text := r.Header.Get("Retry-After")
-	if seconds, err := strconv.Atoi(text); err == nil && seconds > 0 {
-		return time.Duration(min(seconds, int(longestPause/time.Second))) * time.Second
-	}
-	if at, err := http.ParseTime(text); err == nil {
-		return max(0, time.Until(at))
-	}
-	return 0
-}
-
-// escape makes a part of an address of a revision or a file.
-func escape(s string) string { return url.PathEscape(s) }

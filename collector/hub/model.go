@@ -1,0 +1,131 @@
+package hub
+
+import (
+	"encoding/json"
+	"fmt"
+	"path"
+	"regexp"
+	"strings"
+	"unicode/utf8"
+)
+
+// The kinds of weights that a Model may have.
+const (
+	SafeTensors = "safetensors"
+	PyTorch     = "pytorch" // pickles: whoever loads one runs what it says
+)
+
+// Model is what a checkpoint needs of a repository, at one commit.
+type Model struct {
+	Repo    Repo
+	Commit  string // 40 hexadecimal digits
+	Weights string // SafeTensors or PyTorch
+	Files   []File // the weights last
+	Cached  bool   // told from the cache alone; the Hub was not asked
+}
+
+// File is a file of a repository.
+type File struct {
+	Name string // with slashes
+	Size int64  // bytes
+	// Digest is the file's content as the Hub names it, in hexadecimal: SHA-256
+	// for large files (LFS), git's SHA-1 of a blob for others. It is "" for a
+	// file that is only known from a cache without links.
+	Digest string
+}
+
+// Bytes is how large the model's files are, weights and all.
+func (m Model) Bytes() int64 {
+	var total int64
+	for _, f := range m.Files {
+		total += f.Size
+	}
+	return total
+}
+
+// Bounds of what is believed. The largest listings have some thousand files,
+// and the Hub takes no file above half a terabyte.
+const (
+	maxListingBytes = 32 << 20
+	maxFiles        = 100_000
+	maxNameBytes    = 1024
+	maxFileBytes    = 4 << 40
+)
+
+// listing is a revision as the Hub's API tells it.
+type listing struct {
+	commit string
+	gated  bool
+	files  map[string]File // Size is -1 and Digest "" where the Hub is silent
+}
+
+var digestPattern = regexp.MustCompile(`^(?:[0-9a-f]{40}|[0-9a-f]{64})$`)
+
+// parseListing reads the API's answer about a model at a revision.
+func parseListing(b []byte) (listing, error) {
+	var raw struct {
+		SHA      string `json:"sha"`
+		Gated    any    `json:"gated"` // false, or how access is given
+		Siblings []struct {
+			Name   string `json:"rfilename"`
+			Size   *int64 `json:"size"`
+			BlobID string `json:"blobId"`
+			LFS    *struct {
+				SHA256 string `json:"sha256"`
+				Size   *int64 `json:"size"`
+			} `json:"lfs"`
+		} `json:"siblings"`
+	}
+	if err := json.Unmarshal(b, &raw); err != nil {
+		return listing{}, fmt.Errorf("it is not the JSON of a model: %w", err)
+	}
+	if !commitPattern.MatchString(raw.SHA) {
+		return listing{}, fmt.Errorf("%q is no commit", clip(raw.SHA))
+	}
+	if len(raw.Siblings) > maxFiles {
+		return listing{}, fmt.Errorf("it lists %d files, more than %d", len(raw.Siblings), maxFiles)
+	}
+	l := listing{commit: raw.SHA, files: make(map[string]File, len(raw.Siblings))}
+	l.gated = raw.Gated != nil && raw.Gated != false
+	for _, s := range raw.Siblings {
+		f := File{Name: s.Name, Size: -1, Digest: s.BlobID}
+		size := s.Size
+		if s.LFS != nil {
+			f.Digest, size = s.LFS.SHA256, s.LFS.Size
+			if len(f.Digest) != sha256Digits {
+				return listing{}, fmt.Errorf("%q has a SHA-256 of %d digits", clip(s.Name), len(f.Digest))
+			}
+		}
+		if size != nil {
+			f.Size = *size
+			if f.Size < 0 || f.Size > maxFileBytes {
+				return listing{}, fmt.Errorf("%q has %d bytes", clip(s.Name), f.Size)
+			}
+		}
+		if !validName(s.Name) {
+			return listing{}, fmt.Errorf("%q is no name for a file", clip(s.Name))
+		}
+		if f.Digest != "" && !digestPattern.MatchString(f.Digest) {
+			return listing{}, fmt.Errorf("%q has the checksum %q", clip(s.Name), clip(f.Digest))
+		}
+		if _, twice := l.files[s.Name]; twice {
+			return listing{}, fmt.Errorf("it lists %q twice", clip(s.Name))
+		}
+		l.files[s.Name] = f
+	}
+	return l, nil
+}
+
+// validName accepts names that stay within their folder, on any system.
+func validName(name string) bool {
+	if name == "" || len(name) > maxNameBytes || !utf8.ValidString(name) || name != path.Clean(name) ||
+		strings.ContainsFunc(name, func(r rune) bool { return r < ' ' || r == '\\' || r == 0x7f }) {
+		return false
+	}
+	for part := range strings.SplitSeq(name, "/") {
+		if part == "" || part == "." || part == ".." || len(part) > 255 {
+			return false
+		}
+	}
+	return true
+}
