@@ -1,0 +1,152 @@
+package torchfile
+
+import "strconv"
+
+// reduce stands for a call of a known name.
+func (m *machine) reduce() error {
+	arguments, err := m.pop()
+	if err != nil {
+		return err
+	}
+	callee, err := m.pop()
+	if err != nil {
+		return err
+	}
+	args, ok := arguments.(tuple)
+	name, named := callee.(global)
+	if !ok || !named {
+		return refused("the pickle calls what is no name")
+	}
+	switch name {
+	case "collections.OrderedDict":
+		if len(args) != 0 {
+			return refused("an OrderedDict with %d arguments", len(args))
+		}
+		return m.push(&dict{})
+	case "torch.Size":
+		if len(args) != 1 {
+			return refused("a torch.Size with %d arguments", len(args))
+		}
+		return m.push(args[0])
+	case "torch._utils._rebuild_parameter":
+		if len(args) < 1 {
+			return refused("a parameter without its tensor")
+		}
+		if _, ok := args[0].(view); !ok {
+			return refused("a parameter of what is no tensor")
+		}
+		return m.push(args[0])
+	case "torch._utils._rebuild_tensor", "torch._utils._rebuild_tensor_v2", "torch._utils._rebuild_tensor_v3":
+		v, err := rebuild(string(name), args)
+		if err != nil {
+			return err
+		}
+		return m.push(v)
+	}
+	return refused("the pickle calls %s", clip(string(name)))
+}
+
+// rebuild reads a tensor's arguments: storage, offset, size, stride, and for
+// the third version the type at the end.
+func rebuild(name string, args tuple) (view, error) {
+	if len(args) < 4 {
+		return view{}, refused("a tensor with %d arguments", len(args))
+	}
+	var v view
+	var ok bool
+	if v.storage, ok = args[0].(persistent); !ok {
+		return view{}, refused("a tensor without a storage")
+	}
+	if v.offset, ok = args[1].(int64); !ok || v.offset < 0 {
+		return view{}, refused("a tensor at offset %v", args[1])
+	}
+	var err error
+	if v.shape, err = lengths(args[2]); err != nil {
+		return view{}, err
+	}
+	if v.stride, err = lengths(args[3]); err != nil {
+		return view{}, err
+	}
+	if len(v.shape) != len(v.stride) {
+		return view{}, refused("a tensor with %d lengths and %d strides", len(v.shape), len(v.stride))
+	}
+	v.dtype = v.storage.dtype
+	if name == "torch._utils._rebuild_tensor_v3" {
+		if len(args) < 7 {
+			return view{}, refused("a tensor with %d arguments", len(args))
+		}
+		dtype, ok := args[6].(global)
+		if !ok || len(dtype) < 6 {
+			return view{}, refused("a tensor of no type")
+		}
+		v.dtype = string(dtype[6:])
+	}
+	if _, ok := elementTypes(v.dtype); !ok {
+		return view{}, refused("a tensor of type %q", clip(v.dtype))
+	}
+	return v, nil
+}
+
+func lengths(v any) ([]int64, error) {
+	items, ok := v.(tuple)
+	if !ok || len(items) > maxDims {
+		return nil, refused("a tensor's shape that is none")
+	}
+	var out []int64
+	for _, item := range items {
+		n, ok := item.(int64)
+		if !ok || n < 0 {
+			return nil, refused("a tensor's length or stride %v", item)
+		}
+		out = append(out, n)
+	}
+	return out, nil
+}
+
+// build sets attributes, which a state dict's own has (its _metadata) and
+// which no tensor needs.
+func (m *machine) build() error {
+	if _, err := m.pop(); err != nil {
+		return err
+	}
+	if err := m.has(1); err != nil {
+		return err
+	}
+	switch m.stack[len(m.stack)-1].(type) {
+	case *dict, view:
+		return nil
+	}
+	return refused("the pickle sets attributes of what has none")
+}
+
+// persistent reads a storage: ('storage', type, key, where it was, elements).
+func (m *machine) persistent() error {
+	v, err := m.pop()
+	if err != nil {
+		return err
+	}
+	args, ok := v.(tuple)
+	if !ok || len(args) != 5 || args[0] != any("storage") {
+		return refused("the pickle points at something that is no storage")
+	}
+	kind, ok := args[1].(global)
+	if !ok {
+		return refused("a storage of no type")
+	}
+	dtype, ok := storageTypes(string(kind))
+	if !ok {
+		return refused("a storage of type %s", clip(string(kind)))
+	}
+	key, ok := args[2].(string)
+	if n, isNumber := args[2].(int64); isNumber {
+		key, ok = strconv.FormatInt(n, 10), true
+	}
+	if !ok {
+		return refused("a storage without a name")
+	}
+	numel, ok := args[4].(int64)
+	if !ok || numel < 0 {
+		return refused("a storage of %v elements", args[4])
+	}
+	return m.push(persistent{dtype, key, numel})
+}
