@@ -8,9 +8,15 @@ import (
 	"github.com/sllmq/sllmq/collector/hub"
 )
 
+// HubModel is a model of the Hub, under the name that it was asked for by.
+type HubModel struct {
+	Name string
+	Repo hub.Repo
+}
+
 // FromHub lists the models that have to come from the Hub.
-func (c Config) FromHub() ([]hub.Repo, error) {
-	var repos []hub.Repo
+func (c Config) FromHub() ([]HubModel, error) {
+	var models []HubModel
 	for _, name := range c.Models {
 		place, err := checkpoint.IsPlace(name)
 		if err != nil {
@@ -23,25 +29,23 @@ func (c Config) FromHub() ([]hub.Repo, error) {
 		if err != nil {
 			return nil, fmt.Errorf("model %q is no folder, not synthetic/NAME, and no model of the Hub: %w", name, err)
 		}
-		repos = append(repos, repo)
+		models = append(models, HubModel{name, repo})
 	}
-	return repos, nil
+	return models, nil
 }
 
 // Fetch brings the models that are on the Hub into its cache, and says in the
 // configuration where they are. What is there is not fetched again.
 func (c Config) Fetch(ctx context.Context, from *hub.Client, progress Progress) (Config, error) {
-	repos, err := c.FromHub()
-	if err != nil || len(repos) == 0 {
+	models, err := c.FromHub()
+	if err != nil || len(models) == 0 {
 		return c, err
 	}
 	fetched := map[string]hub.Snapshot{}
-	for _, repo := range repos {
-		snapshot, err := fetch(ctx, from, repo, progress)
-		if err != nil {
+	for _, m := range models {
+		if fetched[m.Name], err = fetch(ctx, from, m.Repo, progress); err != nil {
 			return c, err
 		}
-		fetched[repo.ID], fetched[repo.ID+"@"+repo.Revision] = snapshot, snapshot
 	}
 	c.Fetched = fetched
 	return c, nil

@@ -195,6 +195,22 @@ func TestFormatsTakeTurnsBySession(t *testing.T) {
 	}
 }
 
+func TestADefaultPoolIsLoweredAndSaid(t *testing.T) {
+	c := config(t, tiny(t))
+	c.PoolBytes, c.PoolAsked = 1<<50, false
+	p, err := collector.NewPlan(c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if notes := strings.Join(p.Notes, "; "); !strings.Contains(notes, "the pool is lowered from 1024TB to ") {
+		t.Errorf("notes %q", notes)
+	}
+	c.PoolAsked = true
+	if _, err := collector.NewPlan(c); err == nil || !strings.Contains(err.Error(), "--mem-pool-size 1024TB is more than") {
+		t.Errorf("%v", err)
+	}
+}
+
 func TestABadReplicaIsARowAndTheRunGoesOn(t *testing.T) {
 	c := config(t, tiny(t))
 	c.BenchmarkTypes = []string{collector.Random}

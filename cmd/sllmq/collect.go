@@ -17,7 +17,6 @@ import (
 	"github.com/spf13/pflag"
 
 	"github.com/sllmq/sllmq/collector"
-	"github.com/sllmq/sllmq/collector/hub"
 	"github.com/sllmq/sllmq/collector/probe"
 	"github.com/sllmq/sllmq/queries"
 	"github.com/sllmq/sllmq/warehouse"
@@ -40,6 +39,9 @@ type collectOptions struct {
 // each from an environment variable of the same name; ours are read with
 // SLLMQ_ before it.
 var referenceFlags = []string{"model-name", "num-replicas", "mem-pool-size", "benchmark-type", "storage-path", "results-path", "generate-plots", "keep-alive"}
+
+// otherFlags are those that no variable of this rule sets.
+var otherFlags = []string{"help", "debug", "warehouse", "hf-token"}
 
 const collectExample = `  # Both formats of a made-up model, five cold loads each
   sllmq collect --model-name synthetic/opt-125m --num-replicas 5 --storage-path ./models
@@ -133,7 +135,7 @@ func (o *collectOptions) fromEnvironment(f *pflag.FlagSet, getenv func(string) s
 			name = "SLLMQ_" + name
 		}
 		value := getenv(name)
-		if flag.Changed || value == "" || flag.Name == "help" || flag.Name == "hf-token" || flag.Name == "debug" || flag.Name == "warehouse" {
+		if flag.Changed || value == "" || slices.Contains(otherFlags, flag.Name) {
 			return
 		}
 		if err := f.Set(flag.Name, value); err != nil {
@@ -195,11 +197,11 @@ func (o *collectOptions) plan(ctx context.Context, env *environment) (collector.
 	if err := o.config.Validate(); err != nil {
 		return collector.Plan{}, err
 	}
-	repos, err := o.config.FromHub()
+	fromHub, err := o.config.FromHub()
 	if err != nil {
 		return collector.Plan{}, err
 	}
-	if len(repos) == 0 {
+	if len(fromHub) == 0 {
 		return collector.NewPlan(o.config)
 	}
 	client, err := env.hub()
@@ -207,7 +209,7 @@ func (o *collectOptions) plan(ctx context.Context, env *environment) (collector.
 		return collector.Plan{}, err
 	}
 	if o.dryRun {
-		absent, err := sayAbsent(ctx, env, client, repos)
+		absent, err := sayAbsent(ctx, env, client, fromHub)
 		if err != nil || absent {
 			return collector.Plan{}, err
 		}
@@ -216,35 +218,6 @@ func (o *collectOptions) plan(ctx context.Context, env *environment) (collector.
 		return collector.Plan{}, err
 	}
 	return collector.NewPlan(o.config)
-}
-
-// sayAbsent prints what would have to be fetched before there can be a plan.
-func sayAbsent(ctx context.Context, env *environment, client *hub.Client, repos []hub.Repo) (absent bool, err error) {
-	for _, repo := range repos {
-		model, err := client.Find(ctx, repo)
-		if err != nil {
-			return true, err
-		}
-		missing := client.MissingBytes(model)
-		if missing == 0 {
-			continue
-		}
-		absent = true
-		if _, err := fmt.Fprintf(env.stdout, "%s, commit %.12s: %d files of %s, of which %s are to be fetched; the plan is made of them then\n",
-			repo, model.Commit, len(model.Files), collector.ApproxSize(model.Bytes()), collector.ApproxSize(missing)); err != nil {
-			return true, err
-		}
-	}
-	return absent, nil
-}
-
-// hub is the Hub as the environment has it.
-func (env *environment) hub() (*hub.Client, error) {
-	options, err := hub.FromEnvironment(env.getenv)
-	if err != nil {
-		return nil, err
-	}
-	return hub.New(options)
 }
 
 // collect carries the plan out and says what came of it.

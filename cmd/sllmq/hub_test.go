@@ -19,6 +19,7 @@ import (
 // with the token on the command line, and looks for the token everywhere.
 func TestAModelOfTheHub(t *testing.T) {
 	const token, commit = "hf_aSecretThatNobodyMaySee", "89abcdef0123456789abcdef0123456789abcdef"
+	const older = "0123456789abcdef0123456789abcdef01234567" // what the tag v1 names
 	header := `{"a":{"dtype":"F32","shape":[1000,3],"data_offsets":[0,12000]}}`
 	weights := append(binary.LittleEndian.AppendUint64(nil, uint64(len(header))), header...)
 	for i := range 3000 {
@@ -39,8 +40,12 @@ func TestAModelOfTheHub(t *testing.T) {
 			text, _ := os.ReadFile("/proc/" + strconv.Itoa(running.cmd.Process.Pid) + "/cmdline")
 			commandLines += string(text)
 		}
-		switch r.URL.Path {
-		case "/api/models/org/tiny/revision/main":
+		switch path := strings.Replace(r.URL.Path, older, commit, 1); path {
+		case "/api/models/org/tiny/revision/main", "/api/models/org/tiny/revision/v1":
+			commit := commit
+			if strings.HasSuffix(path, "v1") {
+				commit = older
+			}
 			_, _ = fmt.Fprintf(w, `{"sha":%q,"siblings":[{"rfilename":"config.json","size":%d,"blobId":"%x"},{"rfilename":"model.safetensors","size":%d,"lfs":{"sha256":"%x","size":%d}}]}`,
 				commit, len(config), sha1.Sum(append(fmt.Appendf(nil, "blob %d\x00", len(config)), config...)), len(weights), sha256.Sum256(weights), len(weights))
 		case "/org/tiny/resolve/" + commit + "/config.json":
@@ -81,6 +86,12 @@ func TestAModelOfTheHub(t *testing.T) {
 	}
 	if got := b.sql("select count(*), bool_and(verified) from loads where error is null"); got != "8,true" {
 		t.Errorf("loads: %s", got)
+	}
+	// Two revisions are two models.
+	running = nil
+	out, err = b.command("models", "pull", "org/tiny", "org/tiny@v1", "--hf-token", token).Output()
+	if err != nil || !strings.Contains(string(out), "org/tiny, commit 89abcdef0123: ") || !strings.Contains(string(out), "org/tiny@v1, commit 0123456789ab: ") {
+		t.Errorf("pulled %s, %v", out, err)
 	}
 	err = filepath.WalkDir(b.dir, func(path string, entry os.DirEntry, err error) error {
 		if err != nil || !entry.Type().IsRegular() {

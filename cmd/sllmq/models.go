@@ -78,11 +78,11 @@ func newModelsCommand(env *environment) *cobra.Command {
 
 func pullModels(ctx context.Context, env *environment, names []string) error {
 	config := collector.Config{Models: names}
-	repos, err := config.FromHub()
+	models, err := config.FromHub()
 	if err != nil {
 		return err
 	}
-	if len(repos) < len(names) {
+	if len(models) < len(names) {
 		return &usageError{errors.New("a folder and a made-up model are there already: name models of the Hub")}
 	}
 	client, err := env.hub()
@@ -92,9 +92,9 @@ func pullModels(ctx context.Context, env *environment, names []string) error {
 	if config, err = config.Fetch(ctx, client, newProgress(env.stderr, nil)); err != nil {
 		return err
 	}
-	for _, repo := range repos {
-		s := config.Fetched[repo.ID]
-		if _, err := fmt.Fprintf(env.stdout, "%s, commit %.12s: %s\n", repo, s.Commit, s.Dir); err != nil {
+	for _, m := range models {
+		s := config.Fetched[m.Name]
+		if _, err := fmt.Fprintf(env.stdout, "%s, commit %.12s: %s\n", m.Name, s.Commit, s.Dir); err != nil {
 			return err
 		}
 	}

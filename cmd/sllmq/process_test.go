@@ -207,6 +207,30 @@ func TestAnInterruptKeepsWhatWasMeasured(t *testing.T) {
 	}
 }
 
+func TestKeepAliveStaysUntilASignal(t *testing.T) {
+	b := newBench(t)
+	c := b.collect(1, "--format", "sllm", "--keep-alive")
+	for deadline := time.Now().Add(time.Minute); ; time.Sleep(10 * time.Millisecond) {
+		if _, err := os.Stat(filepath.Join(b.dir, defaultWarehouse)); err == nil && b.number("select count(*) from runs where status = 'completed'") == 1 {
+			break
+		}
+		if time.Now().After(deadline) {
+			t.Fatal("no run was completed within a minute")
+		}
+	}
+	time.Sleep(300 * time.Millisecond)
+	if !alive(c.cmd.Process.Pid) {
+		t.Fatal("it did not stay")
+	}
+	if err := c.cmd.Process.Signal(syscall.SIGTERM); err != nil {
+		t.Fatal(err)
+	}
+	c.ends(exitDone)
+	if !strings.Contains(c.stderr.String(), "staying until a signal comes") {
+		t.Errorf("it does not say that it stays:\n%s", c.stderr.String())
+	}
+}
+
 // Every sql that this test runs beside the collectors has to succeed: see
 // bench.sql.
 func TestCollectorsAndReadersShareAWarehouse(t *testing.T) {

@@ -6,10 +6,12 @@ import (
 	"encoding/binary"
 	"encoding/hex"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"math"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 )
 
@@ -165,6 +167,21 @@ func TestPrepareConverts(t *testing.T) {
 			if err != nil || !bytes.Contains(config, []byte(`"torch_dtype": "float16"`)) || !bytes.Contains(config, []byte("12345678901234567890")) {
 				t.Errorf("config.json: %s, %v", config, err)
 			}
+		}
+	}
+}
+
+func TestConvertingRefusesAConfigThatIsNone(t *testing.T) {
+	for _, text := range []string{"null", "[]", "{", `"x"`} {
+		dir := t.TempDir()
+		writeSafeTensors(t, filepath.Join(dir, "model.safetensors"), []fixture{{"w", Float32, []int64{1}, make([]byte, 4)}})
+		write(t, filepath.Join(dir, "config.json"), []byte(text))
+		m, err := Resolve(dir)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := m.Plan(t.TempDir(), SLLM, "float16", 1, Options{}); !errors.Is(err, ErrCorrupt) || !strings.Contains(err.Error(), "config.json") {
+			t.Errorf("%s: %v", text, err)
 		}
 	}
 }

@@ -180,6 +180,9 @@ func (l *local) sidecarsAt(dtype string) ([]sidecar, error) {
 		if err := json.Unmarshal(text, &config); err != nil {
 			return nil, fmt.Errorf("read %s: %w", s.path, corrupt("%v", err))
 		}
+		if config == nil {
+			return nil, fmt.Errorf("read %s: %w", s.path, corrupt("it holds no JSON object"))
+		}
 		quoted := json.RawMessage(`"` + dtype + `"`)
 		_, newer := config["dtype"]
 		_, older := config["torch_dtype"]

@@ -414,7 +414,7 @@ func TestFullDisk(t *testing.T) {
 		t.Errorf("a disk that fills up: %v", err)
 	}
 	oneLine(t, err)
-	free, err := available(filepath.Join(t.TempDir(), "not", "there"))
+	free, err := h.client(t.TempDir()).available(filepath.Join(t.TempDir(), "not", "there"))
 	if err != nil || free <= 0 {
 		t.Errorf("free: %d, %v", free, err)
 	}

@@ -20,6 +20,8 @@ import (
 	"path/filepath"
 	"strings"
 	"time"
+
+	"github.com/sllmq/sllmq/collector/probe"
 )
 
 // Options are where models come from and go to. Get them from
@@ -89,7 +91,7 @@ func New(o Options) (*Client, error) {
 		parallel:  o.Parallel,
 		http:      withoutRedirects(o.Client),
 		sleep:     sleep,
-		available: available,
+		available: probe.FreeSpace,
 		stall:     time.Minute,
 		segment:   32 << 30,
 	}, nil

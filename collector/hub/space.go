@@ -1,15 +1,5 @@
 package hub
 
-import (
-	"errors"
-	"fmt"
-	"io/fs"
-	"os"
-	"path/filepath"
-
-	"golang.org/x/sys/unix"
-)
-
 // MissingBytes is how much a Download would fetch now: what neither lies in
 // the cache nor was begun there.
 func (c *Client) MissingBytes(m Model) int64 {
@@ -50,25 +40,4 @@ func (c *Client) CheckSpace(m Model) error {
 		return fail(ErrDiskFull, "%s needs %d bytes more in %s, and %d are free: free %d bytes, or set HF_HUB_CACHE to a larger disk", m.Repo, need, c.cacheDir, have, need-have)
 	}
 	return nil
-}
-
-// available is how many bytes a user may still write at dir, which need not
-// be there yet.
-func available(dir string) (int64, error) {
-	for {
-		_, err := os.Stat(dir)
-		if err == nil {
-			break
-		}
-		parent := filepath.Dir(dir)
-		if !errors.Is(err, fs.ErrNotExist) || parent == dir {
-			return 0, fmt.Errorf("the Hub's cache: %w", err)
-		}
-		dir = parent
-	}
-	var s unix.Statfs_t
-	if err := unix.Statfs(dir, &s); err != nil {
-		return 0, fmt.Errorf("the Hub's cache: free space of %s: %w", dir, err)
-	}
-	return int64(s.Bavail) * s.Bsize, nil
 }

@@ -18,8 +18,8 @@ type gemma2 struct {
 
 type gemma2Layer struct {
 	inputNorm, postAttention, preMLP, postMLP []float32
-	q, k, v, o                                matrix
-	gate, up, down                            matrix
+	attention                                 attention
+	mlp                                       gatedMLP
 }
 
 var _ network = (*gemma2)(nil)
@@ -36,7 +36,7 @@ func newGemma2(c config, w *weights) *gemma2 {
 	if n.frequencies, err = c.frequencies(); err != nil && w.err == nil {
 		w.err = err
 	}
-	hidden, q, kv := c.HiddenSize, c.Heads**c.HeadDim, *c.KVHeads**c.HeadDim
+	hidden := c.HiddenSize
 	n.embed = w.matrix("model.embed_tokens.weight", c.VocabSize, hidden)
 	n.norm = w.vector("model.norm.weight", hidden)
 	for i := range c.Layers {
@@ -49,13 +49,8 @@ func newGemma2(c config, w *weights) *gemma2 {
 			postAttention: w.vector(p+"post_attention_layernorm.weight", hidden),
 			preMLP:        w.vector(p+"pre_feedforward_layernorm.weight", hidden),
 			postMLP:       w.vector(p+"post_feedforward_layernorm.weight", hidden),
-			q:             w.matrix(p+"self_attn.q_proj.weight", q, hidden),
-			k:             w.matrix(p+"self_attn.k_proj.weight", kv, hidden),
-			v:             w.matrix(p+"self_attn.v_proj.weight", kv, hidden),
-			o:             w.matrix(p+"self_attn.o_proj.weight", hidden, q),
-			gate:          w.matrix(p+"mlp.gate_proj.weight", c.Intermediate, hidden),
-			up:            w.matrix(p+"mlp.up_proj.weight", c.Intermediate, hidden),
-			down:          w.matrix(p+"mlp.down_proj.weight", hidden, c.Intermediate),
+			attention:     w.attention(p+"self_attn.", &c),
+			mlp:           w.gatedMLP(p+"mlp.", &c),
 		})
 	}
 	return n
@@ -79,17 +74,11 @@ func (n *gemma2) forward(s *state, tokens []int32) {
 	for i := range n.layers {
 		l := &n.layers[i]
 		rmsNorm(h, x, l.inputNorm, n.eps, 1)
-		q, k, v := s.room("q", batch*l.q.rows), s.room("k", batch*l.k.rows), s.room("v", batch*l.v.rows)
-		s.multiply(q, l.q, h, batch, nil)
-		s.multiply(k, l.k, h, batch, nil)
-		s.multiply(v, l.v, h, batch, nil)
-		s.rotate(q, batch, c.Heads, n.frequencies)
-		s.rotate(k, batch, *c.KVHeads, n.frequencies)
-		s.multiply(h, l.o, s.attend(i, q, k, v, batch, n.scale, limit, c.window(i)), batch, nil)
+		l.attention.apply(s, i, h, batch, n.frequencies, n.eps, n.scale, limit)
 		rmsNorm(h, h, l.postAttention, n.eps, 1)
 		add(x, h)
 		rmsNorm(h, x, l.preMLP, n.eps, 1)
-		gated(s, h, l.gate, l.up, l.down, batch, geluTanh)
+		l.mlp.apply(s, h, batch, geluTanh)
 		rmsNorm(h, h, l.postMLP, n.eps, 1)
 		add(x, h)
 	}

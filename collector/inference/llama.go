@@ -19,11 +19,8 @@ type llama struct {
 
 type llamaLayer struct {
 	inputNorm, postNorm []float32
-	q, k, v, o          matrix
-	qBias, kBias, vBias []float32 // nil where there is none
-	oBias               []float32
-	qNorm, kNorm        []float32 // Qwen3's
-	gate, up, down      matrix
+	attention           attention
+	mlp                 gatedMLP
 }
 
 var _ network = (*llama)(nil)
@@ -37,7 +34,7 @@ func newLlama(c config, w *weights) *llama {
 	if n.frequencies, err = c.frequencies(); err != nil && w.err == nil {
 		w.err = err
 	}
-	hidden, q, kv := c.HiddenSize, c.Heads**c.HeadDim, *c.KVHeads**c.HeadDim
+	hidden := c.HiddenSize
 	n.embed = w.matrix("model.embed_tokens.weight", c.VocabSize, hidden)
 	n.norm = w.vector("model.norm.weight", hidden)
 	n.out = n.embed
@@ -54,19 +51,8 @@ func newLlama(c config, w *weights) *llama {
 		n.layers = append(n.layers, llamaLayer{
 			inputNorm: w.vector(p+"input_layernorm.weight", hidden),
 			postNorm:  w.vector(p+"post_attention_layernorm.weight", hidden),
-			q:         w.matrix(p+"self_attn.q_proj.weight", q, hidden),
-			k:         w.matrix(p+"self_attn.k_proj.weight", kv, hidden),
-			v:         w.matrix(p+"self_attn.v_proj.weight", kv, hidden),
-			o:         w.matrix(p+"self_attn.o_proj.weight", hidden, q),
-			qBias:     w.optional(p+"self_attn.q_proj.bias", q),
-			kBias:     w.optional(p+"self_attn.k_proj.bias", kv),
-			vBias:     w.optional(p+"self_attn.v_proj.bias", kv),
-			oBias:     w.optional(p+"self_attn.o_proj.bias", hidden),
-			qNorm:     w.optional(p+"self_attn.q_norm.weight", *c.HeadDim),
-			kNorm:     w.optional(p+"self_attn.k_norm.weight", *c.HeadDim),
-			gate:      w.matrix(p+"mlp.gate_proj.weight", c.Intermediate, hidden),
-			up:        w.matrix(p+"mlp.up_proj.weight", c.Intermediate, hidden),
-			down:      w.matrix(p+"mlp.down_proj.weight", hidden, c.Intermediate),
+			attention: w.attention(p+"self_attn.", &c),
+			mlp:       w.gatedMLP(p+"mlp.", &c),
 		})
 	}
 	return n
@@ -83,20 +69,10 @@ func (n *llama) forward(s *state, tokens []int32) {
 	for i := range n.layers {
 		l := &n.layers[i]
 		rmsNorm(h, x, l.inputNorm, n.eps, 0)
-		q, k, v := s.room("q", batch*l.q.rows), s.room("k", batch*l.k.rows), s.room("v", batch*l.v.rows)
-		s.multiply(q, l.q, h, batch, l.qBias)
-		s.multiply(k, l.k, h, batch, l.kBias)
-		s.multiply(v, l.v, h, batch, l.vBias)
-		if l.qNorm != nil {
-			rmsNorm(q, q, l.qNorm, n.eps, 0)
-			rmsNorm(k, k, l.kNorm, n.eps, 0)
-		}
-		s.rotate(q, batch, c.Heads, n.frequencies)
-		s.rotate(k, batch, *c.KVHeads, n.frequencies)
-		s.multiply(h, l.o, s.attend(i, q, k, v, batch, scale, 0, c.window(i)), batch, l.oBias)
+		l.attention.apply(s, i, h, batch, n.frequencies, n.eps, scale, 0)
 		add(x, h)
 		rmsNorm(h, x, l.postNorm, n.eps, 0)
-		gated(s, h, l.gate, l.up, l.down, batch, silu)
+		l.mlp.apply(s, h, batch, silu)
 		add(x, h)
 	}
 	s.at += batch
@@ -109,17 +85,6 @@ func (n *llama) head(s *state, hidden []float32) []float32 {
 	logits := s.room("logits", n.c.VocabSize)
 	s.multiply(logits, n.out, h, 1, nil)
 	return logits
-}
-
-// gated replaces h by down(activation(gate·h) × up·h).
-func gated(s *state, h []float32, gate, up, down matrix, batch int, activation func(float64) float64) {
-	g, u := s.room("gate", batch*gate.rows), s.room("up", batch*up.rows)
-	s.multiply(g, gate, h, batch, nil)
-	s.multiply(u, up, h, batch, nil)
-	for i, v := range g {
-		u[i] *= float32(activation(float64(v)))
-	}
-	s.multiply(h, down, u, batch, nil)
 }
 
 func silu(v float64) float64 { return v / (1 + math.Exp(-v)) }

@@ -10,7 +10,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"path"
 	"slices"
 	"strings"
@@ -94,23 +93,6 @@ func Read(f io.ReaderAt, size int64) ([]Tensor, error) {
 		storages[key] = storage{at, n}
 	}
 	return tensorsOf(value, storages)
-}
-
-// ReadFile is Read of the file at a path.
-func ReadFile(name string) ([]Tensor, error) {
-	f, err := os.Open(name)
-	if err != nil {
-		return nil, err
-	}
-	defer f.Close()
-	info, err := f.Stat()
-	if err != nil {
-		return nil, err
-	}
-	if !info.Mode().IsRegular() {
-		return nil, refused("no regular file")
-	}
-	return Read(f, info.Size())
 }
 
 // checkMagic tells what else a file of that name often is.

@@ -34,7 +34,7 @@ func TestPlacesAreTorchs(t *testing.T) {
 		t.Fatalf("%d files", len(golden.Files))
 	}
 	for name, want := range golden.Files {
-		tensors, err := torchfile.ReadFile(filepath.Join("testdata", name+".pt"))
+		tensors, err := readFile(t, name+".pt")
 		if err != nil {
 			t.Errorf("%s: %v", name, err)
 			continue
@@ -57,7 +57,7 @@ func TestWhatIsRefused(t *testing.T) {
 		"object.pt":     "asks for torch.nn.modules.linear.Linear",
 		"compressed.pt": "is compressed",
 	} {
-		_, err := torchfile.ReadFile(filepath.Join("testdata", name))
+		_, err := readFile(t, name)
 		if !errors.Is(err, torchfile.ErrRefused) || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: %v, want something with %q", name, err, want)
 		}
@@ -150,6 +150,15 @@ func TestHostilePickles(t *testing.T) {
 
 func readBytes(b []byte) ([]torchfile.Tensor, error) {
 	return torchfile.Read(bytes.NewReader(b), int64(len(b)))
+}
+
+func readFile(t *testing.T, name string) ([]torchfile.Tensor, error) {
+	t.Helper()
+	b, err := os.ReadFile(filepath.Join("testdata", name))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return readBytes(b)
 }
 
 // checkPlaces holds what every reader of a Tensor trusts.
