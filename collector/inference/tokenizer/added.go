@@ -33,7 +33,7 @@ type addedToken struct {
 
 // addedTokens are the added tokens of a tokenizer.
 type addedTokens struct {
-	byID            map[int32]addedToken
+	written         map[int32]string // by id: normalized ones as they are looked for
 	ids             map[string]int32
 	special         map[string]bool // by content, as decoding asks
 	raw, normalized finder
@@ -45,7 +45,8 @@ func newAddedTokens(list []addedToken, normalize normalizer) (*addedTokens, erro
 	if len(list) > maxAdded {
 		return nil, fmt.Errorf("%d added tokens: at most %d are taken", len(list), maxAdded)
 	}
-	a := &addedTokens{byID: map[int32]addedToken{}, ids: map[string]int32{}, special: map[string]bool{}}
+	a := &addedTokens{written: map[int32]string{}, ids: map[string]int32{}, special: map[string]bool{}}
+	byID := map[int32]addedToken{}
 	total := 0
 	for _, t := range list {
 		if t.Content == "" {
@@ -57,7 +58,7 @@ func newAddedTokens(list []addedToken, normalize normalizer) (*addedTokens, erro
 		if total += len(t.Content); len(t.Content) > maxAddedBytes || total > maxAddedTotal {
 			return nil, fmt.Errorf("added token %s is too long", quote(t.Content))
 		}
-		a.byID[t.ID] = t
+		byID[t.ID] = t
 		a.ids[t.Content] = t.ID
 		if t.Special {
 			a.special[t.Content] = true
@@ -65,7 +66,7 @@ func newAddedTokens(list []addedToken, normalize normalizer) (*addedTokens, erro
 	}
 	for _, special := range []bool{true, false} {
 		for _, t := range list {
-			if t.Special != special || a.byID[t.ID] != t {
+			if t.Special != special || byID[t.ID] != t {
 				continue
 			}
 			content, into := t.Content, &a.raw
@@ -82,6 +83,7 @@ func newAddedTokens(list []addedToken, normalize normalizer) (*addedTokens, erro
 				}
 			}
 			into.add(content, t)
+			a.written[t.ID] = content
 		}
 	}
 	return a, nil

@@ -108,7 +108,7 @@ func (d *definition) build() (*Tokenizer, error) {
 		return nil, err
 	}
 	t.size = len(model.tokens)
-	for id := range t.added.byID {
+	for id := range t.added.written {
 		t.size = max(t.size, int(id)+1)
 	}
 	for _, id := range append(append([]int32{}, t.prefix...), t.suffix...) {

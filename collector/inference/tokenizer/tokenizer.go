@@ -142,10 +142,10 @@ func (t *Tokenizer) Decode(ids []int32, skipSpecial bool) string {
 	return strings.Join(tokens, "")
 }
 
-// token is how a token is written in the files.
+// token is how a token is written, before it is decoded.
 func (t *Tokenizer) token(id int32) (string, bool) {
-	if a, ok := t.added.byID[id]; ok {
-		return a.Content, true
+	if content, ok := t.added.written[id]; ok {
+		return content, true
 	}
 	return t.model.token(id)
 }
