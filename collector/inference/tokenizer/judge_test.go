@@ -3,6 +3,7 @@ package tokenizer
 import (
 	"bytes"
 	"encoding/json"
+	"fmt"
 	"math/rand/v2"
 	"os"
 	"os/exec"
@@ -24,50 +25,146 @@ func TestJudge(t *testing.T) {
 	}
 	dirs := append(fixtures(t), filepath.SplitList(os.Getenv("SLLMQ_JUDGE_TOKENIZERS"))...)
 	for i, dir := range dirs {
-		t.Run(filepath.Base(dir), func(t *testing.T) {
-			tok := mustOpen(t, dir)
-			dice := rand.New(rand.NewPCG(2, uint64(i)))
-			asked := struct {
-				Texts []string  `json:"texts"`
-				IDs   [][]int32 `json:"ids"`
-			}{}
-			words := wordsOf(tok)
-			for range 3000 {
-				asked.Texts = append(asked.Texts, randomText(dice, words))
-				ids := make([]int32, dice.IntN(30))
-				for i := range ids {
-					ids[i] = int32(dice.IntN(min(tok.Size(), 1<<(4+dice.IntN(20))) + 1))
-				}
-				asked.IDs = append(asked.IDs, ids)
-			}
-			var got struct {
-				IDs        [][]int32 `json:"ids"`
-				SpecialIDs [][]int32 `json:"special_ids"`
-				Texts      []string  `json:"texts"`
-				TextsSkip  []string  `json:"texts_skip"`
-			}
-			judge(t, python, dir, asked, &got)
-			bad := 0
-			for i, text := range asked.Texts {
-				plain, err1 := tok.Encode(text, false)
-				special, err2 := tok.Encode(text, true)
-				if err1 != nil || err2 != nil || !slices.Equal(plain, got.IDs[i]) || !slices.Equal(special, got.SpecialIDs[i]) {
-					bad++
-					t.Errorf("Encode(%+q) is %v, %v, want %v", text, plain, err1, got.IDs[i])
-				}
-				if bad > 9 {
-					t.Fatal("and so on")
-				}
-			}
-			for i, ids := range asked.IDs {
-				if text := tok.Decode(ids, false); text != got.Texts[i] {
-					t.Errorf("Decode(%v, false) is %+q, want %+q", ids, text, got.Texts[i])
-				}
-				if text := tok.Decode(ids, true); text != got.TextsSkip[i] {
-					t.Errorf("Decode(%v, true) is %+q, want %+q", ids, text, got.TextsSkip[i])
-				}
+		t.Run(filepath.Base(dir), func(t *testing.T) { compare(t, python, dir, uint64(i), 3000) })
+	}
+	for i, v := range variants() {
+		t.Run(fmt.Sprintf("%s-%s-%d", v.fixture, v.field, i), func(t *testing.T) {
+			compare(t, python, v.write(t), uint64(100+i), 1000)
+			if t.Failed() {
+				t.Logf("with %s", v.component)
 			}
 		})
+	}
+}
+
+// variant is a fixture with one component replaced.
+type variant struct{ fixture, field, component string }
+
+// variants are components that no fixture has.
+func variants() []variant {
+	const bytes = `{"type": "ByteLevel", "add_prefix_space": false, "trim_offsets": true, "use_regex": false}`
+	var list []variant
+	for _, behavior := range []string{"Isolated", "Removed", "Contiguous", "MergedWithPrevious", "MergedWithNext"} {
+		for _, invert := range []string{"false", "true"} {
+			list = append(list, variant{"llama3", "pre_tokenizer", `{"type": "Sequence", "pretokenizers": [{"type": "Split", "pattern":
+				{"Regex": "[aeiou \\p{Lu}\\p{N}]"}, "behavior": "` + behavior + `", "invert": ` + invert + `}, ` + bytes + `]}`})
+		}
+	}
+	for _, expression := range []string{
+		`\\p{L}+|\\p{N}{2}|\\s+`, `(a|b)*?c|.|\\n`, `[^\\r\\n\\p{L}\\p{N}]?[\\p{Lu}\\p{Lt}\\p{Lm}\\p{Lo}\\p{M}]*[\\p{Ll}\\p{Lm}\\p{Lo}\\p{M}]+|[^\\r\\n\\p{L}\\p{N}]?[\\p{Lu}\\p{Lt}\\p{Lm}\\p{Lo}\\p{M}]+[\\p{Ll}\\p{Lm}\\p{Lo}\\p{M}]*|\\p{N}| ?[^\\s\\p{L}\\p{N}]+[\\r\\n/]*|\\s*[\\r\\n]+|\\s+(?!\\S)|\\s+`,
+		`(?i:'s|'t|x[^\\s\\d]|k)| ?\\S+|\\s+(?!\\S)|\\s+`, `[!-/:-~\\]\\-]+|\\P{L}|\\d`,
+	} {
+		list = append(list, variant{"llama3", "pre_tokenizer", `{"type": "Sequence", "pretokenizers": [{"type": "Split", "pattern":
+			{"Regex": "` + expression + `"}, "behavior": "Isolated", "invert": false}, ` + bytes + `]}`})
+	}
+	for _, scheme := range []string{"always", "first", "never"} {
+		for _, split := range []string{"false", "true"} {
+			metaspace := `{"type": "Metaspace", "replacement": "▁", "prepend_scheme": "` + scheme + `", "split": ` + split + `}`
+			list = append(list, variant{"mistral", "pre_tokenizer", metaspace}, variant{"unknown", "decoder", metaspace})
+		}
+	}
+	return append(list,
+		variant{"opt", "pre_tokenizer", `{"type": "ByteLevel", "add_prefix_space": true, "trim_offsets": true}`},
+		variant{"unfused", "normalizer", `{"type": "NFKD"}`},
+		variant{"unknown", "normalizer", `{"type": "Strip", "strip_left": true, "strip_right": false}`},
+		variant{"unknown", "normalizer", `{"type": "Lowercase"}`},
+		variant{"llama2", "normalizer", `{"type": "Replace", "pattern": {"String": "a"}, "content": "▁b "}`},
+		variant{"llama2", "decoder", `{"type": "Sequence", "decoders": [{"type": "Strip", "content": "▁", "start": 2, "stop": 0},
+			{"type": "ByteFallback"}, {"type": "Strip", "content": "e", "start": 1, "stop": 0}]}`},
+		variant{"gemma2", "decoder", `null`},
+		variant{"gemma2", "decoder", `{"type": "Fuse"}`},
+	)
+}
+
+// write puts the fixture's tokenizer.json with the component into a folder.
+func (v variant) write(t *testing.T) string {
+	t.Helper()
+	whole := map[string]json.RawMessage{}
+	if data, err := os.ReadFile(filepath.Join("testdata", v.fixture, "tokenizer.json")); err == nil {
+		if err := json.Unmarshal(data, &whole); err != nil {
+			t.Fatal(err)
+		}
+	} else {
+		whole = ofTwoFiles(t, filepath.Join("testdata", v.fixture))
+	}
+	whole[v.field] = json.RawMessage(v.component)
+	data, err := json.Marshal(whole)
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir := t.TempDir()
+	if err := os.WriteFile(filepath.Join(dir, "tokenizer.json"), data, 0o666); err != nil {
+		t.Fatal(err)
+	}
+	return dir
+}
+
+// ofTwoFiles is a tokenizer.json of vocab.json and merges.txt.
+func ofTwoFiles(t *testing.T, dir string) map[string]json.RawMessage {
+	t.Helper()
+	vocab, err := os.ReadFile(filepath.Join(dir, "vocab.json"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	lines, err := os.ReadFile(filepath.Join(dir, "merges.txt"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	merges, err := parseMerges(string(lines))
+	if err != nil {
+		t.Fatal(err)
+	}
+	model, err := json.Marshal(map[string]any{"type": "BPE", "vocab": json.RawMessage(vocab), "merges": merges})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return map[string]json.RawMessage{"version": []byte(`"1.0"`), "added_tokens": []byte(`[]`), "model": model, "decoder": []byte(`{"type": "ByteLevel", "add_prefix_space": true, "trim_offsets": true}`)}
+}
+
+// compare asks both about random texts and ids.
+func compare(t *testing.T, python, dir string, seed uint64, count int) {
+	tok := mustOpen(t, dir)
+	dice := rand.New(rand.NewPCG(2, seed))
+	asked := struct {
+		Texts []string  `json:"texts"`
+		IDs   [][]int32 `json:"ids"`
+	}{}
+	words := wordsOf(tok)
+	for range count {
+		asked.Texts = append(asked.Texts, randomText(dice, words))
+		ids := make([]int32, dice.IntN(30))
+		for i := range ids {
+			ids[i] = int32(dice.IntN(min(tok.Size(), 1<<(4+dice.IntN(20))) + 1))
+		}
+		asked.IDs = append(asked.IDs, ids)
+	}
+	var got struct {
+		IDs        [][]int32 `json:"ids"`
+		SpecialIDs [][]int32 `json:"special_ids"`
+		Texts      []string  `json:"texts"`
+		TextsSkip  []string  `json:"texts_skip"`
+	}
+	judge(t, python, dir, asked, &got)
+	bad := 0
+	for i, text := range asked.Texts {
+		plain, err1 := tok.Encode(text, false)
+		special, err2 := tok.Encode(text, true)
+		if err1 != nil || err2 != nil || !slices.Equal(plain, got.IDs[i]) || !slices.Equal(special, got.SpecialIDs[i]) {
+			bad++
+			t.Errorf("Encode(%+q) is %v, %v, want %v", text, plain, err1, got.IDs[i])
+		}
+		ids := asked.IDs[i]
+		if text := tok.Decode(ids, false); text != got.Texts[i] {
+			bad++
+			t.Errorf("Decode(%v, false) is %+q, want %+q", ids, text, got.Texts[i])
+		}
+		if text := tok.Decode(ids, true); text != got.TextsSkip[i] {
+			bad++
+			t.Errorf("Decode(%v, true) is %+q, want %+q", ids, text, got.TextsSkip[i])
+		}
+		if bad > 9 {
+			t.Fatal("and so on")
+		}
 	}
 }
 

@@ -3,6 +3,7 @@ package tokenizer
 import (
 	"sort"
 	"strings"
+	"unicode"
 	"unicode/utf8"
 
 	"golang.org/x/text/unicode/norm"
@@ -28,6 +29,12 @@ func (f form) normalize(text string) (string, error) {
 	out.WriteString(text[:from])
 	var cluster []mark
 	for text = text[from:]; text != ""; {
+		if r, n := utf8.DecodeRuneInString(text); unicode.Is(afterUnicode9, r) {
+			f.write(&out, cluster)
+			cluster = append(cluster[:0], mark{r, 0})
+			text = text[n:]
+			continue
+		}
 		p := f.tables.PropertiesString(text)
 		if len(cluster) > 0 && p.BoundaryBefore() {
 			f.write(&out, cluster)
@@ -119,7 +126,7 @@ func composePair(a, b rune) (rune, bool) {
 	one := norm.NFC.String(pair)
 	r, n := utf8.DecodeRuneInString(one)
 	// Where a alone is no NFC, what comes out is another pair's.
-	return r, n == len(one) && norm.NFC.IsNormalString(string(a))
+	return r, n == len(one) && norm.NFC.IsNormalString(string(a)) && !unicode.Is(afterUnicode9, r)
 }
 
 // splitHangul takes a syllable apart into its letters (The Unicode Standard,
