@@ -149,7 +149,8 @@ type cutPart struct {
 // along never takes what another one before it has.
 func (f *finder) cut(text string) iter.Seq[cutPart] {
 	return func(yield func(cutPart) bool) {
-		done := 0
+		done := 0     // the end of what was given
+		spaceEnd := 0 // the end of the white space that was looked through last
 		for i := 0; i < len(text); {
 			if !f.begins[text[i]] {
 				i++
@@ -166,10 +167,13 @@ func (f *finder) cut(text string) iter.Seq[cutPart] {
 				continue
 			}
 			if token.LStrip {
-				from = max(len(strings.TrimRightFunc(text[:from], unicode.IsSpace)), done)
+				from = done + len(strings.TrimRightFunc(text[done:max(from, done)], unicode.IsSpace))
 			}
 			if token.RStrip {
-				to = len(text) - len(strings.TrimLeftFunc(text[to:], unicode.IsSpace))
+				if to >= spaceEnd {
+					spaceEnd = len(text) - len(strings.TrimLeftFunc(text[to:], unicode.IsSpace))
+				}
+				to = spaceEnd
 			}
 			if done < from && !yield(cutPart{done, from, none}) {
 				return

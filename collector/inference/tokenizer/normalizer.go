@@ -14,7 +14,7 @@ import (
 // past maxText.
 type normalizer func(text string) (string, error)
 
-var errGrown = errors.New("normalized it is over 16 MiB")
+var errGrown = errors.New("normalized it is over 4 MiB")
 
 // newNormalizer builds what tokenizer.json's normalizer asks for: nil for
 // nothing.

@@ -99,7 +99,7 @@ func rewrite(change func(piece) string) preTokenizer {
 		for i, p := range pieces {
 			pieces[i].text = change(p)
 			if total += len(pieces[i].text); total > 4*maxText {
-				return nil, errors.New("its pieces are over 64 MiB")
+				return nil, errors.New("its pieces are over 16 MiB")
 			}
 		}
 		return pieces, nil

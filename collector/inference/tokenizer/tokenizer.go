@@ -18,7 +18,7 @@ import (
 
 // maxText bounds the bytes of a text that is encoded, and of what normalizing
 // makes of it.
-const maxText = 16 << 20
+const maxText = 4 << 20
 
 // Tokenizer encodes and decodes text. It never changes once it is open, so
 // any number of goroutines may use it.
