@@ -11,7 +11,7 @@ import (
 // TestLongTexts holds encoding against texts that take long if something in
 // it is more than linear, save for the heap.
 func TestLongTexts(t *testing.T) {
-	const n = 1 << 16
+	const n = 1 << 15
 	texts := map[string]string{
 		"one letter":   strings.Repeat("a", n),
 		"one word":     strings.Repeat("reader", n/6),
@@ -36,7 +36,7 @@ func TestLongTexts(t *testing.T) {
 				t.Errorf("%s: %s: %v", dir, name, err)
 			}
 			tok.Decode(ids, false)
-			if took := time.Since(start); took > 3*time.Second {
+			if took := time.Since(start); took > 2*time.Second {
 				t.Errorf("%s: %s took %v", dir, name, took)
 			}
 		}
@@ -67,7 +67,7 @@ func TestSlowExpression(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	err = find(strings.Repeat("x", 1<<16), func(int, int) {})
+	err = find(strings.Repeat("x", 1<<13), func(int, int) {})
 	if err == nil || !strings.Contains(err.Error(), "takes too long") {
 		t.Errorf("got %v", err)
 	}
@@ -123,6 +123,7 @@ func TestOpenRefuses(t *testing.T) {
 		{`{"model":` + model + `,"pre_tokenizer":{"type":"Split","behavior":"Isolated","pattern":{"Regex":"[a&&b]"}}}`, "a class within a class"},
 		{`{"model":` + model + `,"pre_tokenizer":{"type":"Split","behavior":"Isolated","pattern":{"Regex":"\\w+"}}}`, `the escape "\\w"`},
 		{`{"model":` + model + `,"pre_tokenizer":{"type":"Split","behavior":"Isolated","pattern":{"Regex":"^a$"}}}`, "the anchor ^"},
+		{`{"model":` + model + `,"pre_tokenizer":{"type":"Split","behavior":"Isolated","pattern":{"Regex":"a)\n|(b|\\s+(?!\\S)|\\s+"}}}`, "unexpected )"},
 		{`{"model":` + model + `,"pre_tokenizer":{"type":"Metaspace","replacement":"__"}}`, "is not one character"},
 		{`{"model":` + model + `,"pre_tokenizer":{"type":"Metaspace","replacement":"_","prepend_scheme":"last"}}`, `the prepend_scheme "last"`},
 		{`{"model":` + model + `,"post_processor":{"type":"BertProcessing"}}`, `post_processor "BertProcessing"`},

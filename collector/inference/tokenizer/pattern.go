@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"regexp"
+	"regexp/syntax"
 	"strings"
 	"unicode/utf8"
 )
@@ -56,13 +57,17 @@ func newExpression(source string) (matcher, error) {
 	rest, trailing := strings.CutSuffix(source, trailingSpace)
 	e.trailing = trailing
 	text, err := translate(rest)
+	if err == nil {
+		e.re, err = regexp.Compile(text)
+	}
+	if err == nil && trailing {
+		e.re, err = regexp.Compile("(?:" + text + ")|([" + spaceClass + "]+)")
+	}
+	var wrong *syntax.Error
+	if errors.As(err, &wrong) {
+		err = errors.New(wrong.Code.String()) // the rest of it quotes the expression
+	}
 	if err != nil {
-		return nil, fmt.Errorf("the expression %s is not supported: %w", quote(source), err)
-	}
-	if trailing {
-		text = "(?:" + text + ")|([" + spaceClass + "]+)"
-	}
-	if e.re, err = regexp.Compile(text); err != nil {
 		return nil, fmt.Errorf("the expression %s is not supported: %w", quote(source), err)
 	}
 	return e.find, nil
