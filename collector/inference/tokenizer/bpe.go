@@ -119,15 +119,16 @@ func (m *bpe) encode(work *merger, ids []int32, text string) []int32 {
 	return work.appendIDs(ids)
 }
 
-// start fills work with the tokens of the characters of a piece. Pending
-// unknown ones are written only before the next known character, even where
-// bytes were spelled out since: the tokenizers library does so.
+// start fills work with the tokens of the characters of a piece. An
+// unknown one is pending until the next known character, even where bytes
+// were spelled out since: the tokenizers library does so.
 func (m *bpe) start(work *merger, text string) {
 	work.reset()
-	unknown := 0
+	pending := false
 	flush := func() {
-		for ; unknown > 0; unknown-- {
+		if pending {
 			work.add(m.unknownID)
+			pending = false
 		}
 	}
 	for at := 0; at < len(text); {
@@ -147,10 +148,10 @@ func (m *bpe) start(work *merger, text string) {
 		case m.spell(work, char):
 		case m.unknownID == none:
 		case m.fuseUnknown:
-			unknown = 1
+			pending = true
 		default:
 			flush()
-			unknown = 1
+			pending = true
 		}
 	}
 	flush()

@@ -89,10 +89,8 @@ func (d *definition) build() (*Tokenizer, error) {
 	if t.normalize, err = newNormalizer(d.Normalizer); err != nil {
 		return nil, err
 	}
-	for _, a := range d.AddedTokens {
-		if id, ok := model.vocab[a.Content]; ok && id != a.ID {
-			return nil, fmt.Errorf("token %s has id %d in the vocabulary and %d among the added tokens", quote(a.Content), id, a.ID)
-		}
+	if err := d.checkAddedIDs(); err != nil {
+		return nil, err
 	}
 	if t.added, err = newAddedTokens(d.AddedTokens, t.normalize); err != nil {
 		return nil, err
@@ -117,6 +115,24 @@ func (d *definition) build() (*Tokenizer, error) {
 		}
 	}
 	return t, nil
+}
+
+// checkAddedIDs refuses added tokens whose ids are not those that the
+// tokenizers library gives them, whatever the file says: the vocabulary's, else
+// the next after all others.
+func (d *definition) checkAddedIDs() error {
+	next := int32(len(d.Model.Vocab))
+	for _, a := range d.AddedTokens {
+		id, ok := d.Model.Vocab[a.Content]
+		if !ok {
+			id = next
+		}
+		if id != a.ID {
+			return fmt.Errorf("added token %s has id %d, and the tokenizers library gives it %d", quote(a.Content), a.ID, id)
+		}
+		next = max(next, id+1)
+	}
+	return nil
 }
 
 func (d *modelDefinition) build() (*bpe, error) {

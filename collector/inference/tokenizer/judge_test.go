@@ -65,7 +65,9 @@ func variants() []variant {
 	}
 	return append(list,
 		variant{"opt", "pre_tokenizer", `{"type": "ByteLevel", "add_prefix_space": true, "trim_offsets": true}`},
-		variant{"unfused", "normalizer", `{"type": "NFKD"}`},
+		variant{"qwen2", "normalizer", `{"type": "NFD"}`},
+		variant{"qwen2", "normalizer", `{"type": "NFKC"}`},
+		variant{"qwen2", "normalizer", `{"type": "NFKD"}`},
 		variant{"unknown", "normalizer", `{"type": "Strip", "strip_left": true, "strip_right": false}`},
 		variant{"unknown", "normalizer", `{"type": "Lowercase"}`},
 		variant{"llama2", "normalizer", `{"type": "Replace", "pattern": {"String": "a"}, "content": "▁b "}`},
@@ -209,8 +211,15 @@ var scripts = []*unicode.RangeTable{
 	unicode.Latin, unicode.Latin, unicode.Greek, unicode.Cyrillic, unicode.Arabic, unicode.Hebrew, unicode.Devanagari, unicode.Bengali,
 	unicode.Thai, unicode.Hangul, unicode.Han, unicode.Hiragana, unicode.Katakana, unicode.Mn, unicode.Mn, unicode.Mc, unicode.Lm,
 	unicode.N, unicode.N, unicode.P, unicode.P, unicode.S, unicode.Zs, unicode.Zs, unicode.Cf, unicode.Lt, unicode.Other_Alphabetic,
-	unicode.Co, unicode.Ideographic, unicode.Nl, unicode.Cc,
+	unicode.Co, unicode.Ideographic, unicode.Nl, unicode.Cc, composing, composing, composing,
 }
+
+// composing has what normalization takes apart and joins: letters of Hangul,
+// syllables, compatibility forms, and marks.
+var composing = &unicode.RangeTable{R16: []unicode.Range16{
+	{0x00c0, 0x017f, 1}, {0x0300, 0x036f, 1}, {0x0900, 0x0dff, 1}, {0x1100, 0x11ff, 1}, {0x1e00, 0x1fff, 1}, {0x2460, 0x24ff, 1},
+	{0x3099, 0x309a, 1}, {0x3131, 0x318e, 1}, {0x3200, 0x33ff, 1}, {0xac00, 0xac40, 1}, {0xf900, 0xfaff, 1}, {0xfb00, 0xffee, 1},
+}}
 
 // randomText is a text of words, characters and white space in disorder.
 func randomText(dice *rand.Rand, words []string) string {

@@ -20,15 +20,13 @@ type form struct {
 }
 
 func (f form) normalize(text string) (string, error) {
-	from := f.tables.QuickSpanString(text)
-	if from == len(text) {
+	if f.tables.QuickSpanString(text) == len(text) {
 		return text, nil
 	}
 	var out strings.Builder
 	out.Grow(len(text) + 16)
-	out.WriteString(text[:from])
 	var cluster []mark
-	for text = text[from:]; text != ""; {
+	for text != "" {
 		if r, n := utf8.DecodeRuneInString(text); unicode.Is(afterUnicode9, r) {
 			f.write(&out, cluster)
 			cluster = append(cluster[:0], mark{r, 0})
@@ -36,11 +34,17 @@ func (f form) normalize(text string) (string, error) {
 			continue
 		}
 		p := f.tables.PropertiesString(text)
-		if len(cluster) > 0 && p.BoundaryBefore() {
+		char, first := text[:p.Size()], p
+		if whole := p.Decomposition(); whole != nil {
+			// Properties of the character itself do not tell that a part of a
+			// Hangul syllable, which it may stand for, belongs to what is before.
+			char, first = string(whole), f.tables.Properties(whole)
+		}
+		if len(cluster) > 0 && first.BoundaryBefore() {
 			f.write(&out, cluster)
 			cluster = cluster[:0]
 		}
-		cluster = f.appendDecomposed(cluster, text[:p.Size()], p.Decomposition())
+		cluster = f.appendMarks(cluster, char)
 		text = text[p.Size():]
 	}
 	f.write(&out, cluster)
@@ -53,11 +57,9 @@ type mark struct {
 	class uint8
 }
 
-// appendDecomposed appends a character, or what it decomposes into.
-func (f form) appendDecomposed(cluster []mark, char string, decomposed []byte) []mark {
-	if decomposed != nil {
-		char = string(decomposed)
-	}
+// appendMarks appends the characters of a decomposition, or a Hangul syllable
+// taken apart.
+func (f form) appendMarks(cluster []mark, char string) []mark {
 	for _, r := range char {
 		if l, v, t, ok := splitHangul(r); ok {
 			cluster = append(cluster, mark{l, 0}, mark{v, 0})

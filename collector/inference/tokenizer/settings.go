@@ -1,7 +1,9 @@
 package tokenizer
 
 import (
+	"cmp"
 	"encoding/json"
+	"slices"
 	"strconv"
 )
 
@@ -126,5 +128,6 @@ func (d *definition) addListed(s settings, older map[string]int32) error {
 			d.AddedTokens = append(d.AddedTokens, addedToken{ID: id, Content: content, Normalized: true})
 		}
 	}
+	slices.SortFunc(d.AddedTokens, func(a, b addedToken) int { return cmp.Or(cmp.Compare(a.ID, b.ID), cmp.Compare(a.Content, b.Content)) })
 	return nil
 }

@@ -7,7 +7,9 @@
 // with what stands before and after it. A folder without that file may have
 // GPT-2's vocab.json and merges.txt. What a file asks for and this package
 // does not do is refused by its name when the file is opened, so that no text
-// is encoded wrongly without a word.
+// is encoded wrongly without a word. What comes out is what the library
+// gives, version 0.23, save for characters that are newer than Go's tables
+// (Unicode 15.0), which an expression may tell apart otherwise.
 package tokenizer
 
 import (
