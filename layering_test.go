@@ -23,6 +23,7 @@ var allowed = map[string][]string{
 	"collector":                      {"collector/checkpoint", "collector/device", "collector/directio", "collector/hub", "collector/loader", "collector/probe", "collector/worker", "warehouse/record"},
 	"collector/worker":               {"collector/checkpoint", "collector/device", "collector/loader", "collector/probe", "collector/stage"},
 	"collector/inference":            {},
+	"collector/inference/tokenizer":  {},
 	"collector/loader":               {"collector/checkpoint", "collector/device", "collector/directio", "collector/pool", "collector/stage"},
 	"collector/pool":                 {"collector/checkpoint", "collector/device", "collector/directio", "collector/stage"},
 	"collector/probe":                {"warehouse/record"},

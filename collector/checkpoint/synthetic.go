@@ -93,14 +93,18 @@ func (s synthetic) specs(d DType) []spec {
 	return specs
 }
 
-// sidecars is config.json.
+// sidecars is config.json, and a tiny tokenizer.
 func (s synthetic) sidecars(d DType) ([]sidecar, error) {
 	config, err := json.MarshalIndent(s.arch.config(d), "", "  ")
 	if err != nil {
 		return nil, fmt.Errorf("make config.json for %s: %w", s.name, err)
 	}
 	config = append(config, '\n')
-	return []sidecar{{name: "config.json", size: int64(len(config)), data: config}}, nil
+	tokenizer, err := tinyTokenizer(config)
+	if err != nil {
+		return nil, err
+	}
+	return append([]sidecar{{name: "config.json", size: int64(len(config)), data: config}}, tokenizer...), nil
 }
 
 // linear is a projection: its weight is out × in, as torch keeps it.
