@@ -21,7 +21,7 @@ const module = "github.com/sllmq/sllmq/"
 var allowed = map[string][]string{
 	"cmd/sllmq":                      {"collector", "collector/checkpoint", "collector/hub", "collector/probe", "collector/worker", "queries", "queries/resultset", "warehouse"},
 	"collector":                      {"collector/checkpoint", "collector/device", "collector/directio", "collector/hub", "collector/loader", "collector/probe", "collector/worker", "warehouse/record"},
-	"collector/worker":               {"collector/checkpoint", "collector/device", "collector/loader", "collector/probe", "collector/stage"},
+	"collector/worker":               {"collector/checkpoint", "collector/device", "collector/inference", "collector/inference/tokenizer", "collector/loader", "collector/probe", "collector/stage"},
 	"collector/inference":            {},
 	"collector/inference/tokenizer":  {},
 	"collector/loader":               {"collector/checkpoint", "collector/device", "collector/directio", "collector/pool", "collector/stage"},

@@ -11,6 +11,7 @@ import (
 	"slices"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"github.com/sllmq/sllmq/collector/checkpoint"
 	"github.com/sllmq/sllmq/collector/device"
@@ -38,6 +39,13 @@ const (
 	VerifyNone  = "none"
 )
 
+// After which loads a text is generated.
+const (
+	InferenceAll   = "all"
+	InferenceFirst = "first" // of each worker process
+	InferenceNone  = "none"
+)
+
 // Config is what a person asks for. Each list is an axis of the matrix that is
 // run.
 type Config struct {
@@ -56,7 +64,13 @@ type Config struct {
 	PageCache      string // empty: drop for random, keep for cached
 	DType          string
 	Verify         string
+	ReplicaMode    string
 	Seed           int64
+	Inference      string
+	Prompt         string
+	NewTokens      int     // at most
+	Temperature    float64 // 0: greedy
+	TopP           float64
 	LoadTimeout    time.Duration // 0: by the checkpoint's size
 	Tags           map[string]string
 
@@ -78,6 +92,11 @@ func DefaultConfig() Config {
 		Threads:        4,
 		DType:          "float16",
 		Verify:         VerifyFirst,
+		ReplicaMode:    string(checkpoint.ReplicaAuto),
+		Inference:      InferenceAll,
+		Prompt:         "The quick brown fox jumps over the lazy dog.",
+		NewTokens:      50,
+		TopP:           1,
 	}
 }
 
@@ -99,6 +118,8 @@ func Choices() map[string][]string {
 		"dtype":          {"float16", "bfloat16", "float32", checkpoint.AutoDType},
 		"page-cache":     {PageCacheDrop, PageCacheKeep},
 		"verify":         {VerifyFirst, VerifyAll, VerifyNone},
+		"replica-mode":   {string(checkpoint.ReplicaAuto), string(checkpoint.ReplicaCopy), string(checkpoint.ReplicaReflink)},
+		"inference":      {InferenceAll, InferenceFirst, InferenceNone},
 	}
 }
 
@@ -118,6 +139,9 @@ const (
 	maxReplicas = 100_000
 	maxSessions = 10_000
 	maxThreads  = 1024
+
+	maxPrompt    = 64 << 10
+	maxNewTokens = 4096
 )
 
 // Validate checks what can be checked without looking at the machine.
@@ -177,8 +201,31 @@ func (c Config) Validate() error {
 	if !slices.Contains([]string{VerifyFirst, VerifyAll, VerifyNone}, c.Verify) {
 		return usagef("no --verify %q: use first, all or none", c.Verify)
 	}
+	if _, err := checkpoint.ParseReplicaMode(c.ReplicaMode); err != nil {
+		return &UsageError{err}
+	}
+	if err := c.validateInference(); err != nil {
+		return err
+	}
 	if c.StoragePath == "" {
 		return usagef("--storage-path is empty")
+	}
+	return nil
+}
+
+func (c Config) validateInference() error {
+	if !slices.Contains([]string{InferenceAll, InferenceFirst, InferenceNone}, c.Inference) {
+		return usagef("no --inference %q: use all, first or none", c.Inference)
+	}
+	switch {
+	case c.Prompt == "" || len(c.Prompt) > maxPrompt || !utf8.ValidString(c.Prompt):
+		return usagef("--prompt is not a text of 1 to %d bytes", maxPrompt)
+	case c.NewTokens < 1 || c.NewTokens > maxNewTokens:
+		return usagef("--max-new-tokens %d is not between 1 and %d", c.NewTokens, maxNewTokens)
+	case !(c.Temperature >= 0 && c.Temperature <= 100):
+		return usagef("--temperature %g is not between 0 and 100", c.Temperature)
+	case !(c.TopP > 0 && c.TopP <= 1):
+		return usagef("--top-p %g is not above 0 and at most 1", c.TopP)
 	}
 	return nil
 }

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"path/filepath"
+	"runtime"
 	"time"
 
 	"github.com/sllmq/sllmq/collector/checkpoint"
@@ -29,8 +30,11 @@ type Arm struct {
 	PageCache     string
 	Worker        worker.Open
 	Sessions      [][]Step
-	LoadTimeout   time.Duration
-	StartTimeout  time.Duration
+	Generate      worker.Generate // its Dir is each load's replica
+
+	LoadTimeout     time.Duration
+	StartTimeout    time.Duration
+	GenerateTimeout time.Duration
 }
 
 // Step is one load to come.
@@ -38,6 +42,8 @@ type Step struct {
 	Replica int
 	Warmup  bool
 	Verify  bool
+	// Generate a text afterwards.
+	Generate bool
 }
 
 // Loads is how many loads the plan has, warm-ups counted.
@@ -92,7 +98,7 @@ func NewPlan(c Config) (Plan, error) {
 			if _, ok := prepared[pair.format]; ok {
 				continue
 			}
-			made, err := model.Plan(storage, pair.format, c.DType, c.replicasOnDisk(), checkpoint.Options{})
+			made, err := model.Plan(storage, pair.format, c.DType, c.replicasOnDisk(), checkpoint.Options{ReplicaMode: checkpoint.ReplicaMode(c.ReplicaMode)})
 			if err != nil {
 				return Plan{}, err
 			}
@@ -168,9 +174,18 @@ func (c Config) arm(made checkpoint.Plan, pair technique, device, benchmarkType 
 		BenchmarkType: benchmarkType,
 		PageCache:     pageCache,
 		Worker:        open,
-		Sessions:      c.steps(benchmarkType),
-		LoadTimeout:   c.LoadTimeout,
-		StartTimeout:  2*time.Minute + patience(open.PoolBytes+open.DeviceBytes),
+		Sessions:      c.steps(benchmarkType, pair.loader.Device),
+		Generate: worker.Generate{
+			Prompt:      c.Prompt,
+			NewTokens:   c.NewTokens,
+			Temperature: c.Temperature,
+			TopP:        c.TopP,
+			Seed:        c.Seed,
+			Threads:     runtime.GOMAXPROCS(0),
+		},
+		GenerateTimeout: 2*time.Minute + time.Duration(c.NewTokens)*patience(2*made.ReplicaBytes/generationReach),
+		LoadTimeout:     c.LoadTimeout,
+		StartTimeout:    2*time.Minute + patience(open.PoolBytes+open.DeviceBytes),
 	}
 	if arm.LoadTimeout == 0 {
 		arm.LoadTimeout = 2*time.Minute + patience(made.ReplicaBytes)
@@ -184,10 +199,14 @@ func patience(bytes int64) time.Duration {
 	return time.Duration(bytes/(10<<20)) * time.Second
 }
 
+// generationReach is how much faster than patience's disk the memory is that a
+// generation reads the weights from, once a token, on the slowest machine.
+const generationReach = 50
+
 // steps is the order of the loads of every session. The permutation is drawn
 // from the seed and the session's number, so that both formats meet the
 // replicas in one order.
-func (c Config) steps(benchmarkType string) [][]Step {
+func (c Config) steps(benchmarkType string, hasTensors bool) [][]Step {
 	seen := map[int]bool{}
 	verify := func(replica int) bool {
 		first := !seen[replica]
@@ -207,6 +226,9 @@ func (c Config) steps(benchmarkType string) [][]Step {
 			for range c.Replicas {
 				steps = append(steps, Step{Verify: verify(0)})
 			}
+		}
+		for i := range steps {
+			steps[i].Generate = hasTensors && (c.Inference == InferenceAll || c.Inference == InferenceFirst && i == 0)
 		}
 		sessions = append(sessions, steps)
 	}
@@ -259,7 +281,10 @@ func (c Config) fitMemory(open *worker.Open, made checkpoint.Plan, pair techniqu
 
 // checkSpace holds what preparing will write against what the storage has.
 func (p Plan) checkSpace() error {
-	missing := p.MissingBytes()
+	var missing int64
+	for _, c := range p.Checkpoints {
+		missing += c.SpaceBytes
+	}
 	// The filesystem wants something for itself: directories, blocks begun.
 	const spare = 64 << 20
 	if missing == 0 || missing+spare <= p.FreeBytes {

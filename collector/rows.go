@@ -1,6 +1,8 @@
 package collector
 
 import (
+	"encoding/json"
+
 	"github.com/sllmq/sllmq/collector/worker"
 	"github.com/sllmq/sllmq/warehouse/record"
 )
@@ -62,6 +64,38 @@ func loadRows(runID string, seq, session int64, step Step, o *worker.Outcome) re
 		})
 	}
 	return batch
+}
+
+func inferenceRow(runID string, seq int64, asked worker.Generate, g *worker.Generated) record.Inference {
+	row := record.Inference{
+		RunID:        runID,
+		Seq:          seq,
+		Prompt:       &g.Prompt,
+		Error:        known(g.Error),
+		Unsupported:  known(g.Unsupported),
+		MaxNewTokens: new(int64(asked.NewTokens)),
+		Temperature:  &asked.Temperature,
+		TopP:         &asked.TopP,
+		Threads:      new(int64(asked.Threads)),
+	}
+	if asked.Temperature > 0 {
+		row.Seed = &asked.Seed
+	}
+	if g.TokenIDsSHA256 == "" {
+		return row // there are no tokens
+	}
+	row.EndToEndTimeS = &g.EndToEndTimeS
+	row.ThroughputTokensS = &g.ThroughputTokensPerS
+	row.TimeToFirstTokenS = &g.TimeToFirstTokenS
+	row.DecodeTokensPerS = g.DecodeTokensPerS
+	row.InputTokens = new(int64(g.InputTokens))
+	row.OutputTokens = new(int64(g.OutputTokens))
+	row.OutputText = &g.Text
+	row.TokenIDsSHA256 = &g.TokenIDsSHA256
+	if times, err := json.Marshal(g.TokenTimesS); err == nil { // finite numbers always can be
+		row.TokenTimesS = new(string(times))
+	}
+	return row
 }
 
 // known is nil for what was not to be had.

@@ -58,7 +58,7 @@ func Run(ctx context.Context, p Plan, sink Sink, progress Progress, host Host) (
 	if err != nil {
 		return Result{}, fmt.Errorf("make an id: %w", err)
 	}
-	b := &benchmark{plan: p, sink: sink, progress: progress, host: host, result: Result{CollectID: id.String()}}
+	b := &benchmark{plan: p, sink: sink, progress: progress, host: host, result: Result{CollectID: id.String()}, generations: map[string]generation{}}
 	for _, n := range p.Notes {
 		progress.Note(n)
 	}
@@ -83,6 +83,15 @@ type benchmark struct {
 	host     Host
 	machine  record.Machine
 	result   Result
+
+	generations map[string]generation // the first of each model, by its name
+}
+
+// generation is what a load gave, and which one.
+type generation struct {
+	tokens string // their digest
+	run    string
+	seq    int64
 }
 
 func (b *benchmark) prepare(ctx context.Context) error {
@@ -186,6 +195,8 @@ type run struct {
 	seq      int64 // of the next load
 	sessions int64 // worker processes so far
 	failed   int
+
+	toldUnsupported bool // why there is no text
 }
 
 func (b *benchmark) newRun(arm Arm) (*run, error) {
@@ -194,6 +205,10 @@ func (b *benchmark) newRun(arm Arm) (*run, error) {
 		return nil, fmt.Errorf("make an id: %w", err)
 	}
 	c := b.plan.Config
+	mode, err := arm.Checkpoint.ReplicaMode()
+	if err != nil {
+		return nil, err
+	}
 	r := &run{benchmark: b, arm: arm}
 	r.row = record.Run{
 		ID:              id.String(),
@@ -216,7 +231,7 @@ func (b *benchmark) newRun(arm Arm) (*run, error) {
 		NumThread:       new(int64(arm.Worker.Threads)),
 		ChunkSizeBytes:  &arm.Worker.ChunkBytes,
 		PageCache:       &arm.PageCache,
-		ReplicaMode:     new("copy"),
+		ReplicaMode:     &mode,
 		CheckpointBytes: &arm.Checkpoint.ReplicaBytes,
 		CheckpointFiles: new(int64(arm.Checkpoint.Files)),
 		Tensors:         new(int64(arm.Checkpoint.Tensors)),

@@ -43,6 +43,7 @@ func (m *memory) Append(_ context.Context, b record.Batch) error {
 	m.Sessions = append(m.Sessions, b.Sessions...)
 	m.Loads = append(m.Loads, b.Loads...)
 	m.Stages = append(m.Stages, b.Stages...)
+	m.Inferences = append(m.Inferences, b.Inferences...)
 	m.RunEnds = append(m.RunEnds, b.RunEnds...)
 	m.mu.Unlock()
 	if m.then != nil {

@@ -18,7 +18,7 @@ const closePatience = time.Minute
 // from going on is an error.
 func (r *run) session(ctx context.Context, s int) error {
 	steps := r.arm.Sessions[s]
-	what := fmt.Sprintf("loading %s %s %s (%s)", r.row.Model, r.row.Format, r.row.BenchmarkType, r.row.Loader)
+	what := fmt.Sprintf("measuring %s %s %s (%s)", r.row.Model, r.row.Format, r.row.BenchmarkType, r.row.Loader)
 	if len(r.arm.Sessions) > 1 {
 		what += fmt.Sprintf(", session %d of %d", s+1, len(r.arm.Sessions))
 	}
@@ -48,7 +48,7 @@ func (r *run) process(ctx context.Context, steps []Step) (done int, err error) {
 		return len(steps), r.keep(number, steps[0], &worker.Outcome{
 			StartedAt: time.Now().UTC(),
 			Error:     fmt.Sprintf("the worker did not start, and %d loads are given up: %v", len(steps), err),
-		})
+		}, nil)
 	}
 	if w.Ready.PoolLocked != nil && !*w.Ready.PoolLocked && number == 0 {
 		r.progress.Note("the pool is not page-locked: " + w.Ready.LockReason)
@@ -63,6 +63,7 @@ func (r *run) process(ctx context.Context, steps []Step) (done int, err error) {
 			Files:  r.open(dir),
 			Drop:   r.arm.PageCache == PageCacheDrop,
 			Verify: step.Verify,
+			Keep:   step.Generate,
 		}, r.arm.LoadTimeout)
 		if ctx.Err() != nil {
 			if err == nil {
@@ -74,7 +75,14 @@ func (r *run) process(ctx context.Context, steps []Step) (done int, err error) {
 		if dead {
 			outcome = &worker.Outcome{StartedAt: time.Now().UTC(), Error: err.Error()}
 		}
-		if err := r.keep(number, step, outcome); err != nil {
+		var generated *worker.Generated
+		if step.Generate && outcome.Error == "" {
+			if generated, dead, err = r.generate(ctx, w, dir); err != nil {
+				// The load is measured, whatever became of its text.
+				return i + 1, errors.Join(err, r.keep(number, step, outcome, nil))
+			}
+		}
+		if err := r.keep(number, step, outcome, generated); err != nil {
 			return i, err
 		}
 		if dead {
@@ -88,15 +96,62 @@ func (r *run) process(ctx context.Context, steps []Step) (done int, err error) {
 	return len(steps), nil
 }
 
+// generate lets the worker go on with the prompt. A worker that dies of it is
+// told in what it would have generated.
+func (r *run) generate(ctx context.Context, w *worker.Process, dir string) (g *worker.Generated, dead bool, err error) {
+	ask := r.arm.Generate
+	ask.Dir = dir
+	g, err = w.Generate(ctx, ask, r.arm.GenerateTimeout)
+	if ctx.Err() != nil {
+		if err == nil {
+			err = w.Close(closePatience)
+		}
+		return nil, true, errors.Join(ctx.Err(), err)
+	}
+	if err != nil {
+		return &worker.Generated{Prompt: ask.Prompt, Error: err.Error()}, true, nil
+	}
+	if g.Unsupported != "" && !r.toldUnsupported {
+		r.toldUnsupported = true
+		r.progress.Note(fmt.Sprintf("%s %s: no text is generated: %s", r.row.Model, r.row.Format, g.Unsupported))
+	}
+	return g, false, nil
+}
+
+// compareTokens holds a load's token ids against those of the first load of
+// the model: the same weights have to say the same, whatever brought them.
+func (r *run) compareTokens(seq int64, g *worker.Generated) {
+	if g == nil || g.TokenIDsSHA256 == "" || g.Error != "" {
+		return
+	}
+	here := generation{g.TokenIDsSHA256, r.row.ID, seq}
+	first, ok := r.generations[r.arm.Checkpoint.Model.Name]
+	switch {
+	case !ok:
+		r.generations[r.arm.Checkpoint.Model.Name] = here
+	case first.tokens != here.tokens:
+		g.Error = fmt.Sprintf("the token ids are not those that load %d of run %s gave: the tensors or the machine are wrong", first.seq, first.run)
+	}
+}
+
 // keep appends a load's rows.
-func (r *run) keep(session int64, step Step, o *worker.Outcome) error {
+func (r *run) keep(session int64, step Step, o *worker.Outcome, g *worker.Generated) error {
 	seq := r.seq
 	r.seq++
+	r.compareTokens(seq, g)
 	r.result.Loads++
-	if o.Error != "" {
+	failure := o.Error
+	if failure == "" && g != nil && g.Error != "" {
+		failure = g.Error
+	}
+	if failure != "" {
 		r.failed++
 		r.result.Failed++
-		r.progress.Note(fmt.Sprintf("load %d of %s %s failed: %s", seq, r.row.Model, r.row.Format, o.Error))
+		r.progress.Note(fmt.Sprintf("load %d of %s %s failed: %s", seq, r.row.Model, r.row.Format, failure))
 	}
-	return r.append(loadRows(r.row.ID, seq, session, step, o))
+	rows := loadRows(r.row.ID, seq, session, step, o)
+	if g != nil {
+		rows.Inferences = append(rows.Inferences, inferenceRow(r.row.ID, seq, r.arm.Generate, g))
+	}
+	return r.append(rows)
 }

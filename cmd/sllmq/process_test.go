@@ -40,7 +40,7 @@ func (b bench) collect(loads int, more ...string) *collect {
 	b.t.Helper()
 	c := &collect{bench: b}
 	c.cmd = b.command(append([]string{"collect", "--model-name", "synthetic/opt-125m", "--benchmark-type", "cached",
-		"--num-replicas", strconv.Itoa(loads), "--storage-path", "models"}, more...)...)
+		"--num-replicas", strconv.Itoa(loads), "--storage-path", "models", "--inference", "none"}, more...)...)
 	c.cmd.Stderr, c.cmd.Stdout = &c.stderr, &c.stderr
 	if err := c.cmd.Start(); err != nil {
 		b.t.Fatal(err)
@@ -183,6 +183,24 @@ func TestAKilledWorkerIsARow(t *testing.T) {
 	}
 	if n := b.number("select count(*) from runs where status = 'running'"); n != 0 {
 		t.Fatalf("%d runs have no end", n)
+	}
+}
+
+func TestAWorkerKilledWhileItGeneratesLeavesItsLoad(t *testing.T) {
+	b := newBench(t)
+	c := b.collect(2, "--format", "sllm", "--inference", "all", "--max-new-tokens", "500")
+	b.waitForLoads(1)
+	// A load takes a tenth of a second here, the text that follows many.
+	time.Sleep(1500 * time.Millisecond)
+	if err := syscall.Kill(c.worker(), syscall.SIGKILL); err != nil {
+		t.Fatal(err)
+	}
+	c.ends(exitPartial)
+	if got := b.sql("select l.error is null, l.loading_time_s > 0, i.error like '%signal 9%', i.output_tokens from loads l join inferences i using (run_id, seq) where i.error is not null"); got != "true,true,true," {
+		t.Fatalf("the load whose text was cut short: %q", got)
+	}
+	if n := b.number("select count(*) from load_facts where error is null and output_tokens = 500"); n != 2 {
+		t.Fatalf("%d loads have their text, want 2", n)
 	}
 }
 

@@ -27,6 +27,9 @@ type Tensor struct {
 	Offset, Size int64
 }
 
+// Dense says whether the elements lie in row-major order without gaps.
+func (t Tensor) Dense() bool { return isDense(t.Shape, t.Stride) }
+
 // File is a file that holds tensor bytes.
 type File struct {
 	Name string `json:"name"`       // in the checkpoint's folder, no separator in it

@@ -11,7 +11,7 @@ import (
 )
 
 // copyStep is how much is copied before ctx is looked at and progress told.
-const copyStep = 16 << 20
+const copyStep = 8 << 20
 
 // create makes a file that has all its space, so that a disk too small is
 // known before the first byte, and the blocks lie together.
@@ -63,9 +63,9 @@ func writeWhole(path string, b []byte) error {
 	return finish(f)
 }
 
-// copyFile copies a file of a known size within the kernel where it can
-// (copy_file_range), and writes it back as it goes, so that neither dirty nor
-// clean pages pile up.
+// copyFile copies a file of a known size, and writes it back as it goes, so
+// that neither dirty nor clean pages pile up. The bytes pass through this
+// program: the kernel's own copy (copy_file_range) may share blocks.
 func copyFile(ctx context.Context, to, from string, size int64, progress func(int64)) error {
 	src, err := os.Open(from)
 	if err != nil {
@@ -76,15 +76,20 @@ func copyFile(ctx context.Context, to, from string, size int64, progress func(in
 	if err != nil {
 		return err
 	}
+	buffer := make([]byte, min(copyStep, size))
 	for at := int64(0); at < size; {
 		n := min(copyStep, size-at)
 		if err := ctx.Err(); err != nil {
 			dst.Close()
 			return fmt.Errorf("write %s: %w", to, err)
 		}
-		if _, err := io.CopyN(dst, src, n); err != nil {
+		_, err := io.ReadFull(src, buffer[:n])
+		if err == nil {
+			_, err = dst.Write(buffer[:n])
+		}
+		if err != nil {
 			dst.Close()
-			if errors.Is(err, io.EOF) {
+			if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
 				return fileError("copy", from, fmt.Sprintf("it is shorter than the %d bytes it had", size))
 			}
 			return writeError(to, cause(err))

@@ -15,13 +15,15 @@ const manifestName = "sllmq.json"
 
 // manifestSchema is the version of manifest. A replica with another one is
 // written again.
-const manifestSchema = 1
+const manifestSchema = 2
 
 // manifest is the content of sllmq.json.
 type manifest struct {
 	Schema  int     `json:"schema"`
 	Request request `json:"request"`
 	Files   []File  `json:"files"` // all but the manifest
+	// Replica is how it came to be from another one; empty: from the model.
+	Replica ReplicaMode `json:"replica,omitempty"`
 	// Tensors are the checksums of the source's bytes, taken before they were
 	// written.
 	Tensors map[string]digest `json:"tensors"`
@@ -97,6 +99,15 @@ func readManifest(dir string) (manifest, error) {
 		}
 	}
 	return m, nil
+}
+
+// write puts the manifest into a replica's folder.
+func (m manifest) write(dir string) error {
+	b, err := json.MarshalIndent(m, "", " ")
+	if err != nil {
+		return fmt.Errorf("make %s: %w", manifestName, err)
+	}
+	return writeWhole(filepath.Join(dir, manifestName), append(b, '\n'))
 }
 
 // filesThere says whether every file has the size that it was written with.

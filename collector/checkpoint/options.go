@@ -8,6 +8,8 @@ type Options struct {
 	// ShardBytes is where a new safetensors shard begins; 0 is 5 GB, and keeps
 	// the files of a local safetensors folder as they are.
 	ShardBytes int64
+	// ReplicaMode is how replicas are made of the first; empty is auto.
+	ReplicaMode ReplicaMode
 }
 
 // filled has the defaults in place of zeros.
@@ -17,6 +19,9 @@ func (o Options) filled() Options {
 	}
 	if o.ShardBytes <= 0 {
 		o.ShardBytes = defaultShardBytes
+	}
+	if o.ReplicaMode == "" {
+		o.ReplicaMode = ReplicaAuto
 	}
 	return o
 }

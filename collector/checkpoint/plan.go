@@ -24,6 +24,7 @@ type Plan struct {
 	TensorBytes  int64 // of distinct tensors
 	ReplicaBytes int64 // all files of one replica, but for a manifest of some KB
 	MissingBytes int64 // still to be written
+	SpaceBytes   int64 // of storage that they will take, less than MissingBytes where blocks are shared
 
 	layout  layout
 	request request
@@ -73,6 +74,13 @@ func (m Model) Plan(storagePath string, f Format, dtype string, replicas int, o 
 			p.MissingBytes += p.ReplicaBytes
 		}
 	}
+	p.SpaceBytes = p.MissingBytes
+	if o.ReplicaMode == ReplicaReflink {
+		p.SpaceBytes = 0
+		if p.MissingBytes == p.ReplicaBytes*int64(replicas) {
+			p.SpaceBytes = p.ReplicaBytes
+		}
+	}
 	return p, nil
 }
 
@@ -97,7 +105,7 @@ func (p Plan) whole(dir string) (bool, error) {
 	if err != nil {
 		return false, err
 	}
-	if !m.Request.equal(p.request) || !m.filesThere(dir) {
+	if !m.Request.equal(p.request) || !p.Options.ReplicaMode.allows(m.Replica) || !m.filesThere(dir) {
 		return false, nil
 	}
 	c, err := Open(dir, p.Format)

@@ -2,7 +2,6 @@ package checkpoint
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
@@ -53,7 +52,7 @@ func (p Plan) Prepare(ctx context.Context, progress func(doneBytes int64)) error
 	for _, dir := range missing {
 		write := func(tmp string) error { return p.make(ctx, tmp, progress) }
 		if model != "" {
-			write = func(tmp string) error { return copyReplica(ctx, tmp, model, progress) }
+			write = func(tmp string) error { return copier{p.Options.ReplicaMode}.copyReplica(ctx, tmp, model, progress) }
 		}
 		if err := putInPlace(ctx, dir, write); err != nil {
 			return err
@@ -148,11 +147,7 @@ func (p Plan) make(ctx context.Context, dir string, progress func(int64)) (err e
 	if err := src.check(ctx); err != nil {
 		return err
 	}
-	b, err := json.MarshalIndent(m, "", " ")
-	if err != nil {
-		return fmt.Errorf("make %s: %w", manifestName, err)
-	}
-	return writeWhole(filepath.Join(dir, manifestName), append(b, '\n'))
+	return m.write(dir)
 }
 
 // digests gives each tensor that the layout names its checksum.
@@ -178,22 +173,4 @@ func writeExtra(ctx context.Context, dir string, e sidecar, progress func(int64)
 	}
 	progress(e.size)
 	return nil
-}
-
-// copyReplica copies the files of a whole replica, the manifest last.
-func copyReplica(ctx context.Context, dir, from string, progress func(int64)) error {
-	m, err := readManifest(from)
-	if err != nil {
-		return err
-	}
-	for _, f := range m.Files {
-		if err := copyFile(ctx, filepath.Join(dir, f.Name), filepath.Join(from, f.Name), f.Size, progress); err != nil {
-			return err
-		}
-	}
-	b, err := readBounded(filepath.Join(from, manifestName))
-	if err != nil {
-		return fmt.Errorf("read %s: %w", filepath.Join(from, manifestName), err)
-	}
-	return writeWhole(filepath.Join(dir, manifestName), b)
 }

@@ -27,6 +27,12 @@ type Memory interface {
 	Free() error
 }
 
+// Addressable is memory that the CPU can read where it lies.
+type Addressable interface {
+	// Bytes is the allocation itself, good until it is freed.
+	Bytes() []byte
+}
+
 // Device hands out memory.
 type Device interface {
 	// Name is host or cuda:N.

@@ -115,6 +115,11 @@ func (h *host) Close() error {
 	return Unmap(region)
 }
 
+var (
+	_ Memory      = (*hostMemory)(nil)
+	_ Addressable = (*hostMemory)(nil)
+)
+
 type hostMemory struct {
 	host *host
 	b    []byte
@@ -135,6 +140,9 @@ func (m *hostMemory) Read(offset int64, dst []byte) error {
 	copy(dst, m.b[offset:])
 	return nil
 }
+
+// Bytes is the allocation itself.
+func (m *hostMemory) Bytes() []byte { return m.b }
 
 func (m *hostMemory) Sync() error { return nil }
 

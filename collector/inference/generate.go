@@ -8,11 +8,17 @@ import (
 	"time"
 )
 
-// Settings of a generation. It is greedy.
+// Settings of a generation.
 type Settings struct {
-	NewTokens int     // at most
-	EOS       []int32 // a token that ends it; empty to go on to NewTokens
+	NewTokens   int     // at most
+	EOS         []int32 // tokens that end it; empty to go on to NewTokens
+	Temperature float64 // 0: greedy
+	TopP        float64 // of the probability that tokens are drawn from; 1 and 0: all of it
+	Seed        uint64  // of the draw
 }
+
+// maxTemperature is where every token is about as likely as any.
+const maxTemperature = 100.0
 
 // Result is what was generated, and when.
 type Result struct {
@@ -31,6 +37,13 @@ func (m *Model) Generate(ctx context.Context, prompt []int32, o Settings) (Resul
 	if o.NewTokens < 1 || len(prompt)+o.NewTokens > m.config.MaxPositions {
 		return Result{}, fmt.Errorf("%d tokens and %d new ones: the model has %d positions", len(prompt), o.NewTokens, m.config.MaxPositions)
 	}
+	if !(o.Temperature >= 0 && o.Temperature <= maxTemperature) || !(o.TopP >= 0 && o.TopP <= 1) {
+		return Result{}, fmt.Errorf("temperature %g and top-p %g: at most %g and 1", o.Temperature, o.TopP, maxTemperature)
+	}
+	if o.TopP == 0 {
+		o.TopP = 1
+	}
+	sampler := newSampler(o)
 	begun := time.Now()
 	s := newState(&m.config, m.team)
 	var r Result
@@ -40,7 +53,7 @@ func (m *Model) Generate(ctx context.Context, prompt []int32, o Settings) (Resul
 		if err != nil {
 			return r, err
 		}
-		token := int32(argmax(m.network.head(s, hidden)))
+		token := sampler.choose(m.network.head(s, hidden))
 		r.Tokens = append(r.Tokens, token)
 		r.Times = append(r.Times, time.Since(begun))
 		if len(r.Tokens) == o.NewTokens || slices.Contains(o.EOS, token) {

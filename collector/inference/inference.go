@@ -70,6 +70,13 @@ func New(configJSON []byte, lookup Lookup, threads int) (*Model, error) {
 	return m, nil
 }
 
+// Known says whether the model of a config.json can be run: nil, an
+// *UnsupportedError, or what is wrong with the file.
+func Known(configJSON []byte) error {
+	_, err := parseConfig(configJSON)
+	return err
+}
+
 // Close ends the model's threads.
 func (m *Model) Close() { m.team.close() }
 

@@ -51,6 +51,20 @@ func (l *Loaded) Read(t checkpoint.Tensor, dst []byte) error {
 	return l.Memory.Read(l.place(t), dst)
 }
 
+// View is the tensor's bytes where they lie, good until Free. It is false for
+// a device whose memory the CPU can't read in place.
+func (l *Loaded) View(t checkpoint.Tensor) ([]byte, bool) {
+	m, ok := l.Memory.(device.Addressable)
+	if !ok {
+		return nil, false
+	}
+	if t.Size == 0 {
+		return nil, true
+	}
+	at := l.place(t)
+	return m.Bytes()[at : at+t.Size : at+t.Size], true
+}
+
 // Free gives the device's memory back.
 func (l *Loaded) Free() error {
 	if l.Memory == nil {

@@ -53,10 +53,26 @@ func (n *native) measure(ctx context.Context, r Load) *Outcome {
 			o.Error = verifyErr.Error()
 		}
 	}
-	if err := loaded.Free(); err != nil && o.Error == "" {
-		o.Error = fmt.Sprintf("free the device's memory: %v", err)
+	n.held = loaded
+	if !r.Keep || o.Error != "" {
+		if err := n.free(); err != nil && o.Error == "" {
+			o.Error = err.Error()
+		}
 	}
 	return o
+}
+
+// free gives back the device's memory that the last load took.
+func (n *native) free() error {
+	if n.held == nil {
+		return nil
+	}
+	loaded := n.held
+	n.held = nil
+	if err := loaded.Free(); err != nil {
+		return fmt.Errorf("free the device's memory: %w", err)
+	}
+	return nil
 }
 
 func (o *Outcome) use(u probe.Usage) {

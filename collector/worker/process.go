@@ -105,6 +105,21 @@ func (p *Process) Load(ctx context.Context, r Load, timeout time.Duration) (*Out
 	return reply.Outcome, nil
 }
 
+// Generate asks for a generation after a load that was kept, and waits for it
+// as Load does.
+func (p *Process) Generate(ctx context.Context, g Generate, timeout time.Duration) (*Generated, error) {
+	reply, err := p.ask(ctx, Request{Generate: &g}, timeout)
+	if err != nil {
+		p.kill()
+		return nil, err
+	}
+	if reply.Generated == nil {
+		p.kill()
+		return nil, &DeadError{PID: p.cmd.Process.Pid, Reason: "did not answer with what it generated", Stderr: reply.Error}
+	}
+	return reply.Generated, nil
+}
+
 // Close ends the worker as it should end, and kills it if it does not within
 // patience.
 func (p *Process) Close(patience time.Duration) error {

@@ -18,16 +18,18 @@ import (
 
 // Request is one line from the parent: exactly one of its fields.
 type Request struct {
-	Open *Open `json:"open,omitempty"`
-	Load *Load `json:"load,omitempty"`
+	Open     *Open     `json:"open,omitempty"`
+	Load     *Load     `json:"load,omitempty"`
+	Generate *Generate `json:"generate,omitempty"`
 }
 
 // Reply is one line from the worker: exactly one of its fields. Error answers
 // an Open that failed; a load that failed is an Outcome with an error.
 type Reply struct {
-	Ready   *Ready   `json:"ready,omitempty"`
-	Outcome *Outcome `json:"outcome,omitempty"`
-	Error   string   `json:"error,omitempty"`
+	Ready     *Ready     `json:"ready,omitempty"`
+	Outcome   *Outcome   `json:"outcome,omitempty"`
+	Generated *Generated `json:"generated,omitempty"`
+	Error     string     `json:"error,omitempty"`
 }
 
 // Open says what the worker is to be.
@@ -57,6 +59,37 @@ type Load struct {
 	Files  []string `json:"files"`  // its tensor files, whole paths: what the evidence is taken of
 	Drop   bool     `json:"drop"`   // drop its pages first
 	Verify bool     `json:"verify"` // hold the tensors against their checksums afterwards
+	Keep   bool     `json:"keep"`   // leave the tensors on the device for a Generate
+}
+
+// Generate asks for a short text from the tensors of the Load before it, which
+// was told to keep them. They are freed afterwards.
+type Generate struct {
+	Dir         string  `json:"dir"` // the replica's, for its config and tokenizer
+	Prompt      string  `json:"prompt"`
+	NewTokens   int     `json:"new_tokens"`  // at most
+	Temperature float64 `json:"temperature"` // 0: greedy
+	TopP        float64 `json:"top_p"`
+	Seed        int64   `json:"seed"`
+	Threads     int     `json:"threads"` // 0: one a CPU
+}
+
+// Generated is a generation, measured. Times begin when the prompt's token ids
+// are there and the weights are found; nothing but the network is in them.
+type Generated struct {
+	Error       string `json:"error,omitempty"`
+	Unsupported string `json:"unsupported,omitempty"` // why there is none, where the load is not to blame
+
+	Prompt               string    `json:"prompt"`
+	Text                 string    `json:"text"` // of prompt and output
+	InputTokens          int       `json:"input_tokens"`
+	OutputTokens         int       `json:"output_tokens"`
+	EndToEndTimeS        float64   `json:"end_to_end_time_s"`
+	TimeToFirstTokenS    float64   `json:"time_to_first_token_s"`
+	TokenTimesS          []float64 `json:"token_times_s"`
+	ThroughputTokensPerS float64   `json:"throughput_tokens_per_s"`
+	DecodeTokensPerS     *float64  `json:"decode_tokens_per_s,omitempty"` // nil: one token
+	TokenIDsSHA256       string    `json:"token_ids_sha256"`              // of the output's ids, as little-endian int32
 }
 
 // Outcome is one load, measured. Pointers are nil where a fact could not be

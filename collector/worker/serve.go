@@ -64,6 +64,11 @@ type native struct {
 	open   *Open
 	device device.Device
 	loader loader.Loader
+	held   *loader.Loaded // the last load's tensors, kept for a generation
+
+	textRead bool
+	textOf   *text
+	textErr  error
 }
 
 func (n *native) answer(ctx context.Context, line []byte) Reply {
@@ -77,10 +82,16 @@ func (n *native) answer(ctx context.Context, line []byte) Reply {
 			return Reply{Error: err.Error()}
 		}
 		return Reply{Ready: ready}
-	case r.Load != nil && n.open != nil:
+	case r.Load != nil && n.open != nil && n.held == nil:
 		return Reply{Outcome: n.measure(ctx, *r.Load)}
+	case r.Generate != nil && n.held != nil:
+		g := n.generate(ctx, *r.Generate)
+		if err := n.free(); err != nil && g.Error == "" {
+			g.Error = err.Error()
+		}
+		return Reply{Generated: g}
 	default:
-		return Reply{Error: "worker: a request is out of turn: first open, then loads"}
+		return Reply{Error: "worker: a request is out of turn: first open, then loads, and a generation after a load that was kept"}
 	}
 }
 
@@ -131,6 +142,7 @@ func (n *native) close() {
 	if n.open == nil {
 		return
 	}
+	_ = n.free()
 	_ = n.loader.Close()
 	_ = n.device.Close()
 }

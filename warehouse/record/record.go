@@ -177,8 +177,15 @@ type Inference struct {
 	OutputTokens      *int64   `db:"output_tokens"`
 	Prompt            *string  `db:"prompt"`
 	OutputText        *string  `db:"output_text"`
-	TokenIDsSHA256    *string  `db:"token_ids_sha256"`
+	TokenIDsSHA256    *string  `db:"token_ids_sha256"` // of the output's ids as little-endian int32
 	Error             *string  `db:"error"`
+	Unsupported       *string  `db:"unsupported"`    // why there is none, where the load is not to blame
+	TokenTimesS       *string  `db:"token_times_s"`  // JSON array: from each token to the next, the first from the beginning
+	MaxNewTokens      *int64   `db:"max_new_tokens"` // asked for
+	Temperature       *float64 `db:"temperature"`    // 0: greedy
+	TopP              *float64 `db:"top_p"`
+	Seed              *int64   `db:"seed"`    // of the draw; NULL: greedy
+	Threads           *int64   `db:"threads"` // that generated
 }
 
 // Sample is one telemetry value in time.

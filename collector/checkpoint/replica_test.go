@@ -1,0 +1,69 @@
+package checkpoint
+
+import (
+	"errors"
+	"os"
+	"path/filepath"
+	"testing"
+)
+
+// TestReplicaModes prepares two replicas in each mode. Where the filesystem
+// shares blocks, SLLMQ_TEST_REFLINK names a folder on one that does and the
+// test wants reflinks there.
+func TestReplicaModes(t *testing.T) {
+	shares := os.Getenv("SLLMQ_TEST_REFLINK")
+	root := t.TempDir()
+	if shares != "" {
+		var err error
+		if root, err = os.MkdirTemp(shares, "replicas-*"); err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { os.RemoveAll(root) })
+	}
+	probe := filepath.Join(root, "probe")
+	if err := os.WriteFile(probe, make([]byte, 8192), 0o666); err != nil {
+		t.Fatal(err)
+	}
+	can := reflink(probe+"-2", probe, 8192)
+	if can != nil && !errors.Is(can, errReflink) {
+		t.Fatal(can)
+	}
+	if shares != "" && can != nil {
+		t.Fatalf("%s shares no blocks: %v", shares, can)
+	}
+	auto := "copy"
+	if can == nil {
+		auto = "reflink"
+	}
+	for _, test := range []struct{ mode, want string }{{"copy", "copy"}, {"auto", auto}, {"reflink", "reflink"}, {"copy", "copy"}} {
+		m, err := Resolve("synthetic/opt-125m")
+		if err != nil {
+			t.Fatal(err)
+		}
+		plan, err := m.Plan(root, SLLM, "float16", 2, Options{ReplicaMode: ReplicaMode(test.mode)})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, ok := os.LookupEnv("SLLMQ_TEST_REFLINK"); !ok && test.mode == "reflink" && can != nil {
+			// Only the first is written then: the error says what to do.
+			if err := plan.Prepare(t.Context(), nil); err != nil && !errors.Is(err, errReflink) {
+				t.Errorf("reflink where there is none: %v", err)
+			} else if err == nil {
+				t.Error("reflink where there is none: no error")
+			}
+			continue
+		}
+		if err := plan.Prepare(t.Context(), nil); err != nil {
+			t.Fatalf("%s: %v", test.mode, err)
+		}
+		got, err := plan.ReplicaMode()
+		if err != nil || got != test.want {
+			t.Errorf("--replica-mode %s made %s (%v), want %s", test.mode, got, err, test.want)
+		}
+		for _, dir := range plan.Dirs {
+			if whole, err := plan.whole(dir); !whole || err != nil {
+				t.Errorf("--replica-mode %s: %s is not whole (%v)", test.mode, dir, err)
+			}
+		}
+	}
+}
