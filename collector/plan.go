@@ -141,10 +141,17 @@ func (p *Plan) note(notes ...string) {
 
 // replicasOnDisk is the most that any of the benchmark types needs.
 func (c Config) replicasOnDisk() int {
+	n := 1
 	for _, t := range c.BenchmarkTypes {
-		if t == Random {
-			return c.Replicas
-		}
+		n = max(n, c.replicasFor(t))
+	}
+	return n
+}
+
+// replicasFor is how many replicas a benchmark type loads.
+func (c Config) replicasFor(benchmarkType string) int {
+	if benchmarkType == Random {
+		return c.Replicas
 	}
 	return 1
 }
@@ -265,10 +272,7 @@ func (c Config) fitMemory(open *worker.Open, made checkpoint.Plan, pair techniqu
 			made.Model.Name, ApproxSize(one), FormatSize(c.ChunkBytes), ApproxSize(limit))
 	}
 	// Chunks that no replica will ever lie in are not taken.
-	replicas := int64(1)
-	if benchmarkType == Random {
-		replicas = int64(c.Replicas)
-	}
+	replicas := int64(c.replicasFor(benchmarkType))
 	open.PoolBytes = limit
 	if limit/one >= replicas {
 		open.PoolBytes = one * replicas

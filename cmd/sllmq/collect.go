@@ -1,12 +1,10 @@
 package main
 
 import (
-	"bufio"
 	"context"
 	"errors"
 	"fmt"
 	"io"
-	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -172,7 +170,11 @@ func (o *collectOptions) run(ctx context.Context, env *environment) error {
 		return err
 	}
 	if o.dryRun {
-		return writePlan(env.stdout, plan, env.warehouse)
+		rates, err := ratesHere(ctx, env, plan.Config.StoragePath)
+		if err != nil {
+			return err
+		}
+		return writePlan(env.stdout, plan, env.warehouse, rates)
 	}
 	log, err := o.openLog()
 	if err != nil {
@@ -198,7 +200,7 @@ func (o *collectOptions) run(ctx context.Context, env *environment) error {
 }
 
 // plan makes the plan, which takes the models' files. A dry run fetches none: it
-// says what would be, and gives a plan of nothing.
+// says what they would take, and gives a plan of nothing.
 func (o *collectOptions) plan(ctx context.Context, env *environment) (collector.Plan, error) {
 	if err := o.config.Validate(); err != nil {
 		return collector.Plan{}, err
@@ -215,7 +217,7 @@ func (o *collectOptions) plan(ctx context.Context, env *environment) (collector.
 		return collector.Plan{}, err
 	}
 	if o.dryRun {
-		absent, err := sayAbsent(ctx, env, client, fromHub)
+		absent, err := o.planAbsent(ctx, env, client, fromHub)
 		if err != nil || absent {
 			return collector.Plan{}, err
 		}
@@ -358,43 +360,4 @@ func (l *benchmarkLog) close() error {
 		return nil
 	}
 	return l.f.Close()
-}
-
-// writePlan prints what collect would do.
-func writePlan(w io.Writer, p collector.Plan, warehousePath string) error {
-	out := bufio.NewWriter(w)
-	c := p.Config
-	fmt.Fprintf(out, "warehouse   %s\nstorage     %s (%s free, %s to be written)\norder       seed %d\nloads       %d in all\n",
-		warehousePath, c.StoragePath, collector.ApproxSize(p.FreeBytes), collector.ApproxSize(p.MissingBytes()), c.Seed, p.Loads())
-	if len(c.Tags) > 0 {
-		fmt.Fprint(out, "tags       ")
-		for _, k := range slices.Sorted(maps.Keys(c.Tags)) {
-			fmt.Fprintf(out, " %s=%s", k, c.Tags[k])
-		}
-		fmt.Fprintln(out)
-	}
-	fmt.Fprintln(out, "\ncheckpoints")
-	for _, made := range p.Checkpoints {
-		fmt.Fprintf(out, "  %s %s %s: %d replicas of %s in %d tensors, %s to be written\n", made.Model.Name, made.Format, made.DType,
-			len(made.Dirs), collector.ApproxSize(made.ReplicaBytes), made.Tensors, collector.ApproxSize(made.MissingBytes))
-	}
-	fmt.Fprintln(out, "\nruns, in order")
-	for _, group := range p.Groups {
-		for _, arm := range group {
-			fmt.Fprintf(out, "  %s %s %s by %s to %s, pages %s: %d sessions of %d loads, device %s, pool %s\n",
-				arm.Checkpoint.Model.Name, arm.BenchmarkType, arm.Worker.Format, arm.Loader, arm.Device, pastTense(arm.PageCache),
-				len(arm.Sessions), len(arm.Sessions[0]), collector.ApproxSize(arm.Worker.DeviceBytes), collector.ApproxSize(arm.Worker.PoolBytes))
-		}
-	}
-	for _, n := range p.Notes {
-		fmt.Fprintln(out, "note:", n)
-	}
-	return out.Flush()
-}
-
-func pastTense(pageCache string) string {
-	if pageCache == collector.PageCacheDrop {
-		return "dropped"
-	}
-	return "kept"
 }

@@ -63,7 +63,9 @@ func TestAModelOfTheHub(t *testing.T) {
 
 	// A dry run says what there is and fetches nothing.
 	out, err := b.command(append(arguments, "--dry-run")...).CombinedOutput()
-	if err != nil || !strings.Contains(string(out), "org/tiny, commit 89abcdef0123: 2 files of 11.8") || asked != 1 {
+	if err != nil || !strings.Contains(string(out), "org/tiny, commit 89abcdef0123: 2 files of 11.8") || asked != 2 ||
+		// float32 on the Hub, two replicas in two formats of half that
+		!strings.Contains(string(out), "of which 23.57 KiB") || !strings.Contains(string(out), "memory      ") {
 		t.Fatalf("%v after %d requests: %s", err, asked, out)
 	}
 	for range 2 {

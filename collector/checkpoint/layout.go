@@ -273,6 +273,11 @@ func readHead(path string) ([]byte, error) {
 	return head, nil
 }
 
+// hasExtra says whether a file of that name goes along.
+func (l layout) hasExtra(name string) bool {
+	return slices.ContainsFunc(l.extras, func(e sidecar) bool { return e.name == name })
+}
+
 // copyOf makes a sidecar of a file, or says that it is not there.
 func copyOf(name, path string) (sidecar, bool) {
 	info, err := os.Stat(path)

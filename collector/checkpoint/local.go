@@ -227,7 +227,7 @@ func (l *local) sidecars() []sidecar {
 func isSidecar(name string) bool {
 	switch name {
 	case configName, "generation_config.json", "special_tokens_map.json", "added_tokens.json", "merges.txt",
-		"spiece.model", "sentencepiece.bpe.model", "no_split_modules.json", "tied_no_split_modules.json":
+		"spiece.model", "sentencepiece.bpe.model", modulesName, tiedModulesName:
 		return true
 	}
 	if strings.HasSuffix(name, safeTensorsExt) {

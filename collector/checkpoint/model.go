@@ -184,22 +184,39 @@ func (m Model) layout(specs []spec, f Format, dtype string, o Options) (layout, 
 	if err != nil {
 		return layout{}, fmt.Errorf("lay out %s as %s: %w", m.Name, f, err)
 	}
-	if m.local != nil && !m.local.converts(specs) {
-		l.extras = append(l.extras, m.local.sidecars()...)
-		return l, nil
-	}
-	if m.local != nil {
-		extras, err := m.local.sidecarsAt(dtype)
-		l.extras = append(l.extras, extras...)
-		return l, err
-	}
-	d, err := m.synthetic.typed(dtype)
+	sidecars, err := m.sidecars(specs, dtype)
 	if err != nil {
 		return layout{}, err
 	}
-	extras, err := m.synthetic.sidecars(d)
-	l.extras = append(l.extras, extras...)
-	return l, err
+	l.extras = append(l.extras, sidecars...)
+	if f != SLLM {
+		return l, nil
+	}
+	made, err := moduleFiles(specs)
+	if err != nil {
+		return layout{}, err
+	}
+	for _, e := range made {
+		if !l.hasExtra(e.name) {
+			l.extras = append(l.extras, e)
+		}
+	}
+	return l, nil
+}
+
+// sidecars are what goes along with the tensors of a type.
+func (m Model) sidecars(specs []spec, dtype string) ([]sidecar, error) {
+	switch {
+	case m.local != nil && m.local.converts(specs):
+		return m.local.sidecarsAt(dtype)
+	case m.local != nil:
+		return m.local.sidecars(), nil
+	}
+	d, err := m.synthetic.typed(dtype)
+	if err != nil {
+		return nil, err
+	}
+	return m.synthetic.sidecars(d)
 }
 
 // folder is where the model's checkpoints lie under a storage path.

@@ -75,12 +75,12 @@ func TestLogitsAndTokensAreTransformers(t *testing.T) {
 		g := readGolden(t, name)
 		config, tensors := open(t, name)
 		for _, threads := range []int{1, 3} {
-			for _, plain := range []bool{false, true} {
+			for _, kernel := range kernels() {
 				m, err := New(config, from(tensors), threads)
 				if err != nil {
 					t.Fatalf("%s: %v", name, err)
 				}
-				m.team.plain = plain
+				m.team.kernel = kernel
 				logits, err := m.Logits(t.Context(), g.Prompt)
 				if err != nil {
 					t.Fatal(err)
@@ -89,7 +89,7 @@ func TestLogitsAndTokensAreTransformers(t *testing.T) {
 				compare(t, name+" last", logits[len(logits)-1], g.Last)
 				r, err := m.Generate(t.Context(), g.Prompt, Settings{NewTokens: 20})
 				if err != nil || !slices.Equal(r.Tokens, g.Tokens) {
-					t.Errorf("%s on %d threads: tokens %v, transformers has %v (%v)", name, threads, r.Tokens, g.Tokens, err)
+					t.Errorf("%s on %d threads by kernel %d: tokens %v, transformers has %v (%v)", name, threads, kernel, r.Tokens, g.Tokens, err)
 				}
 				if len(r.Times) != 20 || !slices.IsSorted(r.Times) || r.Times[0] <= 0 {
 					t.Errorf("%s: times %v", name, r.Times)
@@ -110,6 +110,48 @@ func compare(t *testing.T, what string, got, want []float32) {
 	}
 	if !(worst <= 1e-3*top) || math.IsNaN(float64(got[0])) {
 		t.Errorf("%s: logits differ by %g, the largest is %g", what, worst, top)
+	}
+}
+
+// TestKernels holds every form of the product to the plain one, for widths
+// that leave remainders.
+func TestKernels(t *testing.T) {
+	dice := rand.New(rand.NewPCG(5, 6))
+	for _, cols := range []int{1, 3, 8, 31, 64, 127, 200} {
+		for _, kind := range []elementKind{float32Kind, float16Kind, bfloat16Kind} {
+			const rows, n = 9, 6
+			m := matrix{rows, cols, kind, make([]byte, rows*int64(cols)*kind.size())}
+			for i := 0; i < len(m.data); i += int(kind.size()) {
+				value := float32(dice.NormFloat64())
+				switch kind {
+				case float32Kind:
+					binary.LittleEndian.PutUint32(m.data[i:], math.Float32bits(value))
+				case bfloat16Kind:
+					binary.LittleEndian.PutUint16(m.data[i:], uint16(math.Float32bits(value)>>16))
+				default: // a sign, a low exponent and any fraction, subnormal ones too
+					binary.LittleEndian.PutUint16(m.data[i:], uint16(dice.Uint32())&0xbfff)
+				}
+			}
+			x := make([]float32, n*cols)
+			for i := range x {
+				x[i] = float32(dice.NormFloat64())
+			}
+			want := make([]float32, n*rows)
+			for k, kernel := range kernels() {
+				team := newTeam(1)
+				team.kernel = kernel
+				got := make([]float32, n*rows)
+				team.multiply(got, m, x, n, nil)
+				if k == 0 {
+					want = got
+				}
+				for i := range got {
+					if d := math.Abs(float64(got[i] - want[i])); !(d <= 1e-4*(1+math.Abs(float64(want[i])))) {
+						t.Fatalf("kernel %d, kind %d, %d columns: product %d is %v, plain %v", kernel, kind, cols, i, got[i], want[i])
+					}
+				}
+			}
+		}
 	}
 }
 

@@ -59,9 +59,9 @@ static void rows_plain(const uint8_t *w, int32_t kind, int64_t cols, int64_t beg
 #if defined(__x86_64__)
 #include <immintrin.h>
 
-#define WIDE __attribute__((target("avx2,fma,f16c"), always_inline)) static inline
+#define TARGET __attribute__((target("avx2,fma,f16c")))
 
-WIDE __m256 load8(const uint8_t *row, int32_t kind, int64_t c) {
+TARGET static inline __m256 widen_avx2(const uint8_t *row, int32_t kind, int64_t c) {
   if (kind == 0) {
     return _mm256_loadu_ps((const float *)(row + 4 * c));
   }
@@ -72,90 +72,102 @@ WIDE __m256 load8(const uint8_t *row, int32_t kind, int64_t c) {
   return _mm256_castsi256_ps(_mm256_slli_epi32(_mm256_cvtepu16_epi32(h), 16));
 }
 
-WIDE float total(__m256 v) {
+TARGET static inline float sum_avx2(__m256 v) {
   __m128 s = _mm_add_ps(_mm256_castps256_ps128(v), _mm256_extractf128_ps(v, 1));
   s = _mm_add_ps(s, _mm_movehl_ps(s, s));
   s = _mm_add_ss(s, _mm_movehdup_ps(s));
   return _mm_cvtss_f32(s);
 }
 
-// One row by one vector: four sums in flight hide the multiplier's latency.
-WIDE float dot1(const uint8_t *row, int32_t kind, int64_t cols, const float *x) {
-  __m256 a = _mm256_setzero_ps(), b = a, d = a, e = a;
-  int64_t c = 0;
-  for (; c + 32 <= cols; c += 32) {
-    _mm_prefetch((const char *)row + (kind == 0 ? 4 : 2) * c + 1024, _MM_HINT_T0);
-    a = _mm256_fmadd_ps(load8(row, kind, c), _mm256_loadu_ps(x + c), a);
-    b = _mm256_fmadd_ps(load8(row, kind, c + 8), _mm256_loadu_ps(x + c + 8), b);
-    d = _mm256_fmadd_ps(load8(row, kind, c + 16), _mm256_loadu_ps(x + c + 16), d);
-    e = _mm256_fmadd_ps(load8(row, kind, c + 24), _mm256_loadu_ps(x + c + 24), e);
+#define NAME(x) x##_avx2
+#define VEC __m256
+#define LANES 8
+#define ZERO() _mm256_setzero_ps()
+#define SUM(v) sum_avx2(v)
+#define MULTIPLY_ADD(a, b, sum) _mm256_fmadd_ps(a, b, sum)
+#define LOAD(p) _mm256_loadu_ps(p)
+#define WIDEN(row, kind, c) widen_avx2(row, kind, c)
+#include "kernel_rows.h"
+
+#define TARGET __attribute__((target("avx512f")))
+
+TARGET static inline __m512 widen_avx512(const uint8_t *row, int32_t kind, int64_t c) {
+  if (kind == 0) {
+    return _mm512_loadu_ps((const float *)(row + 4 * c));
   }
-  for (; c + 8 <= cols; c += 8) {
-    a = _mm256_fmadd_ps(load8(row, kind, c), _mm256_loadu_ps(x + c), a);
+  __m256i h = _mm256_loadu_si256((const __m256i *)(row + 2 * c));
+  if (kind == 1) {
+    return _mm512_cvtph_ps(h);
   }
-  float sum = total(_mm256_add_ps(_mm256_add_ps(a, b), _mm256_add_ps(d, e)));
-  for (; c < cols; c++) {
-    sum += element(row, kind, c) * x[c];
-  }
-  return sum;
+  return _mm512_castsi512_ps(_mm512_slli_epi32(_mm512_cvtepu16_epi32(h), 16));
 }
 
-// One row by four vectors: each weight is widened once for all of them.
-WIDE void dot4(const uint8_t *row, int32_t kind, int64_t cols, const float *x, float *out, int64_t stride) {
-  __m256 s[4] = {_mm256_setzero_ps(), _mm256_setzero_ps(), _mm256_setzero_ps(), _mm256_setzero_ps()};
-  int64_t c = 0;
-  for (; c + 8 <= cols; c += 8) {
-    __m256 w = load8(row, kind, c);
-    for (int i = 0; i < 4; i++) {
-      s[i] = _mm256_fmadd_ps(w, _mm256_loadu_ps(x + i * cols + c), s[i]);
-    }
+#define NAME(x) x##_avx512
+#define VEC __m512
+#define LANES 16
+#define ZERO() _mm512_setzero_ps()
+#define SUM(v) _mm512_reduce_add_ps(v)
+#define MULTIPLY_ADD(a, b, sum) _mm512_fmadd_ps(a, b, sum)
+#define LOAD(p) _mm512_loadu_ps(p)
+#define WIDEN(row, kind, c) widen_avx512(row, kind, c)
+#include "kernel_rows.h"
+
+#elif defined(__aarch64__)
+#include <arm_neon.h>
+
+// Every aarch64 processor has NEON and its conversion from float16.
+static inline float32x4_t widen_neon(const uint8_t *row, int32_t kind, int64_t c) {
+  if (kind == 0) {
+    return vreinterpretq_f32_u8(vld1q_u8(row + 4 * c));
   }
-  for (int i = 0; i < 4; i++) {
-    float sum = total(s[i]);
-    for (int64_t k = c; k < cols; k++) {
-      sum += element(row, kind, k) * x[i * cols + k];
-    }
-    out[i * stride] = sum;
+  uint16x4_t h = vreinterpret_u16_u8(vld1_u8(row + 2 * c));
+  if (kind == 1) {
+    return vcvt_f32_f16(vreinterpret_f16_u16(h));
   }
+  return vreinterpretq_f32_u32(vshll_n_u16(h, 16));
 }
 
-WIDE void rows_of(const uint8_t *w, int32_t kind, int64_t cols, int64_t begin, int64_t end,
-                  const float *x, int64_t n, float *out, int64_t stride) {
-  int64_t size = kind == 0 ? 4 : 2;
-  for (int64_t r = begin; r < end; r++) {
-    const uint8_t *row = w + r * cols * size;
-    int64_t i = 0;
-    for (; i + 4 <= n; i += 4) {
-      dot4(row, kind, cols, x + i * cols, out + i * stride + r, stride);
-    }
-    for (; i < n; i++) {
-      out[i * stride + r] = dot1(row, kind, cols, x + i * cols);
-    }
-  }
-}
-
-// The kind is a constant in each, so that no loop asks for it.
-__attribute__((target("avx2,fma,f16c"))) static void rows_avx2(const uint8_t *w, int32_t kind, int64_t cols, int64_t begin, int64_t end,
-                                                               const float *x, int64_t n, float *out, int64_t stride) {
-  switch (kind) {
-  case 0:
-    rows_of(w, 0, cols, begin, end, x, n, out, stride);
-    return;
-  case 1:
-    rows_of(w, 1, cols, begin, end, x, n, out, stride);
-    return;
-  }
-  rows_of(w, 2, cols, begin, end, x, n, out, stride);
-}
+#define TARGET
+#define NAME(x) x##_neon
+#define VEC float32x4_t
+#define LANES 4
+#define ZERO() vdupq_n_f32(0)
+#define SUM(v) vaddvq_f32(v)
+#define MULTIPLY_ADD(a, b, sum) vfmaq_f32(sum, a, b)
+#define LOAD(p) vld1q_f32(p)
+#define WIDEN(row, kind, c) widen_neon(row, kind, c)
+#include "kernel_rows.h"
 #endif
+
+int32_t sllmq_best(void) {
+#if defined(__x86_64__)
+  if (__builtin_cpu_supports("avx512f")) {
+    return SLLMQ_AVX512;
+  }
+  if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && __builtin_cpu_supports("f16c")) {
+    return SLLMQ_AVX2;
+  }
+#elif defined(__aarch64__)
+  return SLLMQ_NEON;
+#endif
+  return SLLMQ_PLAIN;
+}
 
 void sllmq_rows(const void *w, int32_t kind, int64_t cols, int64_t begin, int64_t end,
-                const float *x, int64_t n, float *out, int64_t stride, int32_t plain) {
+                const float *x, int64_t n, float *out, int64_t stride, int32_t kernel) {
+  switch (kernel) {
 #if defined(__x86_64__)
-  if (!plain && __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && __builtin_cpu_supports("f16c")) {
+  case SLLMQ_AVX512:
+    rows_avx512(w, kind, cols, begin, end, x, n, out, stride);
+    return;
+  case SLLMQ_AVX2:
     rows_avx2(w, kind, cols, begin, end, x, n, out, stride);
     return;
-  }
+#elif defined(__aarch64__)
+  case SLLMQ_NEON:
+    rows_neon(w, kind, cols, begin, end, x, n, out, stride);
+    return;
 #endif
+  }
   rows_plain(w, kind, cols, begin, end, x, n, out, stride);
 }

@@ -12,13 +12,36 @@ import (
 // team is the threads that share a product's rows. Which thread computes a row
 // does not change its value.
 type team struct {
-	jobs  []chan func(part, parts int)
-	done  sync.WaitGroup
-	plain bool // leave out what only some processors have: for tests
+	jobs   []chan func(part, parts int)
+	done   sync.WaitGroup
+	kernel kernel
+}
+
+// kernel is which of the products' forms is used.
+type kernel int32
+
+const (
+	plainKernel  kernel = C.SLLMQ_PLAIN
+	avx2Kernel   kernel = C.SLLMQ_AVX2
+	avx512Kernel kernel = C.SLLMQ_AVX512
+	neonKernel   kernel = C.SLLMQ_NEON
+)
+
+// kernels are those that this processor has, the best one last.
+func kernels() []kernel {
+	best := kernel(C.sllmq_best())
+	list := []kernel{plainKernel}
+	if best == avx512Kernel {
+		list = append(list, avx2Kernel)
+	}
+	if best != plainKernel {
+		list = append(list, best)
+	}
+	return list
 }
 
 func newTeam(threads int) *team {
-	t := &team{}
+	t := &team{kernel: kernel(C.sllmq_best())}
 	for i := 1; i < threads; i++ {
 		jobs := make(chan func(part, parts int))
 		t.jobs = append(t.jobs, jobs)
@@ -53,17 +76,13 @@ func (t *team) run(job func(part, parts int)) {
 func (t *team) multiply(out []float32, m matrix, x []float32, n int, bias []float32) {
 	// These hold what the C code reads and writes.
 	_, _ = x[:n*m.cols], out[:n*m.rows]
-	plain := C.int32_t(0)
-	if t.plain {
-		plain = 1
-	}
 	part := func(i, parts int) {
 		begin, end := m.rows*i/parts, m.rows*(i+1)/parts
 		if begin == end {
 			return
 		}
 		C.sllmq_rows(unsafe.Pointer(unsafe.SliceData(m.data)), C.int32_t(m.kind), C.int64_t(m.cols), C.int64_t(begin), C.int64_t(end),
-			(*C.float)(unsafe.SliceData(x)), C.int64_t(n), (*C.float)(unsafe.SliceData(out)), C.int64_t(m.rows), plain)
+			(*C.float)(unsafe.SliceData(x)), C.int64_t(n), (*C.float)(unsafe.SliceData(out)), C.int64_t(m.rows), C.int32_t(t.kernel))
 		for v := 0; bias != nil && v < n; v++ {
 			row := out[v*m.rows:]
 			for r := begin; r < end; r++ {

@@ -1,0 +1,142 @@
+package checkpoint
+
+import (
+	"cmp"
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strings"
+)
+
+// The files by which ServerlessLLM's loader for transformers spreads a model
+// over devices.
+const (
+	modulesName     = "no_split_modules.json"
+	tiedModulesName = "tied_no_split_modules.json"
+)
+
+// module is a part of a network that stays on one device.
+type module struct {
+	name  string
+	bytes int64 // of its tensors, tied ones too
+}
+
+// moduleFiles makes the two files for tensors, where a model has none of its
+// own: an object of the modules and their bytes, and a list of the groups of
+// modules that share a tensor, each with that tensor's bytes.
+//
+// ServerlessLLM's writer asks torch which modules are not to be split; they are
+// the layers of the model's one stack of layers. Here they are told by the
+// tensors' names: what is numbered is a layer. Modules without a tensor are
+// left out.
+func moduleFiles(specs []spec) ([]sidecar, error) {
+	modules := modulesOf(specs)
+	var list strings.Builder
+	list.WriteByte('{')
+	for i, m := range modules {
+		if i > 0 {
+			list.WriteString(", ")
+		}
+		name, err := json.Marshal(m.name)
+		if err != nil {
+			return nil, fmt.Errorf("make %s: %w", modulesName, err)
+		}
+		fmt.Fprintf(&list, "%s: %d", name, m.bytes)
+	}
+	list.WriteByte('}')
+
+	groups := [][]any{}
+	at := map[int]int{} // the group of a tensor
+	for _, s := range specs {
+		if s.tiedTo < 0 {
+			continue
+		}
+		g, ok := at[s.tiedTo]
+		if !ok {
+			g = len(groups)
+			at[s.tiedTo] = g
+			groups = append(groups, []any{[]string{moduleOf(specs[s.tiedTo].name)}, s.size})
+		}
+		names := groups[g][0].([]string)
+		if name := moduleOf(s.name); !slices.Contains(names, name) {
+			groups[g][0] = append(names, name)
+		}
+	}
+	tied, err := json.Marshal(groups)
+	if err != nil {
+		return nil, fmt.Errorf("make %s: %w", tiedModulesName, err)
+	}
+	return []sidecar{
+		{name: modulesName, size: int64(list.Len()), data: []byte(list.String())},
+		{name: tiedModulesName, size: int64(len(tied)), data: tied},
+	}, nil
+}
+
+// modulesOf lists the modules in the order in which a model runs them:
+// embeddings, layers, and what comes after.
+func modulesOf(specs []spec) []module {
+	var modules []module
+	index := map[string]int{}
+	for _, s := range specs {
+		name := moduleOf(s.name)
+		i, ok := index[name]
+		if !ok {
+			i = len(modules)
+			index[name] = i
+			modules = append(modules, module{name: name})
+		}
+		modules[i].bytes += s.size
+	}
+	slices.SortStableFunc(modules, func(a, b module) int {
+		if n := cmp.Compare(stageOf(a.name), stageOf(b.name)); n != 0 {
+			return n
+		}
+		return cmp.Compare(layerOf(a.name), layerOf(b.name))
+	})
+	return modules
+}
+
+// moduleOf is the module of a tensor: up to its layer's number, or all but its
+// own name.
+func moduleOf(tensor string) string {
+	parts := strings.Split(tensor, ".")
+	for i, part := range parts[:len(parts)-1] {
+		if isNumber(part) {
+			return strings.Join(parts[:i+1], ".")
+		}
+	}
+	if len(parts) == 1 {
+		return tensor
+	}
+	return strings.Join(parts[:len(parts)-1], ".")
+}
+
+// stageOf is 0 for embeddings, 1 for layers, 3 for the head and 2 for others.
+func stageOf(module string) int {
+	last := module[strings.LastIndexByte(module, '.')+1:]
+	switch {
+	case isNumber(last):
+		return 1
+	case strings.Contains(last, "emb"), last == "wte", last == "wpe", last == "project_in":
+		return 0
+	case last == "lm_head", last == "embed_out":
+		return 3
+	}
+	return 2
+}
+
+// layerOf is a layer's number.
+func layerOf(module string) int {
+	n := 0
+	for _, c := range module[strings.LastIndexByte(module, '.')+1:] {
+		if c < '0' || c > '9' {
+			return 0
+		}
+		n = min(10*n+int(c-'0'), 1<<30)
+	}
+	return n
+}
+
+func isNumber(s string) bool {
+	return s != "" && strings.Trim(s, "0123456789") == ""
+}

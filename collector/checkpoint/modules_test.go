@@ -1,0 +1,82 @@
+package checkpoint
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+func TestModuleFiles(t *testing.T) {
+	specs := []spec{
+		{name: "lm_head.weight", size: 64, tiedTo: -1},
+		{name: "model.layers.10.mlp.up.weight", size: 7, tiedTo: -1},
+		{name: "model.layers.2.mlp.up.weight", size: 5, tiedTo: -1},
+		{name: "model.layers.2.self_attn.q.bias", size: 6, tiedTo: -1},
+		{name: "model.norm.weight", size: 3, tiedTo: -1},
+		{name: "model.embed_tokens.weight", size: 64, tiedTo: 0},
+		{name: `odd"one`, size: 1, tiedTo: -1},
+	}
+	files, err := moduleFiles(specs)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, want := range []string{
+		`{"model.embed_tokens": 64, "model.layers.2": 11, "model.layers.10": 7, "model.norm": 3, "odd\"one": 1, "lm_head": 64}`,
+		`[[["lm_head","model.embed_tokens"],64]]`,
+	} {
+		if got := string(files[i].data); got != want || files[i].size != int64(len(want)) {
+			t.Errorf("%s is %s, want %s", files[i].name, got, want)
+		}
+	}
+}
+
+// TestModuleFilesStandInSLLMFolders, and give way to those that a model has.
+func TestModuleFilesStandInSLLMFolders(t *testing.T) {
+	m, err := Resolve("synthetic/opt-125m")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for format, want := range map[Format]bool{SLLM: true, SafeTensors: false} {
+		plan, err := m.Plan(t.TempDir(), format, "float16", 1, Options{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, name := range []string{modulesName, tiedModulesName} {
+			if got := plan.layout.hasExtra(name); got != want {
+				t.Errorf("%s has %s: %t, want %t", format, name, got, want)
+			}
+		}
+		for _, e := range plan.layout.extras {
+			if e.name == modulesName && (!strings.Contains(string(e.data), `"model.decoder.layers.11": `) || strings.Contains(string(e.data), "fc1")) {
+				t.Errorf("modules: %s", e.data)
+			}
+		}
+	}
+	dir := t.TempDir()
+	const own = `{"mine": 1}`
+	header := `{"a":{"dtype":"F16","shape":[3],"data_offsets":[0,6]}}`
+	for name, content := range map[string]string{
+		modulesName:         own,
+		"model.safetensors": string([]byte{byte(len(header)), 0, 0, 0, 0, 0, 0, 0}) + header + "\x00\x00\x01\x00\x02\x00",
+	} {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(content), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if m, err = Resolve(dir); err != nil {
+		t.Fatal(err)
+	}
+	plan, err := m.Plan(t.TempDir(), SLLM, "float16", 1, Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := plan.Prepare(t.Context(), nil); err != nil {
+		t.Fatal(err)
+	}
+	for name, want := range map[string]string{modulesName: own, tiedModulesName: "[]"} {
+		if got, err := os.ReadFile(filepath.Join(plan.Dirs[0], name)); err != nil || string(got) != want {
+			t.Errorf("%s is %q, %v, want %s", name, got, err, want)
+		}
+	}
+}
