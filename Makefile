@@ -38,8 +38,9 @@ demo: build ## collect a small made-up model in both formats, cold and cached, a
 	$(BIN) collect --model-name synthetic/opt-125m --benchmark-type random,cached --num-replicas 5 \
 	  --storage-path $(DEMO)/models --warehouse $(DEMO)/sllmq.duckdb
 
-bench: ## what an append, reading an index and making weights cost
+bench: ## what an append, reading an index, making weights and decoding cost
 	go test ./warehouse ./collector/checkpoint -run '^$$' -bench . -benchtime 20x
+	go test ./collector/inference -run '^$$' -bench Decode
 
 fixtures: build ## hold what sllmq writes against real transformers and safetensors (PyPI)
 	scripts/fixtures/check.sh $(BIN)

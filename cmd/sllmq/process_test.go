@@ -204,6 +204,53 @@ func TestAWorkerKilledWhileItGeneratesLeavesItsLoad(t *testing.T) {
 	}
 }
 
+func TestAKilledConversionIsMadeAgain(t *testing.T) {
+	b := newBench(t)
+	// A model of float32 in a folder, which is converted to float16.
+	made := b.command("collect", "--model-name", "synthetic/opt-125m", "--dtype", "float32", "--format", "safetensors", "--num-replicas", "1",
+		"--storage-path", "models", "--loader", "raw", "--verify", "none")
+	if out, err := made.CombinedOutput(); err != nil {
+		t.Fatalf("%v: %s", err, out)
+	}
+	model := "./" + filepath.Join("models", "synthetic", "opt-125m", "float32", "safetensors", "0")
+	convert := func() *collect {
+		c := &collect{bench: b, cmd: b.command("collect", "--model-name", model, "--num-replicas", "1", "--storage-path", "converted", "--inference", "none", "--verify", "all")}
+		c.cmd.Stderr, c.cmd.Stdout = &c.stderr, &c.stderr
+		if err := c.cmd.Start(); err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { _ = c.cmd.Process.Kill() })
+		return c
+	}
+	for _, format := range []string{"safetensors", "sllm"} {
+		c := convert()
+		begun := filepath.Join(b.dir, "converted", "local", "*", "float16", format, ".tmp-0", "*")
+		for deadline := time.Now().Add(time.Minute); ; time.Sleep(time.Millisecond) {
+			if found, _ := filepath.Glob(begun); len(found) > 0 {
+				break
+			}
+			if time.Now().After(deadline) {
+				t.Fatalf("no conversion to %s was begun:\n%s", format, c.stderr.String())
+			}
+		}
+		time.Sleep(30 * time.Millisecond)
+		if err := c.cmd.Process.Signal(syscall.SIGKILL); err != nil {
+			t.Fatal(err)
+		}
+		c.ends(-1)
+		if whole, _ := filepath.Glob(filepath.Join(b.dir, "converted", "local", "*", "float16", format, "0", "sllmq.json")); len(whole) > 0 {
+			t.Fatalf("the conversion to %s was over before it was killed", format)
+		}
+	}
+	convert().ends(exitDone)
+	if got := b.sql("select format, verified, error is null from load_facts where model like '%/float32/safetensors/0' and not warmup order by format"); got != "safetensors,true,true\nsllm,true,true" {
+		t.Fatalf("after the kills: %s", got)
+	}
+	if left, _ := filepath.Glob(filepath.Join(b.dir, "converted", "local", "*", "float16", "*", ".tmp-*")); len(left) > 0 {
+		t.Errorf("left behind: %v", left)
+	}
+}
+
 func TestAnInterruptKeepsWhatWasMeasured(t *testing.T) {
 	b := newBench(t)
 	c := b.collect(10_000)
