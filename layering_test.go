@@ -33,6 +33,7 @@ var allowed = map[string][]string{
 	"collector/hub":                  {"collector/filelock", "collector/probe"},
 	"collector/device":               {},
 	"collector/directio":             {},
+	"collector/roofline":             {"collector/device", "collector/directio"},
 	"collector/stage":                {},
 	"queries":                        {"warehouse"},
 	"queries/resultset":              {},

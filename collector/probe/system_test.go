@@ -1,0 +1,69 @@
+package probe_test
+
+import (
+	"bytes"
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/sllmq/sllmq/collector/device"
+	"github.com/sllmq/sllmq/collector/directio"
+	"github.com/sllmq/sllmq/collector/probe"
+)
+
+// TestSystemSeesWhatWasDone reads a file from the storage and keeps a CPU busy
+// for a while, and wants both to be counted.
+func TestSystemSeesWhatWasDone(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "file")
+	const size = 8 << 20
+	if err := os.WriteFile(path, bytes.Repeat([]byte{1}, size), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	dev := probe.BlockDevice(path)
+	if err := probe.Drop([]string{path}); err != nil {
+		t.Fatal(err)
+	}
+	f, err := directio.Open(path, size, true)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	b, err := device.Map(size)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer device.Unmap(b)
+	before := probe.ReadSystem(dev)
+	if _, err := f.ReadAt(b[:size], 0); err != nil {
+		t.Fatal(err)
+	}
+	for begun := time.Now(); time.Since(begun) < 100*time.Millisecond; {
+	}
+	did := probe.ReadSystem(dev).Sub(before)
+	if dev != "" && f.Direct && (did.DeviceReadBytes == nil || *did.DeviceReadBytes < size || *did.DeviceReads < 1) {
+		t.Errorf("device %s: %+v", dev, did)
+	}
+	if did.Busy == nil || *did.Busy < 50*time.Millisecond || did.Steal == nil || *did.Steal < 0 {
+		t.Errorf("CPU: %v busy, %v stolen", did.Busy, did.Steal)
+	}
+	if _, err := os.ReadFile("/proc/pressure/io"); err == nil && (did.CPUPressure == nil || did.IOPressure == nil || did.MemoryPressure == nil) {
+		t.Errorf("no pressure: %+v", did)
+	}
+	for _, pressure := range []*time.Duration{did.CPUPressure, did.IOPressure, did.MemoryPressure} {
+		if pressure != nil && *pressure < 0 {
+			t.Errorf("pressure went back: %+v", did)
+		}
+	}
+}
+
+func TestNoBlockDevice(t *testing.T) {
+	for _, path := range []string{"/proc/self/stat", filepath.Join(t.TempDir(), "none")} {
+		if dev := probe.BlockDevice(path); dev != "" {
+			t.Errorf("%s lies on %s", path, dev)
+		}
+	}
+	if s := probe.ReadSystem(""); s.DeviceReadBytes != nil || s.DeviceBusy != nil {
+		t.Errorf("%+v", s)
+	}
+}
