@@ -20,8 +20,8 @@ const module = "github.com/sllmq/sllmq/"
 // package that is not here has no place in the house yet: give it one.
 var allowed = map[string][]string{
 	"cmd/sllmq":                      {"collector", "collector/checkpoint", "collector/hub", "collector/probe", "collector/worker", "queries", "queries/resultset", "warehouse"},
-	"collector":                      {"collector/checkpoint", "collector/device", "collector/directio", "collector/hub", "collector/loader", "collector/probe", "collector/worker", "warehouse/record"},
-	"collector/worker":               {"collector/checkpoint", "collector/device", "collector/inference", "collector/inference/tokenizer", "collector/loader", "collector/probe", "collector/stage"},
+	"collector":                      {"collector/checkpoint", "collector/device", "collector/directio", "collector/hub", "collector/loader", "collector/probe", "collector/roofline", "collector/worker", "warehouse/record"},
+	"collector/worker":               {"collector/checkpoint", "collector/device", "collector/inference", "collector/inference/tokenizer", "collector/loader", "collector/probe", "collector/roofline", "collector/stage"},
 	"collector/inference":            {},
 	"collector/inference/tokenizer":  {},
 	"collector/loader":               {"collector/checkpoint", "collector/device", "collector/directio", "collector/pool", "collector/stage"},

@@ -66,6 +66,8 @@ type Config struct {
 	Verify         string
 	ReplicaMode    string
 	Seed           int64
+	Roofline       bool // measured before each session
+	AA             bool // each arm twice, under two names
 	Inference      string
 	Prompt         string
 	NewTokens      int     // at most
@@ -92,6 +94,7 @@ func DefaultConfig() Config {
 		Threads:        4,
 		DType:          "float16",
 		Verify:         VerifyFirst,
+		Roofline:       true,
 		ReplicaMode:    string(checkpoint.ReplicaAuto),
 		Inference:      InferenceAll,
 		Prompt:         "The quick brown fox jumps over the lazy dog.",

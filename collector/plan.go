@@ -24,7 +24,9 @@ type Plan struct {
 // Arm is one run as it is planned.
 type Arm struct {
 	Checkpoint    checkpoint.Plan
+	Name          string // of an arm that has a twin; empty else
 	Loader        string
+	Threads       int // that the loader moves bytes on
 	Device        string
 	BenchmarkType string
 	PageCache     string
@@ -114,7 +116,7 @@ func NewPlan(c Config) (Plan, error) {
 						return Plan{}, err
 					}
 					p.note(notes...)
-					group = append(group, arm)
+					group = append(group, c.twins(arm)...)
 				}
 				p.Groups = append(p.Groups, group)
 			}
@@ -148,6 +150,17 @@ func (c Config) replicasOnDisk() int {
 	return n
 }
 
+// twins are the arm itself or, for an A/A run, the arm under two names: what
+// differs between them is the machine's own noise.
+func (c Config) twins(arm Arm) []Arm {
+	if !c.AA {
+		return []Arm{arm}
+	}
+	a, b := arm, arm
+	a.Name, b.Name = "a", "b"
+	return []Arm{a, b}
+}
+
 // replicasFor is how many replicas a benchmark type loads.
 func (c Config) replicasFor(benchmarkType string) int {
 	if benchmarkType == Random {
@@ -177,6 +190,7 @@ func (c Config) arm(made checkpoint.Plan, pair technique, device, benchmarkType 
 	arm := Arm{
 		Checkpoint:    made,
 		Loader:        pair.loader.Name,
+		Threads:       pair.loader.Threads(c.Threads),
 		Device:        device,
 		BenchmarkType: benchmarkType,
 		PageCache:     pageCache,

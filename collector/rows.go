@@ -50,6 +50,16 @@ func loadRows(runID string, seq, session int64, step Step, o *worker.Outcome) re
 		DeviceMemoryAfterBytes:  o.DeviceMemoryAfterBytes,
 		Verified:                o.Verified,
 		Error:                   known(o.Error),
+		PoolEvictions:           o.PoolEvictions,
+		StorageDeviceReadBytes:  o.StorageDeviceReadBytes,
+		StorageDeviceReads:      o.StorageDeviceReads,
+		StorageDeviceBusyS:      o.StorageDeviceBusyS,
+		CPUPressureS:            o.CPUPressureS,
+		MemoryPressureS:         o.MemoryPressureS,
+		IOPressureS:             o.IOPressureS,
+		MachineCPUS:             o.MachineCPUS,
+		StealS:                  o.StealS,
+		ThrottledS:              o.ThrottledS,
 	}
 	batch := record.Batch{Loads: []record.Load{load}}
 	for _, s := range o.Stages {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"runtime"
 	"time"
@@ -187,6 +188,9 @@ func (b *benchmark) append(rows record.Batch) error {
 	return nil
 }
 
+// twinTag is the tag that tells the two arms of an A/A run apart.
+const twinTag = "aa"
+
 // run is an arm being run.
 type run struct {
 	*benchmark
@@ -195,6 +199,8 @@ type run struct {
 	seq      int64 // of the next load
 	sessions int64 // worker processes so far
 	failed   int
+	ceiling  ceiling  // of the session
+	sampler  *sampler // of the worker at work
 
 	toldUnsupported bool // why there is no text
 }
@@ -210,6 +216,14 @@ func (b *benchmark) newRun(arm Arm) (*run, error) {
 		return nil, err
 	}
 	r := &run{benchmark: b, arm: arm}
+	tags := c.Tags
+	if arm.Name != "" {
+		tags = maps.Clone(tags)
+		if tags == nil {
+			tags = map[string]string{}
+		}
+		tags[twinTag] = arm.Name
+	}
 	r.row = record.Run{
 		ID:              id.String(),
 		CollectID:       b.result.CollectID,
@@ -241,7 +255,7 @@ func (b *benchmark) newRun(arm Arm) (*run, error) {
 		CommandLine:     &b.host.CommandLine,
 		PID:             new(int64(os.Getpid())),
 		BootID:          new(probe.BootID()),
-		Tags:            c.Tags,
+		Tags:            tags,
 	}
 	if arm.Worker.PoolBytes > 0 {
 		r.row.MemPoolBytes = &arm.Worker.PoolBytes

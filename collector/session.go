@@ -24,6 +24,9 @@ func (r *run) session(ctx context.Context, s int) error {
 	}
 	r.progress.Begin(what, r.arm.Checkpoint.ReplicaBytes*int64(len(steps)))
 	defer r.progress.End()
+	if err := r.measureRoofline(ctx, r.sessions, steps); err != nil {
+		return err
+	}
 	for len(steps) > 0 {
 		done, err := r.process(ctx, steps)
 		if err != nil {
@@ -56,6 +59,14 @@ func (r *run) process(ctx context.Context, steps []Step) (done int, err error) {
 	if err := r.append(record.Batch{Sessions: []record.Session{sessionRow(r.row.ID, number, w)}}); err != nil {
 		return 0, errors.Join(err, w.Close(closePatience))
 	}
+	r.sampler = startSampler(r.row.ID, w.Ready.PID, r.arm.Checkpoint.Dirs[0])
+	defer func() {
+		r.sampler.stop()
+		if rows := r.sampler.take(); len(rows) > 0 {
+			err = errors.Join(err, r.append(record.Batch{Samples: rows}))
+		}
+		r.sampler = nil
+	}()
 	for i, step := range steps {
 		dir := r.arm.Checkpoint.Dirs[step.Replica]
 		outcome, err := w.Load(ctx, worker.Load{
@@ -150,6 +161,10 @@ func (r *run) keep(session int64, step Step, o *worker.Outcome, g *worker.Genera
 		r.progress.Note(fmt.Sprintf("load %d of %s %s failed: %s", seq, r.row.Model, r.row.Format, failure))
 	}
 	rows := loadRows(r.row.ID, seq, session, step, o)
+	r.ceiling.bound(&rows.Loads[0], o)
+	if r.sampler != nil {
+		rows.Samples = r.sampler.take()
+	}
 	if g != nil {
 		rows.Inferences = append(rows.Inferences, inferenceRow(r.row.ID, seq, r.arm.Generate, g))
 	}

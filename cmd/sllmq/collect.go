@@ -31,6 +31,7 @@ type collectOptions struct {
 	generatePlots bool
 	keepAlive     bool
 	dryRun        bool
+	noRoofline    bool
 }
 
 // referenceFlags are those of ServerlessLLM's benchmark scripts, which read
@@ -102,6 +103,8 @@ func (o *collectOptions) addFlags(f *pflag.FlagSet) {
 	f.Int64Var(&c.Seed, "seed", c.Seed, "of the order of the loads, and of the tokens' draw")
 	f.IntVar(&c.Sessions, "sessions", c.Sessions, "worker processes for each run; formats take turns")
 	f.DurationVar(&c.LoadTimeout, "load-timeout", 0, "when a load is taken for hung (default: by its size)")
+	f.BoolVar(&o.noRoofline, "no-roofline", false, "do not measure storage and memory before each session: loads get no bound and no efficiency")
+	f.BoolVar(&c.AA, "aa", false, "run each arm twice, tagged aa=a and aa=b: what differs is the machine's noise")
 	f.StringArrayVar(&o.tags, "tag", nil, "KEY=VALUE to find the runs by (repeatable)")
 	// Read by moveToken, before there is a command; here for its help.
 	f.String("hf-token", "", "token for the Hub; better in HF_TOKEN or the file of its login")
@@ -146,6 +149,7 @@ func (o *collectOptions) fromEnvironment(f *pflag.FlagSet, getenv func(string) s
 			errs = append(errs, &usageError{fmt.Errorf("environment variable %s: %w", name, err)})
 		}
 	})
+	o.config.Roofline = !o.noRoofline
 	o.config.PoolAsked = f.Changed("mem-pool-size")
 	if !f.Changed("results-path") {
 		if info, err := os.Stat(o.resultsPath); err != nil || !info.IsDir() {

@@ -90,6 +90,8 @@ type Technique struct {
 	Pooled  bool // takes a pool of host memory
 	Device  bool // brings the bytes to a device, rather than dropping them
 	Open    func(Options) (Loader, error)
+
+	ownThreads int // that move bytes, of a loader that does not let it be chosen
 }
 
 // Techniques lists what there is.
@@ -98,8 +100,8 @@ func Techniques() []Technique {
 	sllm := []checkpoint.Format{checkpoint.SLLM}
 	both := []checkpoint.Format{checkpoint.SafeTensors, checkpoint.SLLM}
 	return []Technique{
-		{Name: "mmap", Formats: safetensors, Device: true, Open: openMmap},
-		{Name: "mmap-parallel", Formats: safetensors, Device: true, Open: openMmapParallel},
+		{Name: "mmap", Formats: safetensors, Device: true, Open: openMmap, ownThreads: 1},
+		{Name: "mmap-parallel", Formats: safetensors, Device: true, Open: openMmapParallel, ownThreads: parallelThreads()},
 		{Name: "pool", Formats: sllm, Pooled: true, Device: true, Open: openPool},
 		{Name: "raw", Formats: both, Open: openRaw},
 	}
@@ -128,6 +130,15 @@ func Default(f checkpoint.Format) string {
 		return "pool"
 	}
 	return "mmap-parallel"
+}
+
+// Threads is how many threads move bytes, if so many were asked for of those
+// loaders that let it be chosen.
+func (t Technique) Threads(asked int) int {
+	if t.ownThreads > 0 {
+		return t.ownThreads
+	}
+	return max(1, asked)
 }
 
 // Takes says whether the technique loads format.

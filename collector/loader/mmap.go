@@ -35,8 +35,11 @@ func openMmap(o Options) (Loader, error) {
 }
 
 func openMmapParallel(o Options) (Loader, error) {
-	return &mapped{o: o, threads: min(4, runtime.NumCPU())}, nil
+	return &mapped{o: o, threads: parallelThreads()}, nil
 }
+
+// parallelThreads are as many as transformers 5 takes.
+func parallelThreads() int { return min(4, runtime.NumCPU()) }
 
 func (l *mapped) Close() error { return nil }
 

@@ -67,3 +67,22 @@ func TestNoBlockDevice(t *testing.T) {
 		t.Errorf("%+v", s)
 	}
 }
+
+func TestSample(t *testing.T) {
+	s := probe.ReadSample("", os.Getpid())
+	if s.AvailableBytes == nil || *s.AvailableBytes <= 0 || s.ResidentBytes == nil || *s.ResidentBytes < 1<<20 || s.System.Busy == nil {
+		t.Errorf("%+v", s)
+	}
+	if s := probe.ReadSample("", 1<<30); s.ResidentBytes != nil {
+		t.Errorf("a process that is not there has %d bytes", *s.ResidentBytes)
+	}
+}
+
+// BenchmarkSample is what a look at the machine costs: ten of them a second
+// are to stay below a hundredth of a core.
+func BenchmarkSample(b *testing.B) {
+	dev := probe.BlockDevice(b.TempDir())
+	for b.Loop() {
+		probe.ReadSample(dev, os.Getpid())
+	}
+}

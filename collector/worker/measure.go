@@ -25,6 +25,11 @@ func (n *native) measure(ctx context.Context, r Load) *Outcome {
 	o.FileBytes = sizes(r.Files)
 	o.ResidentBeforeBytes = resident(r.Files)
 	o.DeviceMemoryBeforeBytes = new(n.device.Used())
+	var blockDevice string
+	if len(r.Files) > 0 {
+		blockDevice = probe.BlockDevice(r.Files[0])
+	}
+	machineBefore := probe.ReadSystem(blockDevice)
 	before, beforeErr := probe.ReadUsage()
 
 	o.StartedAt = time.Now().UTC()
@@ -36,6 +41,7 @@ func (n *native) measure(ctx context.Context, r Load) *Outcome {
 	if beforeErr == nil && afterErr == nil {
 		o.use(after.Sub(before))
 	}
+	o.beside(probe.ReadSystem(blockDevice).Sub(machineBefore))
 	o.ResidentAfterBytes = resident(r.Files)
 	o.DeviceMemoryAfterBytes = new(n.device.Used())
 	o.Stages = clock.Stages()
@@ -84,6 +90,20 @@ func (o *Outcome) use(u probe.Usage) {
 	o.InvoluntarySwitches = &u.InvoluntarySwitches
 	o.PeakRSSBytes = &u.PeakRSSBytes
 	o.StorageReadBytes = u.StorageReadBytes
+}
+
+// beside takes what the whole machine did.
+func (o *Outcome) beside(s probe.System) {
+	o.StorageDeviceReadBytes, o.StorageDeviceReads, o.StorageDeviceBusyS = s.DeviceReadBytes, s.DeviceReads, secondsOf(s.DeviceBusy)
+	o.CPUPressureS, o.MemoryPressureS, o.IOPressureS = secondsOf(s.CPUPressure), secondsOf(s.MemoryPressure), secondsOf(s.IOPressure)
+	o.MachineCPUS, o.StealS, o.ThrottledS = secondsOf(s.Busy), secondsOf(s.Steal), secondsOf(s.Throttled)
+}
+
+func secondsOf(d *time.Duration) *float64 {
+	if d == nil {
+		return nil
+	}
+	return new(d.Seconds())
 }
 
 func (o *Outcome) describe(l *loader.Loaded) {

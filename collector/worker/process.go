@@ -13,6 +13,8 @@ import (
 	"sync"
 	"syscall"
 	"time"
+
+	"github.com/sllmq/sllmq/collector/roofline"
 )
 
 // DeadError says that a worker is gone, and how it went.
@@ -47,6 +49,53 @@ type Process struct {
 
 // Start runs argv as a worker and waits, at most timeout, until it is ready.
 func Start(ctx context.Context, argv []string, o Open, timeout time.Duration) (*Process, error) {
+	p, err := spawn(argv)
+	if err != nil {
+		return nil, err
+	}
+	begun := time.Now()
+	reply, err := p.ask(ctx, Request{Open: &o}, timeout)
+	switch {
+	case err != nil:
+	case reply.Error != "":
+		err = errors.New(reply.Error)
+	case reply.Ready == nil:
+		err = errors.New("the worker did not say that it is ready")
+	}
+	if err != nil {
+		p.kill()
+		return nil, err
+	}
+	p.Ready = *reply.Ready
+	p.StartTimeS = max(0, time.Since(begun).Seconds()-p.Ready.SetupS)
+	return p, nil
+}
+
+// Roofline measures the machine in a process of its own, whose memory is gone
+// when it has answered.
+func Roofline(ctx context.Context, argv []string, plan roofline.Plan, timeout time.Duration) (*Measured, error) {
+	p, err := spawn(argv)
+	if err != nil {
+		return nil, err
+	}
+	reply, err := p.ask(ctx, Request{Roofline: &plan}, timeout)
+	switch {
+	case err != nil:
+	case reply.Error != "":
+		err = errors.New(reply.Error)
+	case reply.Measured == nil:
+		err = errors.New("the worker did not say what it measured")
+	}
+	if err != nil {
+		p.kill()
+		return nil, err
+	}
+	const patience = 10 * time.Second
+	return reply.Measured, p.Close(patience)
+}
+
+// spawn starts the process.
+func spawn(argv []string) (*Process, error) {
 	p := &Process{
 		cmd:     exec.Command(argv[0], argv[1:]...),
 		replies: make(chan []byte),
@@ -71,22 +120,6 @@ func Start(ctx context.Context, argv []string, o Open, timeout time.Duration) (*
 		return nil, fmt.Errorf("start a worker: %w", err)
 	}
 	go p.listen(out)
-
-	begun := time.Now()
-	reply, err := p.ask(ctx, Request{Open: &o}, timeout)
-	switch {
-	case err != nil:
-	case reply.Error != "":
-		err = errors.New(reply.Error)
-	case reply.Ready == nil:
-		err = errors.New("the worker did not say that it is ready")
-	}
-	if err != nil {
-		p.kill()
-		return nil, err
-	}
-	p.Ready = *reply.Ready
-	p.StartTimeS = max(0, time.Since(begun).Seconds()-p.Ready.SetupS)
 	return p, nil
 }
 

@@ -13,6 +13,7 @@ package worker
 import (
 	"time"
 
+	"github.com/sllmq/sllmq/collector/roofline"
 	"github.com/sllmq/sllmq/collector/stage"
 )
 
@@ -21,6 +22,8 @@ type Request struct {
 	Open     *Open     `json:"open,omitempty"`
 	Load     *Load     `json:"load,omitempty"`
 	Generate *Generate `json:"generate,omitempty"`
+	// Roofline is a request of its own, to a process that was not opened.
+	Roofline *roofline.Plan `json:"roofline,omitempty"`
 }
 
 // Reply is one line from the worker: exactly one of its fields. Error answers
@@ -29,7 +32,14 @@ type Reply struct {
 	Ready     *Ready     `json:"ready,omitempty"`
 	Outcome   *Outcome   `json:"outcome,omitempty"`
 	Generated *Generated `json:"generated,omitempty"`
+	Measured  *Measured  `json:"measured,omitempty"`
 	Error     string     `json:"error,omitempty"`
+}
+
+// Measured answers a Roofline.
+type Measured struct {
+	At           time.Time              `json:"at"` // when it began
+	Measurements []roofline.Measurement `json:"measurements"`
 }
 
 // Open says what the worker is to be.
@@ -98,13 +108,14 @@ type Outcome struct {
 	Error     string    `json:"error,omitempty"`
 	StartedAt time.Time `json:"started_at"`
 
-	LoadingTimeS *float64      `json:"loading_time_s,omitempty"`
-	Stages       []stage.Stage `json:"stages,omitempty"`
-	Bytes        *int64        `json:"bytes,omitempty"`
-	Tensors      *int64        `json:"tensors,omitempty"`
-	Direct       *bool         `json:"direct,omitempty"`
-	PoolHit      *bool         `json:"pool_hit,omitempty"`
-	Verified     *bool         `json:"verified,omitempty"`
+	LoadingTimeS  *float64      `json:"loading_time_s,omitempty"`
+	Stages        []stage.Stage `json:"stages,omitempty"`
+	Bytes         *int64        `json:"bytes,omitempty"`
+	Tensors       *int64        `json:"tensors,omitempty"`
+	Direct        *bool         `json:"direct,omitempty"`
+	PoolHit       *bool         `json:"pool_hit,omitempty"`
+	PoolEvictions *int64        `json:"pool_evictions,omitempty"`
+	Verified      *bool         `json:"verified,omitempty"`
 
 	FileBytes           *int64 `json:"file_bytes,omitempty"`
 	ResidentBeforeBytes *int64 `json:"resident_before_bytes,omitempty"`
@@ -119,6 +130,17 @@ type Outcome struct {
 	VoluntarySwitches   *int64   `json:"voluntary_switches,omitempty"`
 	InvoluntarySwitches *int64   `json:"involuntary_switches,omitempty"`
 	PeakRSSBytes        *int64   `json:"peak_rss_bytes,omitempty"`
+
+	// What the whole machine did meanwhile: see probe.System.
+	StorageDeviceReadBytes *int64   `json:"storage_device_read_bytes,omitempty"`
+	StorageDeviceReads     *int64   `json:"storage_device_reads,omitempty"`
+	StorageDeviceBusyS     *float64 `json:"storage_device_busy_s,omitempty"`
+	CPUPressureS           *float64 `json:"cpu_pressure_s,omitempty"`
+	MemoryPressureS        *float64 `json:"memory_pressure_s,omitempty"`
+	IOPressureS            *float64 `json:"io_pressure_s,omitempty"`
+	MachineCPUS            *float64 `json:"machine_cpu_s,omitempty"`
+	StealS                 *float64 `json:"steal_s,omitempty"`
+	ThrottledS             *float64 `json:"throttled_s,omitempty"`
 
 	DeviceMemoryBeforeBytes *int64 `json:"device_memory_before_bytes,omitempty"`
 	DeviceMemoryAfterBytes  *int64 `json:"device_memory_after_bytes,omitempty"`

@@ -13,6 +13,7 @@ import (
 	"github.com/sllmq/sllmq/collector/checkpoint"
 	"github.com/sllmq/sllmq/collector/device"
 	"github.com/sllmq/sllmq/collector/loader"
+	"github.com/sllmq/sllmq/collector/roofline"
 )
 
 // Serve is the native worker: it answers the requests on in until in ends,
@@ -82,6 +83,13 @@ func (n *native) answer(ctx context.Context, line []byte) Reply {
 			return Reply{Error: err.Error()}
 		}
 		return Reply{Ready: ready}
+	case r.Roofline != nil && n.open == nil:
+		m := &Measured{At: time.Now().UTC()}
+		var err error
+		if m.Measurements, err = roofline.Measure(ctx, *r.Roofline); err != nil {
+			return Reply{Error: err.Error()}
+		}
+		return Reply{Measured: m}
 	case r.Load != nil && n.open != nil && n.held == nil:
 		return Reply{Outcome: n.measure(ctx, *r.Load)}
 	case r.Generate != nil && n.held != nil:

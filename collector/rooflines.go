@@ -1,0 +1,113 @@
+package collector
+
+import (
+	"context"
+	"fmt"
+	"runtime"
+	"slices"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/sllmq/sllmq/collector/probe"
+	"github.com/sllmq/sllmq/collector/roofline"
+	"github.com/sllmq/sllmq/collector/worker"
+	"github.com/sllmq/sllmq/warehouse/record"
+)
+
+// What a session's roofline takes: about a second.
+const (
+	rooflineBytes   = 256 << 20
+	rooflineTime    = 400 * time.Millisecond
+	rooflineTimeout = 2 * time.Minute
+	maxCopyThreads  = 32
+)
+
+// rooflinePlan is what is measured before a session: the storage as the
+// loader asks it and as it does best, and copies of memory.
+func rooflinePlan(paths []string, matched roofline.Setting) roofline.Plan {
+	settings := []roofline.Setting{matched}
+	for _, s := range []roofline.Setting{{Threads: 4, IOBytes: 4 << 20}, {Threads: 4, IOBytes: 16 << 20}, {Threads: 8, IOBytes: 4 << 20}} {
+		if !slices.Contains(settings, s) {
+			settings = append(settings, s)
+		}
+	}
+	return roofline.Plan{
+		Files:       paths,
+		Settings:    settings,
+		Bytes:       rooflineBytes,
+		Time:        rooflineTime,
+		CopyThreads: min(runtime.NumCPU(), maxCopyThreads),
+		CopyBytes:   rooflineBytes,
+	}
+}
+
+// measureRoofline measures what the machine can do for the session's loads,
+// keeps it as rows, and holds the loads against it. Where it can't be had the
+// loads are measured all the same.
+func (r *run) measureRoofline(ctx context.Context, session int64, steps []Step) error {
+	r.ceiling = ceiling{threads: min(r.arm.Threads, runtime.NumCPU())}
+	if !r.plan.Config.Roofline {
+		return nil
+	}
+	// The replicas that are loaded last come first, so that what caches there
+	// may be below the filesystem have time to forget.
+	var paths []string
+	seen := map[int]bool{}
+	for _, step := range slices.Backward(steps) {
+		if !seen[step.Replica] {
+			seen[step.Replica] = true
+			paths = append(paths, r.open(r.arm.Checkpoint.Dirs[step.Replica])...)
+		}
+	}
+	plan := rooflinePlan(paths, roofline.Setting{Threads: max(1, r.arm.Worker.Threads), IOBytes: r.arm.Worker.ChunkBytes})
+	measured, err := worker.Roofline(ctx, r.host.WorkerCommand, plan, rooflineTimeout)
+	if ctx.Err() != nil {
+		return ctx.Err()
+	}
+	if err != nil {
+		r.progress.Note(fmt.Sprintf("%s %s: no roofline, so loads have no efficiency: %v", r.row.Model, r.row.Format, err))
+		return nil
+	}
+	r.ceiling.storage = roofline.Best(measured.Measurements, roofline.StorageRead)
+	r.ceiling.copy = roofline.Best(measured.Measurements, roofline.MemoryCopy)
+	rows, err := rooflineRows(r.machine.ID, &r.row.ID, &session, measured)
+	if err != nil {
+		return err
+	}
+	// Direct reads leave no pages, buffered ones would warm the first loads.
+	if r.arm.PageCache == PageCacheDrop {
+		if err := probe.Drop(paths); err != nil {
+			return err
+		}
+	}
+	return r.append(record.Batch{Rooflines: rows})
+}
+
+func rooflineRows(machineID string, runID *string, session *int64, measured *worker.Measured) ([]record.Roofline, error) {
+	var rows []record.Roofline
+	for _, m := range measured.Measurements {
+		id, err := uuid.NewV7()
+		if err != nil {
+			return nil, fmt.Errorf("make an id: %w", err)
+		}
+		row := record.Roofline{
+			ID:                 id.String(),
+			MachineID:          machineID,
+			RunID:              runID,
+			Session:            session,
+			MeasuredAt:         measured.At,
+			Kind:               m.Kind,
+			Method:             &m.Method,
+			Threads:            new(int64(m.Threads)),
+			Bytes:              m.Bytes,
+			DurationS:          m.Took.Seconds(),
+			BandwidthBytesPerS: m.BytesPerS(),
+		}
+		if m.IOBytes > 0 {
+			row.Depth, row.IOSizeBytes = new(int64(m.Depth)), &m.IOBytes
+		}
+		rows = append(rows, row)
+	}
+	return rows, nil
+}

@@ -1,0 +1,106 @@
+package collector
+
+import (
+	"path/filepath"
+	"sync"
+	"time"
+
+	"github.com/sllmq/sllmq/collector/probe"
+	"github.com/sllmq/sllmq/warehouse/record"
+)
+
+// samplePeriod is how often the machine is looked at while a worker is at
+// work.
+const samplePeriod = 100 * time.Millisecond
+
+// sampler looks at the machine from the parent, so that the worker is not
+// held up.
+type sampler struct {
+	runID  string
+	pid    int
+	device string // of the replicas: see probe.BlockDevice
+
+	mu   sync.Mutex
+	rows []record.Sample
+	quit chan struct{}
+	done chan struct{}
+}
+
+func startSampler(runID string, pid int, dir string) *sampler {
+	s := &sampler{runID: runID, pid: pid, device: probe.BlockDevice(dir), quit: make(chan struct{}), done: make(chan struct{})}
+	go s.loop()
+	return s
+}
+
+func (s *sampler) loop() {
+	defer close(s.done)
+	tick := time.NewTicker(samplePeriod)
+	defer tick.Stop()
+	before, begun := probe.ReadSample(s.device, s.pid), time.Now()
+	for {
+		select {
+		case <-s.quit:
+			return
+		case at := <-tick.C:
+			now := probe.ReadSample(s.device, s.pid)
+			s.add(at.UTC(), now, before, at.Sub(begun))
+			before, begun = now, at
+		}
+	}
+}
+
+// add makes rows of what changed in a period.
+func (s *sampler) add(at time.Time, now, before probe.Sample, period time.Duration) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	row := func(source, metric string, value *float64) {
+		if value != nil {
+			s.rows = append(s.rows, record.Sample{RunID: s.runID, SampledAt: at, Source: source, Metric: metric, Value: *value})
+		}
+	}
+	system := now.System.Sub(before.System)
+	row("cpu", "busy_cores", perSecond(system.Busy, period))
+	row("cpu", "stolen_cores", perSecond(system.Steal, period))
+	row("memory", "available_bytes", asFloat(now.AvailableBytes))
+	row("worker", "resident_bytes", asFloat(now.ResidentBytes))
+	if s.device != "" {
+		row(filepath.Base(s.device), "read_bytes_per_s", rateOf(system.DeviceReadBytes, period))
+		row(filepath.Base(s.device), "busy_share", perSecond(system.DeviceBusy, period))
+	}
+}
+
+func perSecond(d *time.Duration, period time.Duration) *float64 {
+	if d == nil || period <= 0 {
+		return nil
+	}
+	return new(d.Seconds() / period.Seconds())
+}
+
+func rateOf(n *int64, period time.Duration) *float64 {
+	if n == nil || period <= 0 {
+		return nil
+	}
+	return new(float64(*n) / period.Seconds())
+}
+
+func asFloat(n *int64) *float64 {
+	if n == nil {
+		return nil
+	}
+	return new(float64(*n))
+}
+
+// take gives what was sampled since it was last asked.
+func (s *sampler) take() []record.Sample {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	rows := s.rows
+	s.rows = nil
+	return rows
+}
+
+// stop ends the sampling.
+func (s *sampler) stop() {
+	close(s.quit)
+	<-s.done
+}
