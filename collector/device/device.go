@@ -27,6 +27,12 @@ type Memory interface {
 	Free() error
 }
 
+// Addressable is memory that the CPU and the storage can write to where it
+// lies, so that nothing need be copied to it. Its bytes are valid until Free.
+type Addressable interface {
+	Bytes() []byte
+}
+
 // Device hands out memory.
 type Device interface {
 	// Name is host or cuda:N.

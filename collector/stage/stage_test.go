@@ -33,3 +33,15 @@ func TestPartsOfOneNameAreOneStage(t *testing.T) {
 		t.Errorf("busy %v in %v of %v", read.Busy, wall, clock.Elapsed())
 	}
 }
+
+// A load has thousands of parts, and measuring them must not feed the garbage
+// collector.
+func TestAddTakesNoMemory(t *testing.T) {
+	clock := stage.Begin()
+	if n := testing.AllocsPerRun(100, func() { clock.Add("read", clock.Elapsed(), 10) }); n != 0 {
+		t.Errorf("a part takes %v allocations", n)
+	}
+	if s := clock.Stages(); len(s) != 1 || s[0].Bytes != 1010 {
+		t.Errorf("stages %+v", s)
+	}
+}
