@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/sllmq/sllmq/collector/checkpoint"
+	"github.com/sllmq/sllmq/collector/directio"
 	"github.com/sllmq/sllmq/collector/probe"
 	"github.com/sllmq/sllmq/collector/worker"
 )
@@ -154,8 +155,10 @@ func (c Config) arm(made checkpoint.Plan, pair technique, device, benchmarkType 
 		Buffered:   pageCache == PageCacheKeep,
 	}
 	if pair.loader.Device {
-		// Loaders may begin every tensor on a boundary of 256 bytes.
-		open.DeviceBytes = made.ReplicaBytes + 256*int64(made.Tensors)
+		// Loaders may begin every tensor on a boundary of 256 bytes, or every
+		// file's tensors on one of a block and end them on another, and want
+		// a block to find the first.
+		open.DeviceBytes = made.ReplicaBytes + 256*int64(made.Tensors) + directio.Align*(2*int64(made.Files)+1)
 	}
 	notes, err := c.fitMemory(&open, made, pair, benchmarkType, available)
 	if err != nil {

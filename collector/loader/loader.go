@@ -86,6 +86,7 @@ func Techniques() []Technique {
 	return []Technique{
 		{Name: "mmap", Formats: safetensors, Device: true, Open: openMmap},
 		{Name: "mmap-parallel", Formats: safetensors, Device: true, Open: openMmapParallel},
+		{Name: "direct", Formats: both, Device: true, Open: openDirect},
 		{Name: "pool", Formats: sllm, Pooled: true, Device: true, Open: openPool},
 		{Name: "raw", Formats: both, Open: openRaw},
 	}
@@ -100,7 +101,7 @@ func Find(name string) (Technique, error) {
 		}
 		names = append(names, t.Name)
 	}
-	for _, later := range []string{"pinned", "direct", "store"} {
+	for _, later := range []string{"pinned", "store"} {
 		if name == later {
 			return Technique{}, fmt.Errorf("loader %q is not there yet: use one of %s", name, strings.Join(names, ", "))
 		}
