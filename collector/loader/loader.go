@@ -64,7 +64,7 @@ type Options struct {
 	Format     checkpoint.Format
 	Device     device.Device
 	Threads    int   // of those loaders that let it be chosen
-	ChunkBytes int64 // of the pool, and of a request of raw
+	ChunkBytes int64 // of the pool
 	PoolBytes  int64
 	Buffered   bool // raw only: through the page cache, as a cached load goes
 }
