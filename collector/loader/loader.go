@@ -63,9 +63,10 @@ func (l *Loaded) Free() error {
 type Options struct {
 	Format     checkpoint.Format
 	Device     device.Device
-	Threads    int   // of those loaders that let it be chosen
+	Threads    int   // the least number of reads under way, of loaders that choose it
 	ChunkBytes int64 // of the pool
 	PoolBytes  int64
+	Stream     bool // pool only: a model larger than the pool passes through it
 	Buffered   bool // raw only: through the page cache, as a cached load goes
 }
 
