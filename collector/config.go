@@ -67,6 +67,8 @@ type Config struct {
 	ReplicaMode    string
 	Seed           int64
 	Roofline       bool // measured before each session
+	IOTrace        bool // a row for each request of a load
+	Stream         bool // models larger than the pool pass through it
 	AA             bool // each arm twice, under two names
 	Inference      string
 	Prompt         string

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/sllmq/sllmq/collector/checkpoint"
+	"github.com/sllmq/sllmq/collector/directio"
 	"github.com/sllmq/sllmq/collector/probe"
 	"github.com/sllmq/sllmq/collector/worker"
 )
@@ -180,8 +181,10 @@ func (c Config) arm(made checkpoint.Plan, pair technique, device, benchmarkType 
 		Buffered:   pageCache == PageCacheKeep,
 	}
 	if pair.loader.Device {
-		// Loaders may begin every tensor on a boundary of 256 bytes.
-		open.DeviceBytes = made.ReplicaBytes + 256*int64(made.Tensors)
+		// Loaders may begin every tensor on a boundary of 256 bytes, or every
+		// file's tensors on one of a block and end them on another, and want
+		// a block to find the first.
+		open.DeviceBytes = made.ReplicaBytes + 256*int64(made.Tensors) + directio.Align*(2*int64(made.Files)+1)
 	}
 	notes, err := c.fitMemory(&open, made, pair, benchmarkType, available)
 	if err != nil {
@@ -281,8 +284,12 @@ func (c Config) fitMemory(open *worker.Open, made checkpoint.Plan, pair techniqu
 	}
 	// A chunk never spans two files, so each may leave one partly empty.
 	one := ((made.ReplicaBytes+c.ChunkBytes-1)/c.ChunkBytes + int64(made.Files) - 1) * c.ChunkBytes
+	if one > limit && c.Stream && limit >= c.ChunkBytes {
+		open.PoolBytes, open.Stream = limit, true
+		return append(notes, fmt.Sprintf("%s takes %s of pool and is streamed through %s of it: no load finds it there", made.Model.Name, ApproxSize(one), ApproxSize(limit))), nil
+	}
 	if one > limit {
-		return nil, fmt.Errorf("%s takes %s of pool in chunks of %s, and the pool has %s: give a larger --mem-pool-size, or a smaller model",
+		return nil, fmt.Errorf("%s takes %s of pool in chunks of %s, and the pool has %s: give a larger --mem-pool-size, a smaller model, or --stream",
 			made.Model.Name, ApproxSize(one), FormatSize(c.ChunkBytes), ApproxSize(limit))
 	}
 	// Chunks that no replica will ever lie in are not taken.

@@ -9,6 +9,7 @@ import (
 
 	"github.com/google/uuid"
 
+	"github.com/sllmq/sllmq/collector/directio"
 	"github.com/sllmq/sllmq/collector/probe"
 	"github.com/sllmq/sllmq/collector/roofline"
 	"github.com/sllmq/sllmq/collector/worker"
@@ -27,7 +28,7 @@ const (
 // loader asks it and as it does best, and copies of memory.
 func rooflinePlan(paths []string, matched roofline.Setting) roofline.Plan {
 	settings := []roofline.Setting{matched}
-	for _, s := range []roofline.Setting{{Threads: 4, IOBytes: 4 << 20}, {Threads: 4, IOBytes: 16 << 20}, {Threads: 8, IOBytes: 4 << 20}} {
+	for _, s := range []roofline.Setting{{Threads: 4, IOBytes: 4 << 20}, {Threads: 4, IOBytes: 16 << 20}, {Threads: 8, IOBytes: 16 << 20}} {
 		if !slices.Contains(settings, s) {
 			settings = append(settings, s)
 		}
@@ -60,7 +61,8 @@ func (r *run) measureRoofline(ctx context.Context, session int64, steps []Step) 
 			paths = append(paths, r.open(r.arm.Checkpoint.Dirs[step.Replica])...)
 		}
 	}
-	plan := rooflinePlan(paths, roofline.Setting{Threads: max(1, r.arm.Worker.Threads), IOBytes: r.arm.Worker.ChunkBytes})
+	queue := max(r.arm.Worker.Threads, directio.Queue)
+	plan := rooflinePlan(paths, roofline.Setting{Threads: queue, IOBytes: directio.RequestBytes(r.arm.Checkpoint.TensorBytes, queue)})
 	measured, err := worker.Roofline(ctx, r.host.WorkerCommand, plan, rooflineTimeout)
 	if ctx.Err() != nil {
 		return ctx.Err()

@@ -2,6 +2,7 @@ package collector
 
 import (
 	"encoding/json"
+	"path/filepath"
 
 	"github.com/sllmq/sllmq/collector/worker"
 	"github.com/sllmq/sllmq/warehouse/record"
@@ -21,7 +22,7 @@ func sessionRow(runID string, number int64, w *worker.Process) record.Session {
 	}
 }
 
-func loadRows(runID string, seq, session int64, step Step, o *worker.Outcome) record.Batch {
+func loadRows(runID string, seq, session int64, step Step, o *worker.Outcome, files []string) record.Batch {
 	load := record.Load{
 		RunID:                   runID,
 		Seq:                     seq,
@@ -50,7 +51,8 @@ func loadRows(runID string, seq, session int64, step Step, o *worker.Outcome) re
 		DeviceMemoryAfterBytes:  o.DeviceMemoryAfterBytes,
 		Verified:                o.Verified,
 		Error:                   known(o.Error),
-		PoolEvictions:           o.PoolEvictions,
+		PoolEvictedBytes:        o.PoolEvictedBytes,
+		PoolStreamed:            o.PoolStreamed,
 		StorageDeviceReadBytes:  o.StorageDeviceReadBytes,
 		StorageDeviceReads:      o.StorageDeviceReads,
 		StorageDeviceBusyS:      o.StorageDeviceBusyS,
@@ -72,6 +74,23 @@ func loadRows(runID string, seq, session int64, step Step, o *worker.Outcome) re
 			BusyS:     new(s.Busy.Seconds()),
 			Bytes:     bytesOf(s.Bytes),
 		})
+	}
+	for i, c := range o.Chunks {
+		row := record.IOTrace{
+			RunID:       runID,
+			Seq:         seq,
+			Chunk:       int64(i),
+			OffsetBytes: c.Offset,
+			Bytes:       c.Bytes,
+			StartS:      c.Start.Seconds(),
+			DurationS:   (c.End - c.Start).Seconds(),
+			CopiedS:     new(c.Copied.Seconds()),
+			Thread:      int64(c.Thread),
+		}
+		if c.File < len(files) {
+			row.File = filepath.Base(files[c.File])
+		}
+		batch.IOTraces = append(batch.IOTraces, row)
 	}
 	return batch
 }

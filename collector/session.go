@@ -74,6 +74,7 @@ func (r *run) process(ctx context.Context, steps []Step) (done int, err error) {
 			Files:  r.open(dir),
 			Drop:   r.arm.PageCache == PageCacheDrop,
 			Verify: step.Verify,
+			Trace:  r.plan.Config.IOTrace,
 			Keep:   step.Generate,
 		}, r.arm.LoadTimeout)
 		if ctx.Err() != nil {
@@ -160,7 +161,7 @@ func (r *run) keep(session int64, step Step, o *worker.Outcome, g *worker.Genera
 		r.result.Failed++
 		r.progress.Note(fmt.Sprintf("load %d of %s %s failed: %s", seq, r.row.Model, r.row.Format, failure))
 	}
-	rows := loadRows(r.row.ID, seq, session, step, o)
+	rows := loadRows(r.row.ID, seq, session, step, o, r.open(r.arm.Checkpoint.Dirs[step.Replica]))
 	r.ceiling.bound(&rows.Loads[0], o)
 	if r.sampler != nil {
 		rows.Samples = r.sampler.take()

@@ -87,7 +87,7 @@ func (o *collectOptions) addFlags(f *pflag.FlagSet) {
 	f.BoolVar(&o.generatePlots, "generate-plots", false, "draw the results")
 	f.BoolVar(&o.keepAlive, "keep-alive", false, "stay when done, until a signal comes (for pods)")
 	f.StringSliceVar(&c.Formats, "format", nil, "safetensors and sllm (default: both)")
-	f.StringSliceVar(&c.Loaders, "loader", nil, "mmap, mmap-parallel, pool, raw (default: mmap-parallel for safetensors, pool for sllm)")
+	f.StringSliceVar(&c.Loaders, "loader", nil, "mmap, mmap-parallel, direct, pool, raw (default: mmap-parallel for safetensors, pool for sllm)")
 	f.StringSliceVar(&c.Devices, "device", c.Devices, "where the weights go: host")
 	f.StringVar(&c.DType, "dtype", c.DType, "type of the weights; auto keeps a folder's own")
 	f.IntVar(&c.Threads, "num-thread", c.Threads, "threads of the pool and raw loaders")
@@ -104,6 +104,8 @@ func (o *collectOptions) addFlags(f *pflag.FlagSet) {
 	f.IntVar(&c.Sessions, "sessions", c.Sessions, "worker processes for each run; formats take turns")
 	f.DurationVar(&c.LoadTimeout, "load-timeout", 0, "when a load is taken for hung (default: by its size)")
 	f.BoolVar(&o.noRoofline, "no-roofline", false, "do not measure storage and memory before each session: loads get no bound and no efficiency")
+	f.BoolVar(&c.IOTrace, "io-trace", false, "keep a row for each request of a load, by the loaders that make their own")
+	f.BoolVar(&c.Stream, "stream", false, "let a model that is larger than the pool pass through it")
 	f.BoolVar(&c.AA, "aa", false, "run each arm twice, tagged aa=a and aa=b: what differs is the machine's noise")
 	f.StringArrayVar(&o.tags, "tag", nil, "KEY=VALUE to find the runs by (repeatable)")
 	// Read by moveToken, before there is a command; here for its help.

@@ -27,9 +27,9 @@ type Memory interface {
 	Free() error
 }
 
-// Addressable is memory that the CPU can read where it lies.
+// Addressable is memory that the CPU and the storage can write to where it
+// lies, so that nothing need be copied to it. Its bytes are valid until Free.
 type Addressable interface {
-	// Bytes is the allocation itself, good until it is freed.
 	Bytes() []byte
 }
 

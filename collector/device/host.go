@@ -125,6 +125,10 @@ type hostMemory struct {
 	b    []byte
 }
 
+var _ Addressable = (*hostMemory)(nil)
+
+func (m *hostMemory) Bytes() []byte { return m.b }
+
 func (m *hostMemory) Write(offset int64, src []byte) error {
 	if offset < 0 || offset > int64(len(m.b))-int64(len(src)) {
 		return fmt.Errorf("write %d bytes at %d: past the end of %d allocated", len(src), offset, len(m.b))
@@ -140,9 +144,6 @@ func (m *hostMemory) Read(offset int64, dst []byte) error {
 	copy(dst, m.b[offset:])
 	return nil
 }
-
-// Bytes is the allocation itself.
-func (m *hostMemory) Bytes() []byte { return m.b }
 
 func (m *hostMemory) Sync() error { return nil }
 

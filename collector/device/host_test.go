@@ -29,6 +29,9 @@ func TestHostKeepsWhatIsWritten(t *testing.T) {
 	if !bytes.Equal(got, want) {
 		t.Errorf("read %v, want %v", got, want)
 	}
+	if place := m.(device.Addressable).Bytes(); len(place) != 1000 || !bytes.Equal(place[900:], want) {
+		t.Error("what was written does not lie where the memory says")
+	}
 	if d.Used() != 1000 {
 		t.Errorf("used %d, want 1000", d.Used())
 	}

@@ -22,9 +22,9 @@ const Align = 4096
 type File struct {
 	f    *os.File
 	size int64
-	// Direct says that O_DIRECT is in force. Some filesystems (tmpfs, some
-	// overlays and network filesystems) refuse it; the page cache then stands
-	// between.
+	// Direct says that O_DIRECT is in force. Some filesystems (some overlays
+	// and network filesystems) refuse it, and those that live in memory, tmpfs
+	// and ramfs, have nothing but the page cache.
 	Direct bool
 }
 
@@ -34,7 +34,8 @@ func Open(path string, size int64, direct bool) (*File, error) {
 	if direct {
 		f, err := os.OpenFile(path, os.O_RDONLY|unix.O_DIRECT, 0)
 		if err == nil {
-			return &File{f: f, size: size, Direct: true}, nil
+			// tmpfs accepts the flag since Linux 6.6 and reads as before.
+			return &File{f: f, size: size, Direct: !inMemory(f)}, nil
 		}
 		if !errors.Is(err, unix.EINVAL) && !errors.Is(err, unix.EOPNOTSUPP) {
 			return nil, fmt.Errorf("open for direct reading: %w", err)
@@ -45,6 +46,15 @@ func Open(path string, size int64, direct bool) (*File, error) {
 		return nil, fmt.Errorf("open for reading: %w", err)
 	}
 	return &File{f: f, size: size}, nil
+}
+
+// inMemory says whether f lies on a filesystem that is the page cache.
+func inMemory(f *os.File) bool {
+	var fs unix.Statfs_t
+	if err := unix.Fstatfs(int(f.Fd()), &fs); err != nil {
+		return false
+	}
+	return fs.Type == unix.TMPFS_MAGIC || fs.Type == unix.RAMFS_MAGIC
 }
 
 // ReadAt fills b from offset, or up to the file's end, and returns how many

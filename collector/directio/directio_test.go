@@ -44,6 +44,30 @@ func TestAShortFileIsAnError(t *testing.T) {
 	}
 }
 
+func TestMemoryIsNotReadDirectly(t *testing.T) {
+	dir, err := os.MkdirTemp("/dev/shm", "sllmq-test-")
+	if err != nil {
+		t.Skipf("no tmpfs to try: %v", err)
+	}
+	defer os.RemoveAll(dir)
+	path := filepath.Join(dir, "f")
+	if err := os.WriteFile(path, random(5000), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	f, err := directio.Open(path, 5000, true)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	if f.Direct {
+		t.Error("a file of tmpfs is said to be read directly")
+	}
+	got, err := readAll(path, 5000, true)
+	if err != nil || !bytes.Equal(got, random(5000)) {
+		t.Errorf("reading it: %v, or other bytes", err)
+	}
+}
+
 func readAll(path string, size int64, direct bool) ([]byte, error) {
 	f, err := directio.Open(path, size, direct)
 	if err != nil {

@@ -41,6 +41,8 @@ type Loaded struct {
 	Bytes      int64         // of distinct tensor bytes brought
 	Direct     *bool         // O_DIRECT was in force; nil: the technique never asks for it
 	PoolHit    *bool         // the model lay in the pool; nil: no pool
+	Streamed   *bool         // the model is larger than the pool and passed through it; nil: no pool
+	Evicted    *int64        // bytes of other models that made way in the pool; nil: no pool
 
 	place func(t checkpoint.Tensor) int64
 }
@@ -77,9 +79,10 @@ func (l *Loaded) Free() error {
 type Options struct {
 	Format     checkpoint.Format
 	Device     device.Device
-	Threads    int   // of those loaders that let it be chosen
-	ChunkBytes int64 // of the pool, and of a request of raw
+	Threads    int   // the least number of reads under way, of loaders that choose it
+	ChunkBytes int64 // of the pool
 	PoolBytes  int64
+	Stream     bool // pool only: a model larger than the pool passes through it
 	Buffered   bool // raw only: through the page cache, as a cached load goes
 }
 
@@ -102,6 +105,7 @@ func Techniques() []Technique {
 	return []Technique{
 		{Name: "mmap", Formats: safetensors, Device: true, Open: openMmap, ownThreads: 1},
 		{Name: "mmap-parallel", Formats: safetensors, Device: true, Open: openMmapParallel, ownThreads: parallelThreads()},
+		{Name: "direct", Formats: both, Device: true, Open: openDirect},
 		{Name: "pool", Formats: sllm, Pooled: true, Device: true, Open: openPool},
 		{Name: "raw", Formats: both, Open: openRaw},
 	}
@@ -116,7 +120,7 @@ func Find(name string) (Technique, error) {
 		}
 		names = append(names, t.Name)
 	}
-	for _, later := range []string{"pinned", "direct", "store"} {
+	for _, later := range []string{"pinned", "store"} {
 		if name == later {
 			return Technique{}, fmt.Errorf("loader %q is not there yet: use one of %s", name, strings.Join(names, ", "))
 		}

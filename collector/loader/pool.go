@@ -12,8 +12,10 @@ import (
 
 // pooled stands for the technique of the ServerlessLLM store (its
 // documentation calls it multi-tier loading), in this process: a page-locked
-// pool of chunks filled by a few threads with O_DIRECT reads, each chunk
-// copied to the device as soon as it is full, models kept while there is room.
+// pool of chunks filled by a few threads with O_DIRECT reads, what is read
+// copied to the device at once, models kept while there is room. How much one
+// read asks for does not follow from the chunks, which are how room is given
+// out.
 //
 // The device's memory is one allocation laid out as the files are, so that a
 // chunk goes over in one copy.
@@ -28,7 +30,7 @@ var (
 )
 
 func openPool(o Options) (Loader, error) {
-	p, err := pool.New(pool.Options{Bytes: o.PoolBytes, ChunkBytes: o.ChunkBytes})
+	p, err := pool.New(pool.Options{Bytes: o.PoolBytes, ChunkBytes: o.ChunkBytes, Queue: o.Threads, Stream: o.Stream})
 	if err != nil {
 		return nil, err
 	}
@@ -51,7 +53,7 @@ func (l *pooled) Load(ctx context.Context, dir string, clock *stage.Timeline) (*
 	if err != nil {
 		return nil, err
 	}
-	loaded, err := l.pool.Load(ctx, c, l.o.Threads, clock, func(file int, offset int64, b []byte) error {
+	loaded, err := l.pool.Load(ctx, c, clock, func(file int, offset int64, b []byte) error {
 		return memory.Write(bases[file]+offset, b)
 	})
 	if err == nil {
@@ -65,6 +67,8 @@ func (l *pooled) Load(ctx context.Context, dir string, clock *stage.Timeline) (*
 		Memory:     memory,
 		Bytes:      c.Bytes(),
 		PoolHit:    &loaded.Hit,
+		Streamed:   &loaded.Streamed,
+		Evicted:    &loaded.Evicted,
 		place:      func(t checkpoint.Tensor) int64 { return bases[t.File] + t.Offset },
 	}
 	if !loaded.Hit {

@@ -3,45 +3,35 @@ package loader
 import (
 	"context"
 	"fmt"
-	"sync/atomic"
 
-	"golang.org/x/sync/errgroup"
-
-	"github.com/sllmq/sllmq/collector/checkpoint"
 	"github.com/sllmq/sllmq/collector/device"
 	"github.com/sllmq/sllmq/collector/directio"
 	"github.com/sllmq/sllmq/collector/stage"
 )
 
 // raw stands for nobody's loader but for what the storage gives: the same
-// bytes, read by a few threads into a buffer each and dropped.
+// bytes, read into buffers that were there before and dropped.
 type raw struct {
 	o       Options
-	buffers [][]byte
+	queue   int
+	buffers []byte // a request's bytes for each of the queue
 }
 
 var _ Loader = (*raw)(nil)
 
 func openRaw(o Options) (Loader, error) {
-	l := &raw{o: o}
-	for range max(1, o.Threads) {
-		b, err := device.Map(o.ChunkBytes)
-		if err != nil {
-			return nil, fmt.Errorf("take a read buffer: %w", err)
-		}
-		l.buffers = append(l.buffers, b[:o.ChunkBytes])
+	queue := max(o.Threads, directio.Queue)
+	b, err := device.Map(int64(queue) * directio.MaxRequest)
+	if err != nil {
+		return nil, fmt.Errorf("take read buffers: %w", err)
 	}
-	return l, nil
+	return &raw{o: o, queue: queue, buffers: b}, nil
 }
 
 func (l *raw) Close() error {
-	for _, b := range l.buffers {
-		if err := device.Unmap(b[:cap(b)]); err != nil {
-			return err
-		}
-	}
+	buffers := l.buffers
 	l.buffers = nil
-	return nil
+	return device.Unmap(buffers)
 }
 
 func (l *raw) Load(ctx context.Context, dir string, clock *stage.Timeline) (*Loaded, error) {
@@ -49,54 +39,24 @@ func (l *raw) Load(ctx context.Context, dir string, clock *stage.Timeline) (*Loa
 	if err != nil {
 		return nil, err
 	}
-	direct := !l.o.Buffered
-	for i, file := range c.Files {
-		end := clock.Start("open")
-		f, err := directio.Open(c.Path(i), file.Size, !l.o.Buffered)
-		end(0)
-		if err != nil {
-			return nil, fmt.Errorf("load %s: %w", dir, err)
-		}
-		direct = direct && f.Direct
-		if err := l.drain(ctx, f, file, clock); err != nil {
-			return nil, fmt.Errorf("load %s: %w", dir, closeAfter(f, err))
-		}
-		if err := f.Close(); err != nil {
-			return nil, fmt.Errorf("load %s: close: %w", dir, err)
-		}
+	files, err := openFiles(c, !l.o.Buffered, clock)
+	if err != nil {
+		return nil, fmt.Errorf("load %s: %w", dir, err)
+	}
+	direct := files.Direct()
+	extents, total := tensorExtents(c)
+	requests := cutExtents(extents, directio.RequestBytes(total, l.queue))
+	err = carryOut(ctx, requests, l.queue, func(r readRequest, k int) error {
+		begin := int64(k) * directio.MaxRequest
+		chunk, err := r.read(files, l.buffers[begin:begin+r.bytes:begin+directio.MaxRequest], k, clock)
+		clock.Chunk(chunk)
+		return err
+	})
+	if closeErr := files.Close(); err == nil {
+		err = closeErr
+	}
+	if err != nil {
+		return nil, fmt.Errorf("load %s: %w", dir, err)
 	}
 	return &Loaded{Checkpoint: c, Bytes: c.Bytes(), Direct: &direct}, nil
-}
-
-// drain reads the whole file, a buffer at a time on each thread.
-func (l *raw) drain(ctx context.Context, f *directio.File, file checkpoint.File, clock *stage.Timeline) error {
-	var next atomic.Int64
-	g, ctx := errgroup.WithContext(ctx)
-	for _, buffer := range l.buffers {
-		g.Go(func() error {
-			for {
-				offset := (next.Add(1) - 1) * int64(len(buffer))
-				if offset >= file.Size {
-					return nil
-				}
-				if err := ctx.Err(); err != nil {
-					return err
-				}
-				end := clock.Start("read")
-				n, err := f.ReadAt(buffer, offset)
-				end(int64(n))
-				if err != nil {
-					return err
-				}
-			}
-		})
-	}
-	return g.Wait()
-}
-
-// closeAfter closes f on the way out with an error, which says more than a
-// failure to close could.
-func closeAfter(f *directio.File, err error) error {
-	_ = f.Close()
-	return err
 }

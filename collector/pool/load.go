@@ -18,103 +18,146 @@ type Deliver func(file int, offset int64, b []byte) error
 
 // Loaded says how a load went.
 type Loaded struct {
-	Hit    bool // the model lay in the pool
-	Direct bool // every read went past the page cache; false for a hit
+	Hit      bool  // the model lay in the pool
+	Direct   bool  // every read went past the page cache; false for a hit
+	Streamed bool  // the model is larger than the pool and did not stay
+	Evicted  int64 // bytes of chunks of other models that made way
 }
 
 // Load brings every byte of c's files into the pool, if they are not there,
-// and each chunk to deliver as soon as it is full: while one goroutine
-// delivers, others read. It returns when the last chunk is delivered.
-func (p *Pool) Load(ctx context.Context, c *checkpoint.Checkpoint, threads int, clock *stage.Timeline, deliver Deliver) (Loaded, error) {
-	slices := p.cut(c)
-	m, err := p.acquire(c.Dir, len(slices))
+// and each request to deliver as soon as it is read: while one goroutine
+// delivers, others read. It returns when the last request is delivered. A stage
+// evict says when other models made way, and how much of the pool was theirs.
+func (p *Pool) Load(ctx context.Context, c *checkpoint.Checkpoint, clock *stage.Timeline, deliver Deliver) (Loaded, error) {
+	requests, chunks := p.cut(c)
+	queue := min(p.queue, len(requests))
+	streamed := p.stream && chunks > p.capacity
+	if streamed {
+		// A chunk for each read under way is all it needs.
+		queue = min(queue, p.capacity)
+		chunks = queue
+	}
+	begun := clock.Elapsed()
+	m, evicted, err := p.acquire(c.Dir, chunks)
+	if evicted > 0 {
+		clock.Add("evict", begun, evicted)
+	}
 	if err != nil {
 		return Loaded{}, err
 	}
-	hit := m.whole
-	files, direct, err := openFiles(c, hit, clock)
-	if err == nil {
-		err = p.fill(ctx, m, slices, files, threads, clock, deliver)
+	loaded := Loaded{Hit: m.whole, Streamed: streamed, Evicted: evicted}
+	var files directio.Files
+	if !loaded.Hit {
+		files, err = openFiles(c, clock)
 	}
-	for _, f := range files {
-		if closeErr := f.Close(); err == nil && closeErr != nil {
-			err = fmt.Errorf("close: %w", closeErr)
-		}
+	if err == nil {
+		loaded.Direct = !loaded.Hit && files.Direct()
+		err = (&filling{requests, m.chunks, streamed, files, clock, deliver}).run(ctx, queue)
+	}
+	if closeErr := files.Close(); err == nil {
+		err = closeErr
 	}
 	// A hit stays whole whatever became of its delivery.
-	p.release(m, hit || err == nil)
-	return Loaded{Hit: hit, Direct: direct}, err
+	p.release(m, loaded.Hit || err == nil && !streamed)
+	if err != nil {
+		return Loaded{}, err
+	}
+	return loaded, nil
 }
 
-// slice is a chunk's worth of one file.
-type slice struct {
+// request is one read: bytes of a file, and where in the model's chunks they
+// lie.
+type request struct {
 	file   int
 	offset int64
 	bytes  int64
+	chunk  int
+	within int64 // bytes into the chunk
 }
 
-// cut divides the files into slices of a chunk each; none spans two files.
-func (p *Pool) cut(c *checkpoint.Checkpoint) []slice {
-	var slices []slice
+// cut divides the files into chunks, of which none spans two files, and chunks
+// into requests, whose size follows from what is to be read and not from the
+// chunk's.
+func (p *Pool) cut(c *checkpoint.Checkpoint) (requests []request, chunks int) {
+	most := min(directio.RequestBytes(c.FileBytes(), p.queue), p.chunk)
 	for i, f := range c.Files {
-		for offset := int64(0); offset < f.Size; offset += p.chunk {
-			slices = append(slices, slice{file: i, offset: offset, bytes: min(p.chunk, f.Size-offset)})
+		for begin := int64(0); begin < f.Size; begin += p.chunk {
+			end := min(begin+p.chunk, f.Size)
+			for at := begin; at < end; at += most {
+				requests = append(requests, request{i, at, min(most, end-at), chunks, at - begin})
+			}
+			chunks++
 		}
 	}
-	return slices
+	return requests, chunks
 }
 
-func openFiles(c *checkpoint.Checkpoint, hit bool, clock *stage.Timeline) (files []*directio.File, direct bool, err error) {
-	if hit {
-		return nil, false, nil
-	}
+func openFiles(c *checkpoint.Checkpoint, clock *stage.Timeline) (directio.Files, error) {
 	end := clock.Start("open")
 	defer func() { end(0) }()
-	direct = true
-	for i, file := range c.Files {
-		f, err := directio.Open(c.Path(i), file.Size, true)
-		if err != nil {
-			return files, false, err
-		}
-		files = append(files, f)
-		direct = direct && f.Direct
+	paths, sizes := make([]string, len(c.Files)), make([]int64, len(c.Files))
+	for i, f := range c.Files {
+		paths[i], sizes[i] = c.Path(i), f.Size
 	}
-	return files, direct, nil
+	return directio.OpenAll(paths, sizes, true)
 }
 
-// fill reads (unless files is empty: a hit) and delivers every slice. Each
-// goroutine takes the next slice that nobody has, so that a slow one holds up
-// no other.
-func (p *Pool) fill(ctx context.Context, m *model, slices []slice, files []*directio.File, threads int, clock *stage.Timeline, deliver Deliver) error {
+// filling is a load under way.
+type filling struct {
+	requests []request
+	chunks   [][]byte
+	streamed bool           // chunk k belongs to goroutine k, and not to a part of the model
+	files    directio.Files // none: a hit
+	clock    *stage.Timeline
+	deliver  Deliver
+}
+
+// run has so many requests under way until all are done. Each goroutine takes
+// the next one that nobody has, so that a slow one holds up no other.
+func (f *filling) run(ctx context.Context, queue int) error {
 	var next atomic.Int64
 	g, ctx := errgroup.WithContext(ctx)
-	for range max(1, min(threads, len(slices))) {
+	for k := range queue {
 		g.Go(func() error {
 			for {
 				i := int(next.Add(1)) - 1
-				if i >= len(slices) {
+				if i >= len(f.requests) {
 					return nil
 				}
 				if err := ctx.Err(); err != nil {
 					return err
 				}
-				s, chunk := slices[i], m.chunks[i]
-				if files != nil {
-					end := clock.Start("read")
-					n, err := files[s.file].ReadAt(chunk, s.offset)
-					end(int64(n))
-					if err != nil {
-						return err
-					}
-				}
-				end := clock.Start("copy")
-				err := deliver(s.file, s.offset, chunk[:s.bytes])
-				end(s.bytes)
-				if err != nil {
+				if err := f.bring(f.requests[i], k); err != nil {
 					return err
 				}
 			}
 		})
 	}
 	return g.Wait()
+}
+
+// bring reads a request, unless it is there, and delivers it.
+func (f *filling) bring(r request, k int) error {
+	chunk, within := r.chunk, r.within
+	if f.streamed {
+		chunk, within = k, 0
+	}
+	b := f.chunks[chunk][within : within+r.bytes]
+	begun := f.clock.Elapsed()
+	read := begun
+	if f.files != nil {
+		n, err := f.files[r.file].ReadAt(b, r.offset)
+		f.clock.Add("read", begun, int64(n))
+		if err != nil {
+			return err
+		}
+		read = f.clock.Elapsed()
+	}
+	err := f.deliver(r.file, r.offset, b)
+	f.clock.Add("copy", read, r.bytes)
+	f.clock.Chunk(stage.Chunk{File: r.file, Offset: r.offset, Bytes: r.bytes, Thread: k, Start: begun, End: read, Copied: f.clock.Elapsed()})
+	if err != nil {
+		return fmt.Errorf("copy to the device: %w", err)
+	}
+	return nil
 }

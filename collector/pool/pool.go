@@ -27,12 +27,17 @@ var ErrBusy = errors.New("every chunk of the pool is in use")
 type Options struct {
 	Bytes      int64 // capacity; rounded down to whole chunks
 	ChunkBytes int64 // a multiple of directio.Align
+	Queue      int   // the least number of reads under way at once; 0: directio.Queue
+	Stream     bool  // a model that can't lie in the pool passes through it, rather than being refused
 }
 
 // Pool is a set of chunks and the models that lie in them.
 type Pool struct {
-	region    []byte
+	region    []byte // rounded up to huge pages, and so perhaps more than the chunks
 	chunk     int64
+	capacity  int // chunks
+	queue     int
+	stream    bool
 	lockError error
 
 	mu        sync.Mutex
@@ -54,6 +59,10 @@ type model struct {
 // New takes the pool's memory, touches every page of it and locks it, so that
 // no load pays for that. Where the limits forbid locking the pool works
 // unlocked, and LockError says why.
+//
+// Reading something through the pages first was tried: on a virtual machine
+// whose pages were touched it made the first load no faster than the next, and
+// a pool of 32 GB takes ten seconds of it.
 func New(o Options) (*Pool, error) {
 	if o.ChunkBytes <= 0 || o.ChunkBytes%directio.Align != 0 {
 		return nil, fmt.Errorf("make a pool with chunks of %d bytes: a chunk is a positive multiple of %d", o.ChunkBytes, directio.Align)
@@ -69,6 +78,9 @@ func New(o Options) (*Pool, error) {
 	p := &Pool{
 		region:    region,
 		chunk:     o.ChunkBytes,
+		capacity:  int(count),
+		queue:     max(o.Queue, directio.Queue),
+		stream:    o.Stream,
 		lockError: unix.Mlock(region),
 		models:    map[string]*model{},
 		recent:    list.New(),
@@ -81,7 +93,7 @@ func New(o Options) (*Pool, error) {
 }
 
 // Bytes is the pool's capacity.
-func (p *Pool) Bytes() int64 { return int64(len(p.region)) / p.chunk * p.chunk }
+func (p *Pool) Bytes() int64 { return int64(p.capacity) * p.chunk }
 
 // LockError is why the pool's memory is not page-locked; nil if it is.
 func (p *Pool) LockError() error { return p.lockError }
@@ -107,33 +119,36 @@ func (p *Pool) Close() error {
 	return device.Unmap(region)
 }
 
-// acquire finds key's model in the pool, or reserves chunks for it.
-func (p *Pool) acquire(key string, chunks int) (*model, error) {
+// acquire finds key's model in the pool, or reserves chunks for it, and says
+// how many bytes made way.
+func (p *Pool) acquire(key string, chunks int) (m *model, evicted int64, err error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if m, ok := p.models[key]; ok {
 		if !m.whole {
-			return nil, fmt.Errorf("load %s: another load of it is under way", key)
+			return nil, 0, fmt.Errorf("another load of it is under way: %w", ErrBusy)
 		}
 		m.users++
 		p.recent.MoveToFront(m.place)
-		return m, nil
+		return m, 0, nil
 	}
-	if capacity := int(int64(len(p.region)) / p.chunk); chunks > capacity {
-		return nil, fmt.Errorf("load %s: it takes %d chunks of %d bytes and the pool has %d; give a larger --mem-pool-size: %w",
-			key, chunks, p.chunk, capacity, ErrTooSmall)
+	if chunks > p.capacity {
+		return nil, 0, fmt.Errorf("it takes %d chunks of %d bytes and the pool has %d; give a larger --mem-pool-size: %w",
+			chunks, p.chunk, p.capacity, ErrTooSmall)
 	}
 	for len(p.free) < chunks {
+		before := len(p.free)
 		if !p.evict() {
-			return nil, fmt.Errorf("load %s: it takes %d chunks and %d are free: %w", key, chunks, len(p.free), ErrBusy)
+			return nil, evicted, fmt.Errorf("it takes %d chunks and %d are free: %w", chunks, len(p.free), ErrBusy)
 		}
+		evicted += int64(len(p.free)-before) * p.chunk
 	}
 	rest := len(p.free) - chunks
-	m := &model{key: key, chunks: append([][]byte(nil), p.free[rest:]...), users: 1}
+	m = &model{key: key, chunks: append([][]byte(nil), p.free[rest:]...), users: 1}
 	p.free = p.free[:rest]
 	m.place = p.recent.PushFront(m)
 	p.models[key] = m
-	return m, nil
+	return m, evicted, nil
 }
 
 // evict drops the idle model that was used least recently.

@@ -23,19 +23,56 @@ type Timeline struct {
 	start  time.Time
 	mu     sync.Mutex
 	stages []Stage
+	traced bool
+	chunks []Chunk
+}
+
+// Chunk is one request of a load, in the order of its life. Times are since
+// the load began.
+type Chunk struct {
+	File   int           `json:"file"`   // its number
+	Offset int64         `json:"offset"` // in the file
+	Bytes  int64         `json:"bytes"`
+	Thread int           `json:"thread"` // its place in the queue
+	Start  time.Duration `json:"start"`  // the read began
+	End    time.Duration `json:"end"`    // it was there
+	Copied time.Duration `json:"copied"` // it was on the device; End where nothing is copied
 }
 
 // Begin starts a timeline now.
 func Begin() *Timeline { return &Timeline{start: time.Now()} }
 
+// Trace lets the timeline keep chunks, which costs the load a little.
+func (t *Timeline) Trace() { t.traced = true }
+
+// Chunk keeps a chunk, if the timeline is traced.
+func (t *Timeline) Chunk(c Chunk) {
+	if !t.traced {
+		return
+	}
+	t.mu.Lock()
+	t.chunks = append(t.chunks, c)
+	t.mu.Unlock()
+}
+
+// Chunks are those that were kept, in the order in which they were done.
+func (t *Timeline) Chunks() []Chunk {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return append([]Chunk(nil), t.chunks...)
+}
+
 // Start begins a part and returns what ends it, told how many bytes it
 // brought.
 func (t *Timeline) Start(name string) func(bytes int64) {
-	begun := time.Since(t.start)
-	return func(bytes int64) { t.add(name, begun, time.Since(t.start), bytes) }
+	begun := t.Elapsed()
+	return func(bytes int64) { t.Add(name, begun, bytes) }
 }
 
-func (t *Timeline) add(name string, begun, ended time.Duration, bytes int64) {
+// Add counts a part that began at begun, by Elapsed, and ends now. It takes no
+// memory, where the function that Start returns does: inner loops want this.
+func (t *Timeline) Add(name string, begun time.Duration, bytes int64) {
+	ended := t.Elapsed()
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	for i := range t.stages {

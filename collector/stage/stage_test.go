@@ -8,6 +8,19 @@ import (
 	"github.com/sllmq/sllmq/collector/stage"
 )
 
+func TestChunksAreKeptIfAsked(t *testing.T) {
+	clock := stage.Begin()
+	clock.Chunk(stage.Chunk{Bytes: 1})
+	if n := len(clock.Chunks()); n != 0 {
+		t.Errorf("%d chunks that nobody asked for", n)
+	}
+	clock.Trace()
+	clock.Chunk(stage.Chunk{File: 1, Offset: 2, Bytes: 3})
+	if c := clock.Chunks(); len(c) != 1 || c[0].Bytes != 3 {
+		t.Errorf("%+v", c)
+	}
+}
+
 func TestPartsOfOneNameAreOneStage(t *testing.T) {
 	clock := stage.Begin()
 	clock.Start("open")(0)
@@ -31,5 +44,17 @@ func TestPartsOfOneNameAreOneStage(t *testing.T) {
 	// Four overlapping parts are busy for longer than the wall saw.
 	if wall := read.End - read.Start; read.Busy <= wall || read.End > clock.Elapsed() {
 		t.Errorf("busy %v in %v of %v", read.Busy, wall, clock.Elapsed())
+	}
+}
+
+// A load has thousands of parts, and measuring them must not feed the garbage
+// collector.
+func TestAddTakesNoMemory(t *testing.T) {
+	clock := stage.Begin()
+	if n := testing.AllocsPerRun(100, func() { clock.Add("read", clock.Elapsed(), 10) }); n != 0 {
+		t.Errorf("a part takes %v allocations", n)
+	}
+	if s := clock.Stages(); len(s) != 1 || s[0].Bytes != 1010 {
+		t.Errorf("stages %+v", s)
 	}
 }

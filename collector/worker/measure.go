@@ -34,6 +34,9 @@ func (n *native) measure(ctx context.Context, r Load) *Outcome {
 
 	o.StartedAt = time.Now().UTC()
 	clock := stage.Begin()
+	if r.Trace {
+		clock.Trace()
+	}
 	loaded, err := n.loader.Load(ctx, r.Dir, clock)
 	elapsed := clock.Elapsed()
 
@@ -44,7 +47,7 @@ func (n *native) measure(ctx context.Context, r Load) *Outcome {
 	o.beside(probe.ReadSystem(blockDevice).Sub(machineBefore))
 	o.ResidentAfterBytes = resident(r.Files)
 	o.DeviceMemoryAfterBytes = new(n.device.Used())
-	o.Stages = clock.Stages()
+	o.Stages, o.Chunks = clock.Stages(), clock.Chunks()
 	if err != nil {
 		o.Error = err.Error()
 		return o
@@ -111,6 +114,8 @@ func (o *Outcome) describe(l *loader.Loaded) {
 	o.Tensors = new(int64(len(l.Checkpoint.Tensors)))
 	o.Direct = l.Direct
 	o.PoolHit = l.PoolHit
+	o.PoolStreamed = l.Streamed
+	o.PoolEvictedBytes = l.Evicted
 	o.SourceTier = probe.SourceTier(probe.Evidence{
 		FileBytes:           *o.FileBytes,
 		ResidentBeforeBytes: o.ResidentBeforeBytes,

@@ -51,6 +51,7 @@ type Open struct {
 	ChunkBytes  int64  `json:"chunk_bytes"`
 	PoolBytes   int64  `json:"pool_bytes"`
 	DeviceBytes int64  `json:"device_bytes"` // the most that one load takes
+	Stream      bool   `json:"stream"`       // a model larger than the pool passes through it
 	Buffered    bool   `json:"buffered"`     // raw: read through the page cache
 }
 
@@ -69,6 +70,7 @@ type Load struct {
 	Files  []string `json:"files"`  // its tensor files, whole paths: what the evidence is taken of
 	Drop   bool     `json:"drop"`   // drop its pages first
 	Verify bool     `json:"verify"` // hold the tensors against their checksums afterwards
+	Trace  bool     `json:"trace"`  // tell every request
 	Keep   bool     `json:"keep"`   // leave the tensors on the device for a Generate
 }
 
@@ -108,14 +110,16 @@ type Outcome struct {
 	Error     string    `json:"error,omitempty"`
 	StartedAt time.Time `json:"started_at"`
 
-	LoadingTimeS  *float64      `json:"loading_time_s,omitempty"`
-	Stages        []stage.Stage `json:"stages,omitempty"`
-	Bytes         *int64        `json:"bytes,omitempty"`
-	Tensors       *int64        `json:"tensors,omitempty"`
-	Direct        *bool         `json:"direct,omitempty"`
-	PoolHit       *bool         `json:"pool_hit,omitempty"`
-	PoolEvictions *int64        `json:"pool_evictions,omitempty"`
-	Verified      *bool         `json:"verified,omitempty"`
+	LoadingTimeS     *float64      `json:"loading_time_s,omitempty"`
+	Stages           []stage.Stage `json:"stages,omitempty"`
+	Chunks           []stage.Chunk `json:"chunks,omitempty"` // if traced
+	Bytes            *int64        `json:"bytes,omitempty"`
+	Tensors          *int64        `json:"tensors,omitempty"`
+	Direct           *bool         `json:"direct,omitempty"`
+	PoolHit          *bool         `json:"pool_hit,omitempty"`
+	PoolStreamed     *bool         `json:"pool_streamed,omitempty"`
+	PoolEvictedBytes *int64        `json:"pool_evicted_bytes,omitempty"`
+	Verified         *bool         `json:"verified,omitempty"`
 
 	FileBytes           *int64 `json:"file_bytes,omitempty"`
 	ResidentBeforeBytes *int64 `json:"resident_before_bytes,omitempty"`
@@ -147,4 +151,4 @@ type Outcome struct {
 }
 
 // maxLine bounds a line of the protocol, in bytes.
-const maxLine = 1 << 20
+const maxLine = 256 << 20

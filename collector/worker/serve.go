@@ -126,6 +126,7 @@ func (n *native) start(o Open) (*Ready, error) {
 		Threads:    o.Threads,
 		ChunkBytes: o.ChunkBytes,
 		PoolBytes:  o.PoolBytes,
+		Stream:     o.Stream,
 		Buffered:   o.Buffered,
 	})
 	if err != nil {

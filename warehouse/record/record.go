@@ -153,19 +153,20 @@ type Load struct {
 	Efficiency              *float64  `db:"efficiency"`
 	Error                   *string   `db:"error"`
 
-	PoolEvictions          *int64   `db:"pool_evictions"`            // models that made way for this one
+	PoolEvictedBytes       *int64   `db:"pool_evicted_bytes"`        // of other models that made way
+	PoolStreamed           *bool    `db:"pool_streamed"`             // larger than the pool, and passed through it
 	StorageDeviceReadBytes *int64   `db:"storage_device_read_bytes"` // by the whole machine, as the following
 	StorageDeviceReads     *int64   `db:"storage_device_reads"`
 	StorageDeviceBusyS     *float64 `db:"storage_device_busy_s"` // with a request in flight
 	CPUPressureS           *float64 `db:"cpu_pressure_s"`        // some task waited for a CPU
 	MemoryPressureS        *float64 `db:"memory_pressure_s"`
 	IOPressureS            *float64 `db:"io_pressure_s"`
-	MachineCPUS            *float64 `db:"machine_cpu_s"`    // of all processes and the kernel's threads
-	StealS                 *float64 `db:"steal_s"`          // CPU time that the hypervisor kept for others
-	ThrottledS             *float64 `db:"throttled_s"`      // the control group was kept off the CPUs
-	StorageBoundS          *float64 `db:"storage_bound_s"`  // what the storage would take at best for what was read from it
-	CopyBoundS             *float64 `db:"copy_bound_s"`     // what copying the bytes would take at best
-	CPUBoundS              *float64 `db:"cpu_bound_s"`      // the CPU time spread over the loader's threads
+	MachineCPUS            *float64 `db:"machine_cpu_s"`   // of all processes and the kernel's threads
+	StealS                 *float64 `db:"steal_s"`         // CPU time that the hypervisor kept for others
+	ThrottledS             *float64 `db:"throttled_s"`     // the control group was kept off the CPUs
+	StorageBoundS          *float64 `db:"storage_bound_s"` // what the storage would take at best for what was read from it
+	CopyBoundS             *float64 `db:"copy_bound_s"`    // what copying the bytes would take at best
+	CPUBoundS              *float64 `db:"cpu_bound_s"`     // the CPU time spread over the loader's threads
 }
 
 // Stage is one part of a load. Stages of one load may overlap in time.

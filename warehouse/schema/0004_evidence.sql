@@ -1,6 +1,7 @@
 -- What bound a load, and what the machine did beside it.
 
-ALTER TABLE loads ADD COLUMN pool_evictions BIGINT;
+ALTER TABLE loads ADD COLUMN pool_evicted_bytes BIGINT;
+ALTER TABLE loads ADD COLUMN pool_streamed BOOLEAN;
 ALTER TABLE loads ADD COLUMN storage_device_read_bytes BIGINT;
 ALTER TABLE loads ADD COLUMN storage_device_reads BIGINT;
 ALTER TABLE loads ADD COLUMN storage_device_busy_s DOUBLE;
@@ -13,7 +14,8 @@ ALTER TABLE loads ADD COLUMN throttled_s DOUBLE;
 ALTER TABLE loads ADD COLUMN storage_bound_s DOUBLE;
 ALTER TABLE loads ADD COLUMN copy_bound_s DOUBLE;
 ALTER TABLE loads ADD COLUMN cpu_bound_s DOUBLE;
-COMMENT ON COLUMN loads.pool_evictions IS 'models that made way in the pool for this one; NULL: no pool';
+COMMENT ON COLUMN loads.pool_evicted_bytes IS 'of other models that made way in the pool; NULL: no pool';
+COMMENT ON COLUMN loads.pool_streamed IS 'whether the model is larger than the pool and passed through it; NULL: no pool';
 COMMENT ON COLUMN loads.storage_device_read_bytes IS 'read from the block device under the files meanwhile, by the whole machine';
 COMMENT ON COLUMN loads.storage_device_reads IS 'requests of those reads';
 COMMENT ON COLUMN loads.storage_device_busy_s IS 'the block device had a request in flight';
@@ -37,7 +39,7 @@ SELECT
     l.bytes / l.loading_time_s AS bytes_per_s,
     l.tensors, l.source_tier, l.file_bytes,
     l.resident_before_bytes, l.resident_after_bytes, l.storage_read_bytes,
-    l.direct_io, l.pool_hit, l.pool_evictions, l.verified,
+    l.direct_io, l.pool_hit, l.pool_evicted_bytes, l.pool_streamed, l.verified,
     l.bound, l.efficiency, l.storage_bound_s, l.copy_bound_s, l.cpu_bound_s,
     i.end_to_end_time_s, i.throughput_tokens_per_s, i.time_to_first_token_s, i.decode_tokens_per_s,
     i.input_tokens, i.output_tokens, i.output_text, i.token_ids_sha256, i.unsupported AS inference_unsupported,

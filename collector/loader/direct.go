@@ -1,0 +1,144 @@
+package loader
+
+import (
+	"context"
+	"fmt"
+	"unsafe"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/sllmq/sllmq/collector/checkpoint"
+	"github.com/sllmq/sllmq/collector/device"
+	"github.com/sllmq/sllmq/collector/directio"
+	"github.com/sllmq/sllmq/collector/stage"
+)
+
+// direct stands for the streamers: fastsafetensors 0.5.0 (with nogds: O_DIRECT
+// preads by 16 threads, its Python sources copier/nogds.py and common.py),
+// Run:ai Model Streamer 0.17.0 (O_DIRECT into a ring whose addresses agree with
+// the file's offsets modulo a block: file_streamer/requests_iterator.py) and
+// their like. They have in common that nothing goes through the page cache,
+// that many requests are under way at once, and that what arrives is not
+// rearranged: each file's tensors lie on the device as they lie in the file.
+//
+// Where the device's memory is addressable the storage writes to it, and no
+// byte is copied by the CPU. Elsewhere a request goes through a page-locked
+// buffer of its own.
+type direct struct {
+	o       Options
+	queue   int    // requests under way at once
+	staging []byte // memory for them, where a device needs it; kept for the next load
+}
+
+var _ Loader = (*direct)(nil)
+
+func openDirect(o Options) (Loader, error) {
+	return &direct{o: o, queue: max(o.Threads, directio.Queue)}, nil
+}
+
+func (l *direct) Close() error {
+	staging := l.staging
+	l.staging = nil
+	return device.Unmap(staging)
+}
+
+func (l *direct) Load(ctx context.Context, dir string, clock *stage.Timeline) (*Loaded, error) {
+	c, err := openIndex(dir, l.o.Format, clock)
+	if err != nil {
+		return nil, err
+	}
+	extents, total := tensorExtents(c)
+	// A block more, in case that the memory does not begin at one.
+	memory, err := allocate(l.o.Device, total+directio.Align, clock)
+	if err != nil {
+		return nil, err
+	}
+	files, err := openFiles(c, true, clock)
+	if err != nil {
+		return nil, freeAfter(memory, fmt.Errorf("load %s: %w", dir, err))
+	}
+	direct := files.Direct()
+	requests := cutExtents(extents, directio.RequestBytes(total, l.queue))
+	bring, skip, err := l.bringer(files, requests, memory, clock)
+	if err == nil {
+		err = carryOut(ctx, requests, l.queue, bring)
+	}
+	if closeErr := files.Close(); err == nil {
+		err = closeErr
+	}
+	if err == nil {
+		err = memory.Sync()
+	}
+	if err != nil {
+		return nil, freeAfter(memory, fmt.Errorf("load %s: %w", dir, err))
+	}
+	return &Loaded{
+		Checkpoint: c,
+		Memory:     memory,
+		Bytes:      c.Bytes(),
+		Direct:     &direct,
+		place: func(t checkpoint.Tensor) int64 {
+			if t.Size == 0 {
+				return 0
+			}
+			e := extents[t.File]
+			return skip + e.place + t.Offset - e.begin
+		},
+	}, nil
+}
+
+// bringer chooses how requests come to memory, and says how much of its
+// beginning is skipped to come to a block's beginning.
+func (l *direct) bringer(files directio.Files, requests []readRequest, memory device.Memory, clock *stage.Timeline) (bring bringer, skip int64, err error) {
+	m, ok := memory.(device.Addressable)
+	if !ok {
+		bring, err = l.staged(files, requests, memory, clock)
+		return bring, 0, err
+	}
+	b := m.Bytes()
+	skip = (directio.Align - int64(uintptr(unsafe.Pointer(&b[0]))%directio.Align)) % directio.Align
+	return straight(files, b[skip:], clock), skip, nil
+}
+
+// straight lets the storage write to b, where every request has whole blocks.
+func straight(files directio.Files, b []byte, clock *stage.Timeline) bringer {
+	return func(r readRequest, k int) error {
+		end := r.place + r.bytes
+		chunk, err := r.read(files, b[r.place:end:end], k, clock)
+		clock.Chunk(chunk)
+		return err
+	}
+}
+
+// staged reads into page-locked memory, a part of it for each place in the
+// queue, from which the device copies.
+func (l *direct) staged(files directio.Files, requests []readRequest, memory device.Memory, clock *stage.Timeline) (bringer, error) {
+	var part int64
+	for _, r := range requests {
+		part = max(part, r.bytes)
+	}
+	if need := part * int64(l.queue); need > int64(len(l.staging)) {
+		if err := l.Close(); err != nil {
+			return nil, err
+		}
+		b, err := device.Map(need)
+		if err != nil {
+			return nil, fmt.Errorf("take read buffers: %w", err)
+		}
+		_ = unix.Mlock(b) // unlocked it is as good, only slower
+		l.staging = b
+	}
+	return func(r readRequest, k int) error {
+		begin := int64(k) * part
+		buffer := l.staging[begin : begin+r.bytes : begin+part]
+		chunk, err := r.read(files, buffer, k, clock)
+		if err != nil {
+			return err
+		}
+		err = memory.Write(r.place, buffer[:chunk.Bytes])
+		clock.Add("copy", chunk.End, chunk.Bytes)
+		chunk.Copied = clock.Elapsed()
+		clock.Chunk(chunk)
+		return err
+	}, nil
+}

@@ -1,0 +1,223 @@
+package loader_test
+
+import (
+	"encoding/binary"
+	"encoding/json"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/sllmq/sllmq/collector/checkpoint"
+)
+
+// tensor is one of a test's checkpoint, which is written by code of its own
+// rather than by what writes checkpoints.
+type tensor struct {
+	name  string
+	dtype checkpoint.DType
+	shape []int64
+	data  []byte
+	tied  string // another tensor of the same file, whose bytes these are
+}
+
+// bytesOf makes up a tensor of a type and shape.
+func bytesOf(name string, d checkpoint.DType, shape ...int64) tensor {
+	n := d.Size()
+	for _, dim := range shape {
+		n *= dim
+	}
+	data := make([]byte, n)
+	_, _ = rand.NewChaCha8([32]byte{byte(len(name)), byte(n), name[0]}).Read(data) // it never fails
+	return tensor{name: name, dtype: d, shape: shape, data: data}
+}
+
+// checkpoints are what every loader has to bring, each as files of tensors.
+func checkpoints() map[string][][]tensor {
+	kinds := []tensor{
+		bytesOf("scalar", checkpoint.Float32),
+		bytesOf("empty", checkpoint.Float16, 0, 5),
+		bytesOf("empty.too", checkpoint.Int64, 3, 0, 1<<40),
+	}
+	for _, d := range checkpoint.DTypes() {
+		kinds = append(kinds, bytesOf("of."+d.String(), d, 5, 3))
+	}
+	tied := append([]tensor{bytesOf("wte", checkpoint.BFloat16, 301, 77)}, kinds...)
+	tied = append(tied, tensor{name: "lm_head", dtype: checkpoint.BFloat16, shape: []int64{301, 77}, data: tied[0].data, tied: "wte"})
+
+	shards := [][]tensor{
+		{bytesOf("a", checkpoint.Float16, 3001), bytesOf("b", checkpoint.UInt8, 1)},
+		{bytesOf("c", checkpoint.Float32, 70_001), bytesOf("nothing", checkpoint.Float32, 0)},
+		{bytesOf("d", checkpoint.Int8, 4096)},
+	}
+	return map[string][][]tensor{
+		"every dtype, scalars and empty tensors": {kinds},
+		"tied tensors":                           {tied},
+		"several files":                          shards,
+		"a tensor over many chunks":              {{bytesOf("first", checkpoint.UInt8, 3), bytesOf("long", checkpoint.UInt8, 9<<20+13)}},
+		"one byte":                               {{bytesOf("byte", checkpoint.UInt8, 1)}},
+		"a file that ends with a block":          {{bytesOf("block", checkpoint.UInt8, 4096*17)}},
+		"no bytes at all":                        {{bytesOf("nothing", checkpoint.Float32, 0)}},
+		"a file without bytes between others":    {{bytesOf("x", checkpoint.UInt8, 5000)}, {bytesOf("nothing", checkpoint.Float32, 0)}, {bytesOf("y", checkpoint.UInt8, 77)}},
+	}
+}
+
+// write writes the files of a checkpoint into a new folder below parent.
+func write(t testing.TB, parent string, f checkpoint.Format, files [][]tensor) string {
+	t.Helper()
+	dir, err := os.MkdirTemp(parent, "checkpoint-")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if f == checkpoint.SLLM {
+		writeSLLM(t, dir, files)
+		return dir
+	}
+	for i, tensors := range files {
+		writeSafeTensors(t, filepath.Join(dir, fmt.Sprintf("model-%05d-of-%05d.safetensors", i+1, len(files))), tensors)
+	}
+	return dir
+}
+
+// writeSafeTensors writes tensors one after another, tied ones once for each
+// name, since the format has no other way.
+func writeSafeTensors(t testing.TB, path string, tensors []tensor) {
+	t.Helper()
+	header := map[string]any{}
+	var data []byte
+	for _, x := range tensors {
+		header[x.name] = map[string]any{
+			"dtype": x.dtype.SafeTensors(), "shape": notNil(x.shape), "data_offsets": []int{len(data), len(data) + len(x.data)},
+		}
+		data = append(data, x.data...)
+	}
+	index := toJSON(t, header)
+	b := binary.LittleEndian.AppendUint64(nil, uint64(len(index)))
+	writeFile(t, path, slices.Concat(b, index, data))
+}
+
+// writeSLLM writes a partition for each file, and their index.
+func writeSLLM(t testing.TB, dir string, files [][]tensor) {
+	t.Helper()
+	index := map[string]any{}
+	begin := 0 // of the partition, globally
+	for i, tensors := range files {
+		var data []byte
+		places := map[string]int{}
+		for _, x := range tensors {
+			at, tied := places[x.tied]
+			if !tied {
+				at = begin + len(data)
+				data = pad(append(data, x.data...), 8)
+			}
+			places[x.name] = at
+			index[x.name] = []any{at, len(x.data), notNil(x.shape), strides(x.shape), x.dtype.Torch()}
+		}
+		data = pad(data, 512)
+		writeFile(t, filepath.Join(dir, fmt.Sprintf("tensor.data_%d", i)), data)
+		begin += len(data)
+	}
+	writeFile(t, filepath.Join(dir, "tensor_index.json"), toJSON(t, index))
+}
+
+func pad(b []byte, to int) []byte { return append(b, make([]byte, (to-len(b)%to)%to)...) }
+
+func notNil(list []int64) []int64 { return append([]int64{}, list...) }
+
+func strides(shape []int64) []int64 {
+	list := make([]int64, len(shape))
+	for i, step := len(shape)-1, int64(1); i >= 0; i-- {
+		list[i] = step
+		step *= max(1, shape[i])
+	}
+	return list
+}
+
+func toJSON(t testing.TB, v any) []byte {
+	t.Helper()
+	b, err := json.Marshal(v)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return b
+}
+
+func writeFile(t testing.TB, path string, b []byte) {
+	t.Helper()
+	if err := os.WriteFile(path, b, 0o666); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// sparse writes one file of count tensors of a MiB each that are all zeros and
+// take no room on the disk, and returns the folder and the file.
+func sparse(t testing.TB, f checkpoint.Format, count int) (dir, path string) {
+	t.Helper()
+	const size = 1 << 20
+	dir = t.TempDir()
+	index := map[string]any{}
+	for i := range count {
+		name, at := fmt.Sprintf("tensor.%05d", i), i*size
+		if f == checkpoint.SLLM {
+			index[name] = []any{at, size, []int{size}, []int{1}, "torch.uint8"}
+		} else {
+			index[name] = map[string]any{"dtype": "U8", "shape": []int{size}, "data_offsets": []int{at, at + size}}
+		}
+	}
+	head := toJSON(t, index)
+	if f == checkpoint.SLLM {
+		writeFile(t, filepath.Join(dir, "tensor_index.json"), head)
+		path = filepath.Join(dir, "tensor.data_0")
+		writeFile(t, path, nil)
+	} else {
+		path = filepath.Join(dir, "model.safetensors")
+		head = append(binary.LittleEndian.AppendUint64(nil, uint64(len(head))), head...)
+		writeFile(t, path, head)
+	}
+	grow(t, path, int64(count*size)+headBytes(f, head))
+	return dir, path
+}
+
+func headBytes(f checkpoint.Format, head []byte) int64 {
+	if f == checkpoint.SLLM {
+		return 0
+	}
+	return int64(len(head))
+}
+
+// grow makes a file so long with zeros.
+func grow(t testing.TB, path string, size int64) {
+	t.Helper()
+	if err := os.Truncate(path, size); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// left says what a load has left behind of the checkpoint in dir: open files
+// and mappings.
+func left(t testing.TB, dir string) []string {
+	t.Helper()
+	var found []string
+	entries, err := os.ReadDir("/proc/self/fd")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, e := range entries {
+		if target, err := os.Readlink("/proc/self/fd/" + e.Name()); err == nil && strings.HasPrefix(target, dir) {
+			found = append(found, "descriptor of "+target)
+		}
+	}
+	maps, err := os.ReadFile("/proc/self/maps")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for line := range strings.Lines(string(maps)) {
+		if strings.Contains(line, dir) {
+			found = append(found, "mapping "+strings.TrimSpace(line))
+		}
+	}
+	return found
+}
