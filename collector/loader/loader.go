@@ -81,6 +81,8 @@ type Options struct {
 	Device     device.Device
 	Threads    int   // the least number of reads under way, of loaders that choose it
 	ChunkBytes int64 // of the pool
+	Depth      int   // reads under way; 0: by Threads
+	IOBytes    int64 // of a read; 0: by what there is to read
 	PoolBytes  int64
 	Stream     bool // pool only: a model larger than the pool passes through it
 	Buffered   bool // raw only: through the page cache, as a cached load goes
@@ -147,6 +149,22 @@ func (t Technique) Threads(asked int) int {
 
 // Takes says whether the technique loads format.
 func (t Technique) Takes(f checkpoint.Format) bool { return slices.Contains(t.Formats, f) }
+
+// queue is how many reads are under way, of loaders that choose it.
+func (o Options) queue() int {
+	if o.Depth > 0 {
+		return o.Depth
+	}
+	return max(o.Threads, directio.Queue)
+}
+
+// requestBytes is how much is asked for at once of total bytes.
+func (o Options) requestBytes(total int64) int64 {
+	if o.IOBytes > 0 {
+		return o.IOBytes
+	}
+	return directio.RequestBytes(total, o.queue())
+}
 
 // openIndex reads the checkpoint's index and holds it against its files.
 func openIndex(dir string, f checkpoint.Format, clock *stage.Timeline) (*checkpoint.Checkpoint, error) {

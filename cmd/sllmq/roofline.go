@@ -1,0 +1,170 @@
+package main
+
+import (
+	"bufio"
+	"cmp"
+	"context"
+	"fmt"
+	"io"
+	"os"
+	"slices"
+	"strings"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	"github.com/sllmq/sllmq/collector"
+	"github.com/sllmq/sllmq/collector/roofline"
+	"github.com/sllmq/sllmq/warehouse"
+)
+
+// surveyFlags are what roofline and tune have in common.
+type surveyFlags struct {
+	config collector.Config
+	format string
+	rounds int
+}
+
+func (s *surveyFlags) add(f *pflag.FlagSet, rounds int) {
+	s.config = collector.DefaultConfig()
+	s.config.Models = []string{"synthetic/opt-1.3b"}
+	f.StringSliceVar(&s.config.Models, "model-name", s.config.Models, "the model whose files are read; prepared if it is not there")
+	f.StringVar(&s.config.StoragePath, "storage-path", s.config.StoragePath, "folder for the replica, on the storage to be measured")
+	f.StringVar(&s.config.DType, "dtype", s.config.DType, "type of the weights; auto keeps a folder's own")
+	f.StringVar(&s.format, "format", "sllm", "format of the replica: safetensors or sllm")
+	f.IntVar(&s.rounds, "rounds", rounds, "trials of each setting, taking turns")
+}
+
+// measure carries the survey out.
+func (s *surveyFlags) measure(ctx context.Context, env *environment, o collector.SurveyOptions) ([]roofline.Measurement, error) {
+	if s.rounds < 1 || s.rounds > 1000 {
+		return nil, &usageError{fmt.Errorf("--rounds %d is not between 1 and 1000", s.rounds)}
+	}
+	o.Rounds = s.rounds
+	s.config.Formats = []string{s.format}
+	if err := s.config.Validate(); err != nil {
+		return nil, &usageError{err}
+	}
+	self, err := os.Executable()
+	if err != nil {
+		return nil, fmt.Errorf("find this program, to run a worker: %w", err)
+	}
+	progress := newProgress(env.stderr, nil)
+	options := env.warehouseOptions()
+	options.OnWait = progress.Note
+	if fromHub, err := s.config.FromHub(); err != nil {
+		return nil, err
+	} else if len(fromHub) > 0 {
+		client, err := env.hub()
+		if err != nil {
+			return nil, err
+		}
+		if s.config, err = s.config.Fetch(ctx, client, progress); err != nil {
+			return nil, err
+		}
+	}
+	return collector.Survey(ctx, s.config, o, warehouse.NewLog(env.warehouse, options), progress, collector.Host{
+		WorkerCommand: []string{self, "worker"}, Version: version(), CommandLine: strings.Join(env.args, " "),
+	})
+}
+
+func newRooflineCommand(env *environment) *cobra.Command {
+	var s surveyFlags
+	c := &cobra.Command{
+		Use:     "roofline",
+		Short:   "Measure what storage and memory can do at best",
+		Example: "  sllmq roofline --storage-path /mnt/nvme/models",
+		Args:    noArguments,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			all, err := s.measure(cmd.Context(), env, collector.SurveyOptions{Settings: collector.RooflineSettings(), Copy: true})
+			if err != nil {
+				return err
+			}
+			return writeTrials(env.stdout, all)
+		},
+	}
+	s.add(c.Flags(), 2)
+	return c
+}
+
+func newTuneCommand(env *environment) *cobra.Command {
+	var s surveyFlags
+	c := &cobra.Command{
+		Use:   "tune",
+		Short: "Find the depth and the size of requests that the storage does best with",
+		Example: `  sllmq tune --storage-path /mnt/nvme/models
+  sllmq collect --storage-path /mnt/nvme/models $(sllmq tune --storage-path /mnt/nvme/models --flags)`,
+		Args: noArguments,
+	}
+	var flagsOnly bool
+	c.RunE = func(cmd *cobra.Command, _ []string) error {
+		all, err := s.measure(cmd.Context(), env, collector.SurveyOptions{Settings: collector.TuneSettings()})
+		if err != nil {
+			return err
+		}
+		best := medians(all)[0]
+		flags := fmt.Sprintf("--io-depth %d --io-size %s", best.Threads, collector.FormatSize(best.IOBytes))
+		if flagsOnly {
+			_, err := fmt.Fprintln(env.stdout, flags)
+			return err
+		}
+		if err := writeTrials(env.stdout, all); err != nil {
+			return err
+		}
+		_, err = fmt.Fprintf(env.stdout, "\nbest by medians: %s\n", flags)
+		return err
+	}
+	s.add(c.Flags(), 5)
+	c.Flags().BoolVar(&flagsOnly, "flags", false, "print the best setting alone, as collect's flags")
+	return c
+}
+
+// settingRate is the bandwidth of a setting over its trials.
+type settingRate struct {
+	roofline.Measurement
+	median, best float64 // bytes per second
+	trials       int
+}
+
+// medians sums trials up by setting: of each kind the fastest first, reading
+// before copying.
+func medians(all []roofline.Measurement) []settingRate {
+	type key struct {
+		kind    string
+		threads int
+		size    int64
+	}
+	rates := map[key][]float64{}
+	var list []settingRate
+	for _, m := range all {
+		k := key{m.Kind, m.Threads, m.IOBytes}
+		if rates[k] == nil {
+			list = append(list, settingRate{Measurement: m})
+		}
+		rates[k] = append(rates[k], m.BytesPerS())
+	}
+	for i := range list {
+		r := rates[key{list[i].Kind, list[i].Threads, list[i].IOBytes}]
+		slices.Sort(r)
+		list[i].trials, list[i].best = len(r), r[len(r)-1]
+		list[i].median = (r[(len(r)-1)/2] + r[len(r)/2]) / 2
+	}
+	slices.SortStableFunc(list, func(a, b settingRate) int {
+		return cmp.Or(cmp.Compare(b.Kind, a.Kind), cmp.Compare(b.median, a.median))
+	})
+	return list
+}
+
+// writeTrials prints a line a setting.
+func writeTrials(w io.Writer, all []roofline.Measurement) error {
+	out := bufio.NewWriter(w)
+	fmt.Fprintf(out, "%-13s %-18s %6s %8s %7s %12s %10s\n", "what", "how", "depth", "request", "trials", "median GB/s", "best GB/s")
+	for _, s := range medians(all) {
+		request := "-"
+		if s.IOBytes > 0 {
+			request = collector.FormatSize(s.IOBytes)
+		}
+		fmt.Fprintf(out, "%-13s %-18s %6d %8s %7d %12.2f %10.2f\n", strings.ReplaceAll(s.Kind, "_", " "), s.Method, s.Threads, request, s.trials, s.median/1e9, s.best/1e9)
+	}
+	return out.Flush()
+}
