@@ -118,13 +118,13 @@ func run(t *testing.T, ctx context.Context, c collector.Config, sink *memory) (c
 func TestABenchmarkLeavesEveryRow(t *testing.T) {
 	c := config(t, tiny(t))
 	c.Sessions = 2
-	c.Loaders = []string{"mmap", "mmap-parallel", "pool", "raw"}
+	c.Loaders = []string{"mmap", "mmap-parallel", "pinned", "direct", "pool", "raw"}
 	c.Verify = collector.VerifyAll
 	var sink memory
 	result, _ := run(t, t.Context(), c, &sink)
 
-	// Five arms (raw loads both formats), two types, two sessions.
-	const arms = 5
+	// Eight arms (raw and direct load both formats), two types, two sessions.
+	const arms = 8
 	if want := arms * 2 * (3 + 4); result.Loads != want || len(sink.Loads) != want || result.Failed != 0 {
 		t.Fatalf("%+v with %d rows, want %d loads and no failure", result, len(sink.Loads), want)
 	}

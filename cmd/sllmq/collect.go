@@ -88,7 +88,7 @@ func (o *collectOptions) addFlags(f *pflag.FlagSet) {
 	f.BoolVar(&o.generatePlots, "generate-plots", false, "draw the results")
 	f.BoolVar(&o.keepAlive, "keep-alive", false, "stay when done, until a signal comes (for pods)")
 	f.StringSliceVar(&c.Formats, "format", nil, "safetensors and sllm (default: both)")
-	f.StringSliceVar(&c.Loaders, "loader", nil, "mmap, mmap-parallel, pool, raw (default: mmap-parallel for safetensors, pool for sllm)")
+	f.StringSliceVar(&c.Loaders, "loader", nil, "mmap, mmap-parallel, pinned, direct, pool, raw (default: mmap-parallel for safetensors, pool for sllm)")
 	f.StringSliceVar(&c.Devices, "device", c.Devices, "where the weights go: host")
 	f.StringVar(&c.DType, "dtype", c.DType, "type of the weights; auto keeps a folder's own")
 	f.IntVar(&c.Threads, "num-thread", c.Threads, "threads of the pool and raw loaders")

@@ -75,6 +75,7 @@ type Technique struct {
 	Name    string
 	Formats []checkpoint.Format
 	Pooled  bool // takes a pool of host memory
+	Staged  bool // takes page-locked buffers as large as tensors, see StagingBytes
 	Device  bool // brings the bytes to a device, rather than dropping them
 	Open    func(Options) (Loader, error)
 }
@@ -87,6 +88,7 @@ func Techniques() []Technique {
 	return []Technique{
 		{Name: "mmap", Formats: safetensors, Device: true, Open: openMmap},
 		{Name: "mmap-parallel", Formats: safetensors, Device: true, Open: openMmapParallel},
+		{Name: "pinned", Formats: safetensors, Staged: true, Device: true, Open: openPinned},
 		{Name: "direct", Formats: both, Device: true, Open: openDirect},
 		{Name: "pool", Formats: sllm, Pooled: true, Device: true, Open: openPool},
 		{Name: "raw", Formats: both, Open: openRaw},
@@ -102,10 +104,8 @@ func Find(name string) (Technique, error) {
 		}
 		names = append(names, t.Name)
 	}
-	for _, later := range []string{"pinned", "store"} {
-		if name == later {
-			return Technique{}, fmt.Errorf("loader %q is not there yet: use one of %s", name, strings.Join(names, ", "))
-		}
+	if name == "store" {
+		return Technique{}, fmt.Errorf("loader %q is not there yet: use one of %s", name, strings.Join(names, ", "))
 	}
 	return Technique{}, fmt.Errorf("no loader %q: use one of %s", name, strings.Join(names, ", "))
 }
@@ -120,6 +120,16 @@ func Default(f checkpoint.Format) string {
 
 // Takes says whether the technique loads format.
 func (t Technique) Takes(f checkpoint.Format) bool { return slices.Contains(t.Formats, f) }
+
+// StagingBytes is the most memory that the technique's buffers take when the
+// largest tensor has so many bytes: each size class has one buffer, and those
+// below the largest sum up to it.
+func (t Technique) StagingBytes(largest int64) int64 {
+	if !t.Staged || largest <= 0 {
+		return 0
+	}
+	return 2 << sizeClass(largest)
+}
 
 // openIndex reads the checkpoint's index and holds it against its files.
 func openIndex(dir string, f checkpoint.Format, clock *stage.Timeline) (*checkpoint.Checkpoint, error) {

@@ -14,18 +14,21 @@ import (
 type raw struct {
 	o       Options
 	queue   int
-	buffers []byte // a request's bytes for each of the queue
+	part    int64 // of the buffers, for each of the queue
+	buffers []byte
 }
 
 var _ Loader = (*raw)(nil)
 
 func openRaw(o Options) (Loader, error) {
 	queue := max(o.Threads, directio.Queue)
-	b, err := device.Map(int64(queue) * directio.MaxRequest)
+	// Many under way are smaller: what counts is how many bytes.
+	part := directio.Queue * directio.MaxRequest / int64(queue) / directio.Align * directio.Align
+	b, err := device.Map(int64(queue) * part)
 	if err != nil {
 		return nil, fmt.Errorf("take read buffers: %w", err)
 	}
-	return &raw{o: o, queue: queue, buffers: b}, nil
+	return &raw{o: o, queue: queue, part: part, buffers: b}, nil
 }
 
 func (l *raw) Close() error {
@@ -45,10 +48,10 @@ func (l *raw) Load(ctx context.Context, dir string, clock *stage.Timeline) (*Loa
 	}
 	direct := files.Direct()
 	extents, total := tensorExtents(c)
-	requests := cutExtents(extents, directio.RequestBytes(total, l.queue))
+	requests := cutExtents(extents, min(l.part, directio.RequestBytes(total, l.queue)))
 	err = carryOut(ctx, requests, l.queue, func(r readRequest, k int) error {
-		begin := int64(k) * directio.MaxRequest
-		_, err := r.read(files, l.buffers[begin:begin+r.bytes:begin+directio.MaxRequest], clock)
+		begin := int64(k) * l.part
+		_, err := r.read(files, l.buffers[begin:begin+r.bytes:begin+l.part], clock)
 		return err
 	})
 	if closeErr := files.Close(); err == nil {
