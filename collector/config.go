@@ -61,6 +61,8 @@ type Config struct {
 	PoolAsked      bool // PoolBytes was asked for, and is not to be lowered
 	ChunkBytes     int64
 	Threads        int
+	IODepth        int    // reads under way, of the loaders that choose it; 0: theirs
+	IOBytes        int64  // of a read, of those loaders; 0: theirs
 	PageCache      string // empty: drop for random, keep for cached
 	DType          string
 	Verify         string
@@ -199,6 +201,12 @@ func (c Config) Validate() error {
 	}
 	if c.ChunkBytes < directio.Align || c.ChunkBytes%directio.Align != 0 || c.ChunkBytes > 1<<30 {
 		return usagef("--chunk-size %s is not a multiple of 4KB of at most 1GB", FormatSize(c.ChunkBytes))
+	}
+	if c.IODepth < 0 || c.IODepth > maxThreads {
+		return usagef("--io-depth %d is not between 1 and %d", c.IODepth, maxThreads)
+	}
+	if c.IOBytes < 0 || c.IOBytes%directio.Align != 0 || c.IOBytes > directio.MaxRequest {
+		return usagef("--io-size %s is not a multiple of 4KB of at most %s", FormatSize(c.IOBytes), FormatSize(directio.MaxRequest))
 	}
 	if !slices.Contains([]string{"", PageCacheDrop, PageCacheKeep}, c.PageCache) {
 		return usagef("no --page-cache %q: use drop or keep", c.PageCache)

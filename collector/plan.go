@@ -178,6 +178,8 @@ func (c Config) arm(made checkpoint.Plan, pair technique, device, benchmarkType 
 		Device:     device,
 		Threads:    c.Threads,
 		ChunkBytes: c.ChunkBytes,
+		Depth:      c.IODepth,
+		IOBytes:    c.IOBytes,
 		Buffered:   pageCache == PageCacheKeep,
 	}
 	if pair.loader.Device {
@@ -265,13 +267,17 @@ const spareMemory = 1 << 30
 // fitMemory holds what the worker will take against what the machine can
 // give, and chooses the pool's size.
 func (c Config) fitMemory(open *worker.Open, made checkpoint.Plan, pair technique, benchmarkType string, available int64) (notes []string, err error) {
-	room := available - spareMemory - open.DeviceBytes
+	staging := pair.loader.StagingBytes(made.LargestBytes)
+	room := available - spareMemory - open.DeviceBytes - staging
 	if room < 0 {
 		return nil, fmt.Errorf("%s in %s takes %s on device %s and this machine has %s to give: use a smaller model",
-			made.Model.Name, pair.format, ApproxSize(open.DeviceBytes), open.Device, ApproxSize(available-spareMemory))
+			made.Model.Name, pair.format, ApproxSize(open.DeviceBytes+staging), open.Device, ApproxSize(available-spareMemory))
+	}
+	if lockable := probe.LockableMemory(); lockable >= 0 && lockable < staging {
+		notes = append(notes, fmt.Sprintf("%s's buffers are not page-locked: the limit is %s (raise it with ulimit -l)", pair.loader.Name, ApproxSize(lockable)))
 	}
 	if !pair.loader.Pooled {
-		return nil, nil
+		return notes, nil
 	}
 	limit := c.PoolBytes
 	if limit > room {

@@ -1,6 +1,7 @@
 package collector
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"runtime"
@@ -19,7 +20,8 @@ import (
 // What a session's roofline takes: about a second.
 const (
 	rooflineBytes   = 256 << 20
-	rooflineTime    = 400 * time.Millisecond
+	rooflineTime    = 300 * time.Millisecond
+	rooflineRounds  = 2
 	rooflineTimeout = 2 * time.Minute
 	maxCopyThreads  = 32
 )
@@ -38,6 +40,7 @@ func rooflinePlan(paths []string, matched roofline.Setting) roofline.Plan {
 		Settings:    settings,
 		Bytes:       rooflineBytes,
 		Time:        rooflineTime,
+		Rounds:      rooflineRounds,
 		CopyThreads: min(runtime.NumCPU(), maxCopyThreads),
 		CopyBytes:   rooflineBytes,
 	}
@@ -61,8 +64,9 @@ func (r *run) measureRoofline(ctx context.Context, session int64, steps []Step) 
 			paths = append(paths, r.open(r.arm.Checkpoint.Dirs[step.Replica])...)
 		}
 	}
-	queue := max(r.arm.Worker.Threads, directio.Queue)
-	plan := rooflinePlan(paths, roofline.Setting{Threads: queue, IOBytes: directio.RequestBytes(r.arm.Checkpoint.TensorBytes, queue)})
+	queue := cmp.Or(r.arm.Worker.Depth, max(r.arm.Worker.Threads, directio.Queue))
+	size := cmp.Or(r.arm.Worker.IOBytes, directio.RequestBytes(r.arm.Checkpoint.TensorBytes, queue))
+	plan := rooflinePlan(paths, roofline.Setting{Threads: queue, IOBytes: size})
 	measured, err := worker.Roofline(ctx, r.host.WorkerCommand, plan, rooflineTimeout)
 	if ctx.Err() != nil {
 		return ctx.Err()

@@ -257,6 +257,12 @@ func (b *benchmark) newRun(arm Arm) (*run, error) {
 		BootID:          new(probe.BootID()),
 		Tags:            tags,
 	}
+	if c.IODepth > 0 {
+		r.row.IODepth = new(int64(c.IODepth))
+	}
+	if c.IOBytes > 0 {
+		r.row.IOSizeBytes = &c.IOBytes
+	}
 	if arm.Worker.PoolBytes > 0 {
 		r.row.MemPoolBytes = &arm.Worker.PoolBytes
 	}

@@ -43,6 +43,9 @@ func (m *memory) Append(_ context.Context, b record.Batch) error {
 	m.Sessions = append(m.Sessions, b.Sessions...)
 	m.Loads = append(m.Loads, b.Loads...)
 	m.Stages = append(m.Stages, b.Stages...)
+	m.Samples = append(m.Samples, b.Samples...)
+	m.IOTraces = append(m.IOTraces, b.IOTraces...)
+	m.Rooflines = append(m.Rooflines, b.Rooflines...)
 	m.Inferences = append(m.Inferences, b.Inferences...)
 	m.RunEnds = append(m.RunEnds, b.RunEnds...)
 	m.mu.Unlock()
@@ -97,6 +100,7 @@ func config(t *testing.T, model string) collector.Config {
 	c.BenchmarkTypes = []string{collector.Random, collector.Cached}
 	c.StoragePath = filepath.Join(t.TempDir(), "models")
 	c.Replicas = 3
+	c.Roofline = false
 	c.PoolBytes, c.PoolAsked = 64<<20, true
 	c.ChunkBytes = 1 << 20
 	return c
@@ -119,13 +123,13 @@ func run(t *testing.T, ctx context.Context, c collector.Config, sink *memory) (c
 func TestABenchmarkLeavesEveryRow(t *testing.T) {
 	c := config(t, tiny(t))
 	c.Sessions = 2
-	c.Loaders = []string{"mmap", "mmap-parallel", "pool", "raw"}
+	c.Loaders = []string{"mmap", "mmap-parallel", "pinned", "direct", "pool", "raw"}
 	c.Verify = collector.VerifyAll
 	var sink memory
 	result, _ := run(t, t.Context(), c, &sink)
 
-	// Five arms (raw loads both formats), two types, two sessions.
-	const arms = 5
+	// Eight arms (raw and direct load both formats), two types, two sessions.
+	const arms = 8
 	if want := arms * 2 * (3 + 4); result.Loads != want || len(sink.Loads) != want || result.Failed != 0 {
 		t.Fatalf("%+v with %d rows, want %d loads and no failure", result, len(sink.Loads), want)
 	}
@@ -314,7 +318,7 @@ func TestPlansThatCanNotBeCarriedOut(t *testing.T) {
 		"--chunk-size":          func(c *collector.Config) { c.ChunkBytes = 5000 },
 		"nothing is converted":  func(c *collector.Config) { c.DType = "int8" },
 		"--num-replicas": func(c *collector.Config) {
-			c.Models = []string{"synthetic/opt-6.7b"}
+			c.Models = []string{"synthetic/opt-125m"}
 			c.Replicas = 5000
 			c.Loaders = []string{"raw"}
 		},

@@ -52,6 +52,9 @@ type SummaryRow struct {
 	Loads, Failed, Warmups, NumReplicas                           int64
 	MeanS, MedianS, MinS, MaxS, SampleStdS, PopulationStdS        *float64
 	MedianBytesPerS, MeanTokensPerS                               *float64
+	Bound                                                         string // "" where nothing is known
+	MedianEfficiency                                              *float64
+	NotFromStorage, OverRoofline                                  int64  // loads that are not what they are said to be
 	SourceTiers                                                   string // "storage", or "storage 28, page_cache 2"
 }
 
@@ -67,7 +70,7 @@ func Summary(ctx context.Context, db *sql.DB, f Filter) ([]SummaryRow, error) {
 		var r SummaryRow
 		if err := rows.Scan(&r.Model, &r.BenchmarkType, &r.Format, &r.Loader, &r.Device, &r.Engine, &r.Machine,
 			&r.Loads, &r.Failed, &r.Warmups, &r.NumReplicas, &r.MeanS, &r.MedianS, &r.MinS, &r.MaxS, &r.SampleStdS, &r.PopulationStdS,
-			&r.MedianBytesPerS, &r.MeanTokensPerS, &r.SourceTiers); err != nil {
+			&r.MedianBytesPerS, &r.MeanTokensPerS, &r.Bound, &r.MedianEfficiency, &r.NotFromStorage, &r.OverRoofline, &r.SourceTiers); err != nil {
 			return nil, fmt.Errorf("summarise: %w", err)
 		}
 		all = append(all, r)

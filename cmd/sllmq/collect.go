@@ -26,6 +26,7 @@ type collectOptions struct {
 	config        collector.Config
 	poolSize      sizeValue
 	chunkSize     sizeValue
+	ioSize        sizeValue
 	tags          []string
 	resultsPath   string
 	generatePlots bool
@@ -78,6 +79,7 @@ func (o *collectOptions) addFlags(f *pflag.FlagSet) {
 	c := &o.config
 	o.poolSize = sizeValue{&c.PoolBytes}
 	o.chunkSize = sizeValue{&c.ChunkBytes}
+	o.ioSize = sizeValue{&c.IOBytes}
 	f.StringSliceVar(&c.Models, "model-name", c.Models, "models: org/name[@revision] of the Hub, synthetic/NAME or a local folder (several with commas)")
 	f.IntVar(&c.Replicas, "num-replicas", c.Replicas, "replicas on disk for random; counted loads for cached")
 	f.Var(&o.poolSize, "mem-pool-size", "host memory for the pool")
@@ -87,11 +89,13 @@ func (o *collectOptions) addFlags(f *pflag.FlagSet) {
 	f.BoolVar(&o.generatePlots, "generate-plots", false, "draw the results")
 	f.BoolVar(&o.keepAlive, "keep-alive", false, "stay when done, until a signal comes (for pods)")
 	f.StringSliceVar(&c.Formats, "format", nil, "safetensors and sllm (default: both)")
-	f.StringSliceVar(&c.Loaders, "loader", nil, "mmap, mmap-parallel, direct, pool, raw (default: mmap-parallel for safetensors, pool for sllm)")
+	f.StringSliceVar(&c.Loaders, "loader", nil, "mmap, mmap-parallel, pinned, direct, pool, raw (default: mmap-parallel for safetensors, pool for sllm)")
 	f.StringSliceVar(&c.Devices, "device", c.Devices, "where the weights go: host")
 	f.StringVar(&c.DType, "dtype", c.DType, "type of the weights; auto keeps a folder's own")
-	f.IntVar(&c.Threads, "num-thread", c.Threads, "threads of the pool and raw loaders")
-	f.Var(&o.chunkSize, "chunk-size", "chunk of the pool, and request of raw")
+	f.IntVar(&c.Threads, "num-thread", c.Threads, "reads under way of pool, direct and raw, at least")
+	f.Var(&o.chunkSize, "chunk-size", "chunk of the pool")
+	f.IntVar(&c.IODepth, "io-depth", 0, "reads under way, of pool, direct and raw (default: theirs; see sllmq tune)")
+	f.Var(&o.ioSize, "io-size", "bytes of a read, of those loaders (default: theirs)")
 	f.StringVar(&c.PageCache, "page-cache", "", "before each load: drop or keep the replica's pages (default: drop for random, keep for cached)")
 	f.StringVar(&c.Verify, "verify", c.Verify, "hold tensors against their checksums after the first load of each replica, all or none")
 	f.StringVar(&c.ReplicaMode, "replica-mode", c.ReplicaMode, "copy; reflink, whose replicas share blocks on the storage; auto: reflink where it can be")
@@ -119,7 +123,7 @@ type sizeValue struct{ bytes *int64 }
 var _ pflag.Value = (*sizeValue)(nil)
 
 func (v *sizeValue) String() string {
-	if v.bytes == nil {
+	if v.bytes == nil || *v.bytes == 0 {
 		return ""
 	}
 	return collector.FormatSize(*v.bytes)

@@ -57,6 +57,9 @@ func writeBlock(out io.Writer, rows []queries.SummaryRow) {
 		if r.SourceTiers != "" {
 			said = append(said, "from "+r.SourceTiers)
 		}
+		if r.MedianEfficiency != nil {
+			said = append(said, fmt.Sprintf("bound by %s, at %.2f of the roofline", r.Bound, *r.MedianEfficiency))
+		}
 		if r.Warmups > 0 {
 			said = append(said, fmt.Sprintf("%d warm-up not counted", r.Warmups))
 		}
@@ -68,6 +71,14 @@ func writeBlock(out io.Writer, rows []queries.SummaryRow) {
 		}
 		if len(said) > 0 {
 			fmt.Fprintf(out, "  %s %s: %s\n", formatName(r.Format), r.Loader, strings.Join(said, "; "))
+		}
+	}
+	for _, r := range rows {
+		if r.NotFromStorage > 0 {
+			fmt.Fprintf(out, "  ! %s %s: %d of %d random loads did not come from storage alone: not cold\n", formatName(r.Format), r.Loader, r.NotFromStorage, r.Loads)
+		}
+		if r.OverRoofline > 0 {
+			fmt.Fprintf(out, "  ! %s %s: %d of %d loads beat the roofline: measure it again, or the bytes\n    came from nearer than they are said to\n", formatName(r.Format), r.Loader, r.OverRoofline, r.Loads)
 		}
 	}
 	comparisons := queries.Compare(rows)

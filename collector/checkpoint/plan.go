@@ -22,6 +22,7 @@ type Plan struct {
 	Tensors      int   // that the checkpoint names, tied ones included if it can
 	Files        int   // that hold tensors
 	TensorBytes  int64 // of distinct tensors
+	LargestBytes int64 // of one tensor
 	ReplicaBytes int64 // all files of one replica, but for a manifest of some KB
 	MissingBytes int64 // still to be written
 	SpaceBytes   int64 // of storage that they will take, less than MissingBytes where blocks are shared
@@ -61,6 +62,7 @@ func (m Model) Plan(storagePath string, f Format, dtype string, replicas int, o 
 		p.Tensors += len(file.tensors)
 		for _, t := range file.tensors {
 			p.TensorBytes += t.size
+			p.LargestBytes = max(p.LargestBytes, t.size)
 		}
 	}
 	for i := range replicas {

@@ -33,7 +33,7 @@ type direct struct {
 var _ Loader = (*direct)(nil)
 
 func openDirect(o Options) (Loader, error) {
-	return &direct{o: o, queue: max(o.Threads, directio.Queue)}, nil
+	return &direct{o: o, queue: o.queue()}, nil
 }
 
 func (l *direct) Close() error {
@@ -58,7 +58,7 @@ func (l *direct) Load(ctx context.Context, dir string, clock *stage.Timeline) (*
 		return nil, freeAfter(memory, fmt.Errorf("load %s: %w", dir, err))
 	}
 	direct := files.Direct()
-	requests := cutExtents(extents, directio.RequestBytes(total, l.queue))
+	requests := cutExtents(extents, l.o.requestBytes(total))
 	bring, skip, err := l.bringer(files, requests, memory, clock)
 	if err == nil {
 		err = carryOut(ctx, requests, l.queue, bring)

@@ -10,6 +10,7 @@ import (
 
 	"github.com/sllmq/sllmq/collector/checkpoint"
 	"github.com/sllmq/sllmq/collector/device"
+	"github.com/sllmq/sllmq/collector/directio"
 	"github.com/sllmq/sllmq/collector/stage"
 )
 
@@ -93,6 +94,7 @@ type Technique struct {
 	Name    string
 	Formats []checkpoint.Format
 	Pooled  bool // takes a pool of host memory
+	Staged  bool // takes page-locked buffers as large as tensors, see StagingBytes
 	Device  bool // brings the bytes to a device, rather than dropping them
 	Open    func(Options) (Loader, error)
 
@@ -107,6 +109,7 @@ func Techniques() []Technique {
 	return []Technique{
 		{Name: "mmap", Formats: safetensors, Device: true, Open: openMmap, ownThreads: 1},
 		{Name: "mmap-parallel", Formats: safetensors, Device: true, Open: openMmapParallel, ownThreads: parallelThreads()},
+		{Name: "pinned", Formats: safetensors, Staged: true, Device: true, Open: openPinned, ownThreads: 1},
 		{Name: "direct", Formats: both, Device: true, Open: openDirect},
 		{Name: "pool", Formats: sllm, Pooled: true, Device: true, Open: openPool},
 		{Name: "raw", Formats: both, Open: openRaw},
@@ -122,10 +125,8 @@ func Find(name string) (Technique, error) {
 		}
 		names = append(names, t.Name)
 	}
-	for _, later := range []string{"pinned", "store"} {
-		if name == later {
-			return Technique{}, fmt.Errorf("loader %q is not there yet: use one of %s", name, strings.Join(names, ", "))
-		}
+	if name == "store" {
+		return Technique{}, fmt.Errorf("loader %q is not there yet: use one of %s", name, strings.Join(names, ", "))
 	}
 	return Technique{}, fmt.Errorf("no loader %q: use one of %s", name, strings.Join(names, ", "))
 }
@@ -164,6 +165,16 @@ func (o Options) requestBytes(total int64) int64 {
 		return o.IOBytes
 	}
 	return directio.RequestBytes(total, o.queue())
+}
+
+// StagingBytes is the most memory that the technique's buffers take when the
+// largest tensor has so many bytes: each size class has one buffer, and those
+// below the largest sum up to it.
+func (t Technique) StagingBytes(largest int64) int64 {
+	if !t.Staged || largest <= 0 {
+		return 0
+	}
+	return 2 << sizeClass(largest)
 }
 
 // openIndex reads the checkpoint's index and holds it against its files.

@@ -14,18 +14,24 @@ import (
 type raw struct {
 	o       Options
 	queue   int
-	buffers []byte // a request's bytes for each of the queue
+	part    int64 // of the buffers, for each of the queue
+	buffers []byte
 }
 
 var _ Loader = (*raw)(nil)
 
 func openRaw(o Options) (Loader, error) {
-	queue := max(o.Threads, directio.Queue)
-	b, err := device.Map(int64(queue) * directio.MaxRequest)
+	queue := o.queue()
+	part := o.IOBytes
+	if part == 0 {
+		// Many under way are smaller: what counts is how many bytes.
+		part = max(directio.Align, min(directio.MaxRequest, directio.Queue*directio.MaxRequest/int64(queue)/directio.Align*directio.Align))
+	}
+	b, err := device.Map(int64(queue) * part)
 	if err != nil {
 		return nil, fmt.Errorf("take read buffers: %w", err)
 	}
-	return &raw{o: o, queue: queue, buffers: b}, nil
+	return &raw{o: o, queue: queue, part: part, buffers: b}, nil
 }
 
 func (l *raw) Close() error {
@@ -45,10 +51,10 @@ func (l *raw) Load(ctx context.Context, dir string, clock *stage.Timeline) (*Loa
 	}
 	direct := files.Direct()
 	extents, total := tensorExtents(c)
-	requests := cutExtents(extents, directio.RequestBytes(total, l.queue))
+	requests := cutExtents(extents, min(l.part, l.o.requestBytes(total)))
 	err = carryOut(ctx, requests, l.queue, func(r readRequest, k int) error {
-		begin := int64(k) * directio.MaxRequest
-		chunk, err := r.read(files, l.buffers[begin:begin+r.bytes:begin+directio.MaxRequest], k, clock)
+		begin := int64(k) * l.part
+		chunk, err := r.read(files, l.buffers[begin:begin+r.bytes:begin+l.part], k, clock)
 		clock.Chunk(chunk)
 		return err
 	})

@@ -6,6 +6,7 @@
 package pool
 
 import (
+	"cmp"
 	"container/list"
 	"errors"
 	"fmt"
@@ -25,10 +26,11 @@ var ErrBusy = errors.New("every chunk of the pool is in use")
 
 // Options are what a pool is made from.
 type Options struct {
-	Bytes      int64 // capacity; rounded down to whole chunks
-	ChunkBytes int64 // a multiple of directio.Align
-	Queue      int   // the least number of reads under way at once; 0: directio.Queue
-	Stream     bool  // a model that can't lie in the pool passes through it, rather than being refused
+	Bytes        int64 // capacity; rounded down to whole chunks
+	ChunkBytes   int64 // a multiple of directio.Align
+	Queue        int   // reads under way at once; 0: directio.Queue
+	RequestBytes int64 // of a read, at most a chunk; 0: by what there is to read
+	Stream       bool  // a model that can't lie in the pool passes through it, rather than being refused
 }
 
 // Pool is a set of chunks and the models that lie in them.
@@ -37,6 +39,7 @@ type Pool struct {
 	chunk     int64
 	capacity  int // chunks
 	queue     int
+	request   int64
 	stream    bool
 	lockError error
 
@@ -79,7 +82,8 @@ func New(o Options) (*Pool, error) {
 		region:    region,
 		chunk:     o.ChunkBytes,
 		capacity:  int(count),
-		queue:     max(o.Queue, directio.Queue),
+		queue:     cmp.Or(o.Queue, directio.Queue),
+		request:   o.RequestBytes,
 		stream:    o.Stream,
 		lockError: unix.Mlock(region),
 		models:    map[string]*model{},

@@ -137,8 +137,8 @@ func throttled() *time.Duration {
 	return nil
 }
 
-// BlockDevice names the block device that holds a file, by its folder in
-// /sys/dev/block; it is empty for a filesystem that has none of its own, such
+// BlockDevice names the block device that holds a file, by its folder
+// under /sys/devices; it is empty for a filesystem that has none of its own, such
 // as tmpfs, overlay or a network's.
 func BlockDevice(path string) string {
 	var stat unix.Stat_t
@@ -146,10 +146,14 @@ func BlockDevice(path string) string {
 		return ""
 	}
 	dir := fmt.Sprintf("/sys/dev/block/%d:%d", unix.Major(stat.Dev), unix.Minor(stat.Dev))
-	if _, err := os.Stat(filepath.Join(dir, "stat")); err != nil {
+	real, err := filepath.EvalSymlinks(dir)
+	if err != nil {
 		return ""
 	}
-	return dir
+	if _, err := os.Stat(filepath.Join(real, "stat")); err != nil {
+		return ""
+	}
+	return real
 }
 
 // blockStat reads a device's counters (Documentation/block/stat.rst of the

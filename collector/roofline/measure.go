@@ -57,9 +57,9 @@ func measureMemory(ctx context.Context, p Plan) (all []Measurement, err error) {
 	}
 	defer func() { err = errors.Join(err, memory.Close()) }()
 	for _, threads := range doublings(p.CopyThreads) {
-		// Twice, since the first brings the pages' translations.
+		// The first brings the pages' translations, and others may be at work.
 		var best Measurement
-		for range 2 {
+		for range 4 {
 			m, err := memory.Copy(ctx, threads)
 			if err != nil {
 				return all, err

@@ -50,6 +50,8 @@ type Open struct {
 	Threads     int    `json:"threads"`
 	ChunkBytes  int64  `json:"chunk_bytes"`
 	PoolBytes   int64  `json:"pool_bytes"`
+	Depth       int    `json:"depth"`        // reads under way; 0: the loader's choice
+	IOBytes     int64  `json:"io_bytes"`     // of a read; 0: the loader's choice
 	DeviceBytes int64  `json:"device_bytes"` // the most that one load takes
 	Stream      bool   `json:"stream"`       // a model larger than the pool passes through it
 	Buffered    bool   `json:"buffered"`     // raw: read through the page cache

@@ -126,6 +126,8 @@ func (n *native) start(o Open) (*Ready, error) {
 		Threads:    o.Threads,
 		ChunkBytes: o.ChunkBytes,
 		PoolBytes:  o.PoolBytes,
+		Depth:      o.Depth,
+		IOBytes:    o.IOBytes,
 		Stream:     o.Stream,
 		Buffered:   o.Buffered,
 	})

@@ -4,6 +4,9 @@
 --   tags: KEY=VALUE pairs that all must hold, separated likewise
 --   since, until: bounds of the load's beginning, NULL for none
 -- columns:
+--   bound: what bound most counted loads; median_efficiency: roofline time over loading time
+--   not_from_storage: random loads whose bytes did not all come from storage, so that they are not cold
+--   over_roofline: loads that look faster than the machine, so that a label or the roofline is wrong
 --   loads: counted, so neither warm-ups nor failures; failed and warmups count those
 --   mean_s, median_s, min_s, max_s: loading time of counted loads, in seconds
 --   sample_std_s, population_std_s: its standard deviation, over n-1 and over n
@@ -45,7 +48,11 @@ WITH chosen AS (
         stddev_samp(loading_time_s) FILTER (counted) AS sample_std_s,
         stddev_pop(loading_time_s) FILTER (counted) AS population_std_s,
         median(bytes_per_s) FILTER (counted) AS median_bytes_per_s,
-        avg(throughput_tokens_per_s) FILTER (counted) AS mean_tokens_per_s
+        avg(throughput_tokens_per_s) FILTER (counted) AS mean_tokens_per_s,
+        coalesce(mode(bound) FILTER (counted), '') AS bound,
+        median(efficiency) FILTER (counted) AS median_efficiency,
+        count(*) FILTER (counted AND benchmark_type = 'random' AND source_tier <> 'storage') AS not_from_storage,
+        count(*) FILTER (counted AND efficiency > 1) AS over_roofline
     FROM chosen
     GROUP BY ALL
 )

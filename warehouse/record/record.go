@@ -98,6 +98,8 @@ type Run struct {
 	ImportSHA256    *string           `db:"import_sha256"`
 	Error           *string           `db:"error"`
 	Tags            map[string]string `db:"tags"`
+	IODepth         *int64            `db:"io_depth"`      // NULL: the loader's choice
+	IOSizeBytes     *int64            `db:"io_size_bytes"` // NULL: the loader's choice
 }
 
 // RunEnd closes a run. It is the one thing that rewrites a row.

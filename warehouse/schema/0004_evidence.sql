@@ -31,6 +31,11 @@ COMMENT ON COLUMN loads.cpu_bound_s IS 'CPU time of the worker, spread over the 
 COMMENT ON COLUMN loads.bound IS 'the slowest of storage, copy and cpu: see storage_bound_s, copy_bound_s and cpu_bound_s';
 COMMENT ON COLUMN loads.efficiency IS 'the slower of storage_bound_s and copy_bound_s, over loading_time_s; over 1 the label or the roofline is wrong';
 
+ALTER TABLE runs ADD COLUMN io_depth BIGINT;
+ALTER TABLE runs ADD COLUMN io_size_bytes BIGINT;
+COMMENT ON COLUMN runs.io_depth IS 'reads under way; NULL: the choice of the loader';
+COMMENT ON COLUMN runs.io_size_bytes IS 'bytes of a read; NULL: the choice of the loader';
+
 CREATE OR REPLACE VIEW load_facts AS
 SELECT
     r.run_id, r.collect_id, l.session, l.seq, l.started_at,
@@ -50,7 +55,7 @@ SELECT
     l.cpu_pressure_s, l.memory_pressure_s, l.io_pressure_s, l.machine_cpu_s, l.steal_s, l.throttled_s,
     l.device_memory_before_bytes, l.device_memory_after_bytes,
     s.setup_time_s, s.pool_bytes, s.pool_locked,
-    r.dtype, r.num_replicas, r.num_thread, r.chunk_size_bytes, r.mem_pool_size_bytes,
+    r.dtype, r.num_replicas, r.num_thread, r.chunk_size_bytes, r.io_depth, r.io_size_bytes, r.mem_pool_size_bytes,
     r.page_cache, r.seed, r.status, r.sllmq_version, m.kernel, m.filesystem, m.storage_device,
     m.machine_id, r.tags
 FROM loads l

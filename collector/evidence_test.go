@@ -1,0 +1,174 @@
+package collector_test
+
+import (
+	"os"
+	"path/filepath"
+	"testing"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/sllmq/sllmq/collector"
+	"github.com/sllmq/sllmq/collector/probe"
+	"github.com/sllmq/sllmq/warehouse/record"
+)
+
+// larger is a local folder with a checkpoint of some MiB, large enough for
+// what is told of shares of it.
+func larger(t *testing.T) string {
+	t.Helper()
+	dir := filepath.Join(t.TempDir(), "larger")
+	if err := os.Mkdir(dir, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	writeSafeTensors(t, filepath.Join(dir, "a.safetensors"), "a", 8<<20)
+	return dir
+}
+
+// TestTiersOfRealLoads is what is told of loads whose bytes were put where
+// they come from.
+func TestTiersOfRealLoads(t *testing.T) {
+	storage := t.TempDir()
+	if m, err := probe.Machine(storage); err != nil || m.Filesystem == nil || *m.Filesystem == "tmpfs" || probe.BlockDevice(storage) == "" {
+		t.Skip("the temporary folder lies on no block device")
+	}
+	model := larger(t)
+	measure := func(change func(*collector.Config), before func(files []string)) map[string]string {
+		t.Helper()
+		c := config(t, model)
+		c.StoragePath = storage
+		c.BenchmarkTypes, c.Replicas, c.DType = []string{collector.Random}, 1, "auto"
+		c.Loaders, c.Inference = []string{"mmap-parallel", "direct", "pool"}, collector.InferenceNone
+		change(&c)
+		if before != nil {
+			files, err := filepath.Glob(filepath.Join(c.StoragePath, "local", "*", "*", "*", "0", "*"))
+			if err != nil {
+				t.Fatal(err)
+			}
+			before(files)
+		}
+		var sink memory
+		if result, progress := run(t, t.Context(), c, &sink); result.Failed > 0 {
+			t.Fatal(progress.notes)
+		}
+		tiers := map[string]string{}
+		for _, l := range sink.Loads {
+			for _, r := range sink.Runs {
+				if r.ID == l.RunID && !l.Warmup && l.SourceTier != nil {
+					tiers[r.Format+" "+r.Loader] = *l.SourceTier
+				}
+			}
+		}
+		return tiers
+	}
+	read := func(share float64) func([]string) {
+		return func(files []string) {
+			for _, path := range files {
+				if err := probe.Drop([]string{path}); err != nil {
+					t.Fatal(err)
+				}
+				f, err := os.Open(path)
+				if err != nil {
+					t.Fatal(err)
+				}
+				info, err := f.Stat()
+				if err != nil {
+					t.Fatal(err)
+				}
+				// No read-ahead: what is read is what is there.
+				withoutReadAhead(t, f)
+				if _, err := f.ReadAt(make([]byte, int64(share*float64(info.Size()))), 0); err != nil {
+					t.Fatal(err)
+				}
+				if err := f.Close(); err != nil {
+					t.Fatal(err)
+				}
+			}
+		}
+	}
+	expect := func(what string, got map[string]string, want map[string]string) {
+		t.Helper()
+		for arm, tier := range want {
+			if got[arm] != tier {
+				t.Errorf("%s: %s came from %q, want %q", what, arm, got[arm], tier)
+			}
+		}
+	}
+	keep := func(c *collector.Config) { c.PageCache = collector.PageCacheKeep }
+	expect("dropped", measure(func(*collector.Config) {}, nil), map[string]string{
+		"safetensors mmap-parallel": record.TierStorage, "safetensors direct": record.TierStorage, "sllm direct": record.TierStorage, "sllm pool": record.TierStorage})
+	expect("read before", measure(keep, read(1)), map[string]string{"safetensors mmap-parallel": record.TierPageCache})
+	expect("half read before", measure(keep, read(0.5)), map[string]string{"safetensors mmap-parallel": record.TierMixed})
+	expect("loaded before", measure(func(c *collector.Config) { c.BenchmarkTypes = []string{collector.Cached} }, nil), map[string]string{
+		"safetensors mmap-parallel": record.TierPageCache, "sllm pool": record.TierPool})
+
+	inMemory, err := os.MkdirTemp("/dev/shm", "sllmq-test-")
+	if err != nil {
+		t.Logf("no tmpfs at /dev/shm: %v", err)
+		return
+	}
+	t.Cleanup(func() { os.RemoveAll(inMemory) })
+	expect("on tmpfs", measure(func(c *collector.Config) { c.StoragePath = inMemory }, nil), map[string]string{
+		"safetensors mmap-parallel": record.TierPageCache, "safetensors direct": record.TierPageCache, "sllm direct": record.TierPageCache, "sllm pool": record.TierPageCache})
+}
+
+// TestRooflineBoundsAndSamples wants every load to be held against what was
+// measured, and the machine to have been looked at.
+func TestRooflineBoundsAndSamples(t *testing.T) {
+	c := config(t, larger(t))
+	c.BenchmarkTypes, c.DType, c.Roofline, c.IOTrace, c.AA = []string{collector.Random}, "auto", true, true, true
+	c.Loaders, c.Inference = []string{"direct", "pool"}, collector.InferenceNone
+	var sink memory
+	result, progress := run(t, t.Context(), c, &sink)
+	if result.Failed > 0 {
+		t.Fatal(progress.notes)
+	}
+	twins := map[string]int{}
+	for _, r := range sink.Runs {
+		twins[r.Tags["aa"]]++
+	}
+	if len(sink.Runs) != 6 || twins["a"] != 3 || twins["b"] != 3 {
+		t.Fatalf("%d runs, twins %v", len(sink.Runs), twins)
+	}
+	kinds := map[string]int{}
+	for _, r := range sink.Rooflines {
+		kinds[r.Kind]++
+		if r.BandwidthBytesPerS <= 0 || r.Bytes <= 0 || r.RunID == nil || *r.Session != 0 {
+			t.Errorf("%+v", r)
+		}
+	}
+	if kinds["storage_read"] < 2*6 || kinds["memory_copy"] < 6 {
+		t.Errorf("rooflines: %v", kinds)
+	}
+	for _, l := range sink.Loads {
+		if l.Bound == nil || l.Efficiency == nil || *l.Efficiency <= 0 || l.CopyBoundS == nil || l.StorageBoundS == nil || l.CPUBoundS == nil {
+			t.Fatalf("load %d: bound %v, efficiency %v", l.Seq, l.Bound, l.Efficiency)
+		}
+		roof := max(*l.StorageBoundS, *l.CopyBoundS)
+		if got := *l.Efficiency * *l.LoadingTimeS; got < roof*0.999 || got > roof*1.001 {
+			t.Errorf("load %d: efficiency %v of %v s, bounds %v and %v s", l.Seq, *l.Efficiency, *l.LoadingTimeS, *l.StorageBoundS, *l.CopyBoundS)
+		}
+	}
+	// Each load's requests cover its file once.
+	covered := map[string]int64{}
+	for _, c := range sink.IOTraces {
+		covered[c.RunID] += c.Bytes
+		if c.File == "" || c.DurationS < 0 || *c.CopiedS < c.StartS+c.DurationS-1e-9 {
+			t.Errorf("%+v", c)
+		}
+	}
+	for run, bytes := range covered {
+		if bytes < 3*16<<20 || bytes > 3*17<<20 {
+			t.Errorf("run %s: requests of %d bytes for three loads of 16 MiB", run, bytes)
+		}
+	}
+	if len(covered) != 6 {
+		t.Errorf("%d runs are traced", len(covered))
+	}
+}
+
+func withoutReadAhead(t *testing.T, f *os.File) {
+	t.Helper()
+	if err := unix.Fadvise(int(f.Fd()), 0, 0, unix.FADV_RANDOM); err != nil {
+		t.Fatal(err)
+	}
+}

@@ -1,0 +1,246 @@
+package collector_test
+
+import (
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/sllmq/sllmq/collector"
+	"github.com/sllmq/sllmq/collector/probe"
+	"github.com/sllmq/sllmq/warehouse/record"
+)
+
+// tensorFilesOf are the files with tensors of every replica of a format.
+func tensorFilesOf(t *testing.T, c collector.Config, format string) []string {
+	t.Helper()
+	pattern := "tensor.data_*"
+	if format == "safetensors" {
+		pattern = "*.safetensors"
+	}
+	files, err := filepath.Glob(filepath.Join(c.StoragePath, "local", "*", "*", format, "*", pattern))
+	if err != nil || len(files) == 0 {
+		t.Fatalf("%d files, %v", len(files), err)
+	}
+	return files
+}
+
+// failures are the errors of the loads of a run, by sequence number.
+func failures(sink *memory) (failed []string) {
+	for _, l := range sink.Loads {
+		if l.Error != nil {
+			failed = append(failed, *l.Error)
+		}
+	}
+	return failed
+}
+
+// TestFaultsAreRows breaks a replica between two loads: what is loaded from it
+// is a row that says what was wrong, and the others are loaded.
+func TestFaultsAreRows(t *testing.T) {
+	for _, fault := range []struct {
+		name string
+		do   func(path string) error
+	}{
+		{"cut short", func(path string) error { return os.Truncate(path, 5000) }},
+		{"gone", os.Remove},
+		{"a folder in its place", func(path string) error {
+			if err := os.Remove(path); err != nil {
+				return err
+			}
+			return os.Mkdir(path, 0o755)
+		}},
+	} {
+		for _, loader := range []string{"mmap-parallel", "pinned", "direct", "pool"} {
+			t.Run(fault.name+" "+loader, func(t *testing.T) {
+				c := config(t, larger(t))
+				format := "safetensors"
+				if loader == "pool" {
+					format = "sllm"
+				}
+				c.BenchmarkTypes, c.DType, c.Inference = []string{collector.Random}, "auto", collector.InferenceNone
+				c.Loaders, c.Formats, c.Seed = []string{loader}, []string{format}, 3
+				var sink memory
+				broken := false
+				sink.then = func(b record.Batch) {
+					if len(b.Loads) == 0 || broken {
+						return
+					}
+					broken = true
+					for _, path := range tensorFilesOf(t, c, format) {
+						// All but the one that was loaded: two failures are to follow.
+						if filepath.Base(filepath.Dir(path)) != strconv.FormatInt(b.Loads[0].Replica, 10) {
+							if err := fault.do(path); err != nil {
+								t.Error(err)
+							}
+						}
+					}
+				}
+				result, progress := run(t, t.Context(), c, &sink)
+				failed := failures(&sink)
+				if result.Loads != 3 || result.Failed != 2 || len(failed) != 2 || len(sink.Loads) != 3 {
+					t.Fatalf("%+v with %d rows: %v", result, len(sink.Loads), progress.notes)
+				}
+				for _, text := range failed {
+					if strings.Contains(text, "\n") || !strings.Contains(text, filepath.Join("float16", format)) {
+						t.Errorf("%q, want one line that says where", text)
+					}
+				}
+			})
+		}
+	}
+}
+
+// TestABadSectorIsARow reads from a device whose middle gives errors. It needs
+// root and the device mapper.
+func TestABadSectorIsARow(t *testing.T) {
+	for _, tool := range []string{"dmsetup", "losetup", "mkfs.ext4", "mount"} {
+		if _, err := exec.LookPath(tool); err != nil || os.Geteuid() != 0 {
+			t.Skipf("needs root and %s", tool)
+		}
+	}
+	dir := t.TempDir()
+	do := func(command string, arguments ...string) string {
+		t.Helper()
+		out, err := exec.Command(command, arguments...).CombinedOutput()
+		if err != nil {
+			t.Skipf("%s %v: %v: %s", command, arguments, err, out)
+		}
+		return strings.TrimSpace(string(out))
+	}
+	image := filepath.Join(dir, "image")
+	const megabytes = 256
+	if err := os.WriteFile(image, nil, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Truncate(image, megabytes<<20); err != nil {
+		t.Fatal(err)
+	}
+	loop := do("losetup", "--find", "--show", image)
+	t.Cleanup(func() { _ = exec.Command("losetup", "--detach", loop).Run() })
+	name := fmt.Sprintf("sllmq-test-%d", os.Getpid())
+	sectors := megabytes << 20 / 512
+	do("dmsetup", "create", name, "--table", fmt.Sprintf("0 %d linear %s 0", sectors, loop))
+	t.Cleanup(func() { _ = exec.Command("dmsetup", "remove", "--force", name).Run() })
+	do("mkfs.ext4", "-q", "/dev/mapper/"+name)
+	storage := filepath.Join(dir, "storage")
+	if err := os.Mkdir(storage, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	do("mount", "/dev/mapper/"+name, storage)
+	t.Cleanup(func() { _ = exec.Command("umount", "--lazy", storage).Run() })
+
+	c := config(t, larger(t))
+	c.StoragePath, c.Replicas = storage, 2
+	c.BenchmarkTypes, c.DType, c.Inference = []string{collector.Random}, "auto", collector.InferenceNone
+	c.Formats, c.Loaders = []string{"sllm"}, []string{"direct", "pool"}
+	var sink memory
+	broken := false
+	sink.then = func(b record.Batch) {
+		if len(b.Loads) == 0 || broken {
+			return
+		}
+		broken = true
+		// Where the other replica's tensors lie, every sector is bad.
+		other := filepath.Join(filepath.Dir(filepath.Dir(tensorFilesOf(t, c, "sllm")[0])), strconv.FormatInt(1-b.Loads[0].Replica, 10), "tensor.data_0")
+		first := firstBlock(t, other)
+		begin := first*8 + 64
+		do("dmsetup", "suspend", name)
+		do("dmsetup", "load", name, "--table", fmt.Sprintf("0 %d linear %s 0\n%d 64 error\n%d %d linear %s %d", begin, loop, begin, begin+64, sectors-begin-64, loop, begin+64))
+		do("dmsetup", "resume", name)
+	}
+	result, progress := run(t, t.Context(), c, &sink)
+	if result.Loads != 4 || result.Failed != 2 {
+		t.Fatalf("%+v: %v", result, progress.notes)
+	}
+	for _, text := range failures(&sink) {
+		if !strings.Contains(text, "input/output error") || !strings.Contains(text, "tensor.data_0") {
+			t.Errorf("%q", text)
+		}
+	}
+}
+
+// firstBlock is where a file's first block of 4096 bytes lies (FIBMAP).
+func firstBlock(t *testing.T, path string) int {
+	t.Helper()
+	f, err := os.Open(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	const fibmap = 1
+	block, err := unix.IoctlGetInt(int(f.Fd()), fibmap)
+	if err != nil || block == 0 {
+		t.Skipf("no FIBMAP: %d, %v", block, err)
+	}
+	return block
+}
+
+// TestASlowStorageIsTheBound lets the workers read 300 MB/s and wants the
+// loads to be bound by that, at nearly all of it. It needs root and the block
+// controller of cgroup v1.
+func TestASlowStorageIsTheBound(t *testing.T) {
+	if testing.Short() {
+		t.Skip("runs for seconds")
+	}
+	group := fmt.Sprintf("/sys/fs/cgroup/blkio/sllmq-test-%d", os.Getpid())
+	if err := os.Mkdir(group, 0o755); err != nil {
+		t.Skipf("no control group for block devices: %v", err)
+	}
+	t.Cleanup(func() {
+		for range 100 {
+			if os.Remove(group) == nil {
+				return
+			}
+			time.Sleep(10 * time.Millisecond)
+		}
+	})
+	storage := t.TempDir()
+	numbers, err := os.ReadFile(filepath.Join(wholeDevice(probe.BlockDevice(storage)), "dev"))
+	if err != nil {
+		t.Skipf("the temporary folder lies on no block device: %v", err)
+	}
+	const limit = 300_000_000
+	if err := os.WriteFile(filepath.Join(group, "blkio.throttle.read_bps_device"), fmt.Appendf(nil, "%s %d", strings.TrimSpace(string(numbers)), limit), 0o644); err != nil {
+		t.Skipf("the control group takes no limit: %v", err)
+	}
+	c := config(t, larger(t))
+	c.StoragePath = storage
+	c.BenchmarkTypes, c.DType, c.Inference, c.Roofline = []string{collector.Random}, "auto", collector.InferenceNone, true
+	c.Loaders = []string{"direct", "pool"}
+	plan, err := collector.NewPlan(c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var sink memory
+	h := host(t)
+	h.WorkerCommand = append([]string{"sh", "-c", `echo $$ > "$0/cgroup.procs" && exec "$@"`, group}, h.WorkerCommand...)
+	progress := &silent{}
+	if result, err := collector.Run(t.Context(), plan, &sink, progress, h); err != nil || result.Failed > 0 {
+		t.Fatalf("%+v, %v: %v", result, err, progress.notes)
+	}
+	for _, l := range sink.Loads {
+		if *l.Bound != "storage" || *l.Efficiency < 0.7 || *l.Efficiency > 1.3 {
+			t.Errorf("load %d took %.3f s: bound by %s at %.2f (storage %.3f s)", l.Seq, *l.LoadingTimeS, *l.Bound, *l.Efficiency, *l.StorageBoundS)
+		}
+	}
+	for _, r := range sink.Rooflines {
+		if r.Kind == "storage_read" && r.BandwidthBytesPerS > 2*limit {
+			t.Errorf("the storage gave %.0f bytes/s in spite of its limit", r.BandwidthBytesPerS)
+		}
+	}
+}
+
+// wholeDevice is the device of a partition, which is what limits are set for.
+func wholeDevice(dir string) string {
+	if _, err := os.Stat(filepath.Join(dir, "partition")); err == nil {
+		return filepath.Dir(dir)
+	}
+	return dir
+}

@@ -1,0 +1,167 @@
+package loader
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"runtime"
+	"runtime/debug"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/sllmq/sllmq/collector/checkpoint"
+	"github.com/sllmq/sllmq/collector/device"
+	"github.com/sllmq/sllmq/collector/stage"
+)
+
+// mapping is a checkpoint whose files are mapped, one private mapping a file,
+// and the memory that its tensors go to, each to a place of its own.
+type mapping struct {
+	checkpoint *checkpoint.Checkpoint
+	files      [][]byte
+	places     map[span]int64
+	memory     device.Memory
+}
+
+// loadMapped does what every loader does that maps files; bring is how tensors
+// get from the mapping to the device.
+func loadMapped(ctx context.Context, dir string, o Options, clock *stage.Timeline, bring func(context.Context, mapping) error) (*Loaded, error) {
+	c, err := openIndex(dir, o.Format, clock)
+	if err != nil {
+		return nil, err
+	}
+	places, total := tensorPlaces(c)
+	memory, err := allocate(o.Device, total, clock)
+	if err != nil {
+		return nil, err
+	}
+	m := mapping{checkpoint: c, places: places, memory: memory}
+	m.files, err = mapFiles(c, clock)
+	if err == nil {
+		err = bring(ctx, m)
+	}
+	if err == nil {
+		err = memory.Sync()
+	}
+	// Giving the mappings back belongs to the load: whoever loads this way
+	// pays for it before the model serves.
+	if closeErr := unmapFiles(m.files, clock); err == nil {
+		err = closeErr
+	}
+	if err != nil {
+		return nil, freeAfter(memory, fmt.Errorf("load %s: %w", dir, err))
+	}
+	return &Loaded{Checkpoint: c, Memory: memory, Bytes: c.Bytes(), place: m.place}, nil
+}
+
+// bytes is a tensor in the mapping.
+func (m mapping) bytes(t checkpoint.Tensor) []byte {
+	return m.files[t.File][t.Offset : t.Offset+t.Size]
+}
+
+// place is where a tensor begins on the device.
+func (m mapping) place(t checkpoint.Tensor) int64 { return m.places[span{t.File, t.Offset}] }
+
+// failed names the tensor that an error is about.
+func (m mapping) failed(t checkpoint.Tensor, err error) error {
+	return fmt.Errorf("tensor %s in %s: %w", t.Name, m.checkpoint.Path(t.File), err)
+}
+
+// span names a tensor's bytes by where they begin.
+type span struct {
+	file   int
+	offset int64
+}
+
+// tensorAlign is where tensors begin on the device, in bytes: CUDA's vector
+// loads want 16, its allocator gives 256.
+const tensorAlign = 256
+
+// tensorPlaces lays the tensors out one after the other and returns where each
+// begins, and the whole length.
+func tensorPlaces(c *checkpoint.Checkpoint) (map[span]int64, int64) {
+	places := make(map[span]int64, len(c.Tensors))
+	var total int64
+	for _, t := range c.Tensors {
+		if at := (span{t.File, t.Offset}); t.Size > 0 {
+			if _, tied := places[at]; !tied {
+				places[at] = total
+				total += (t.Size + tensorAlign - 1) / tensorAlign * tensorAlign
+			}
+		}
+	}
+	return places, total
+}
+
+func mapFiles(c *checkpoint.Checkpoint, clock *stage.Timeline) ([][]byte, error) {
+	end := clock.Start("open")
+	defer func() { end(0) }()
+	var files [][]byte
+	for i, file := range c.Files {
+		if file.Size == 0 {
+			files = append(files, nil)
+			continue
+		}
+		f, err := os.Open(c.Path(i))
+		if err != nil {
+			return files, err
+		}
+		b, err := unix.Mmap(int(f.Fd()), 0, int(file.Size), unix.PROT_READ, unix.MAP_PRIVATE)
+		if closeErr := f.Close(); err == nil {
+			err = closeErr
+		}
+		if err != nil {
+			return files, fmt.Errorf("map %s: %w", c.Path(i), err)
+		}
+		files = append(files, b)
+	}
+	return files, nil
+}
+
+func unmapFiles(files [][]byte, clock *stage.Timeline) error {
+	end := clock.Start("close")
+	defer func() { end(0) }()
+	for _, b := range files {
+		if b == nil {
+			continue
+		}
+		if err := unix.Munmap(b); err != nil {
+			return fmt.Errorf("unmap: %w", err)
+		}
+	}
+	return nil
+}
+
+// tiedToPrevious says that tensor i lies where the one before it lies: tensors
+// are ordered by place.
+func tiedToPrevious(tensors []checkpoint.Tensor, i int) bool {
+	return i > 0 && tensors[i-1].File == tensors[i].File && tensors[i-1].Offset == tensors[i].Offset && tensors[i-1].Size > 0
+}
+
+// pageFaultGrain is how much is copied between two looks at the context.
+const pageFaultGrain = 64 << 20
+
+// copyMapped hands b, which lies in a mapping, to write in parts. A page that
+// can't be read, because the file was cut short or the disk failed, is a memory
+// fault, which becomes an error here.
+func copyMapped(ctx context.Context, b []byte, write func(offset int64, src []byte) error) (err error) {
+	old := debug.SetPanicOnFault(true)
+	defer debug.SetPanicOnFault(old)
+	defer func() {
+		if fault := recover(); fault != nil {
+			if _, ok := fault.(runtime.Error); !ok {
+				panic(fault)
+			}
+			err = fmt.Errorf("a page can't be read: the file was cut short, or the storage failed (%v)", fault)
+		}
+	}()
+	for at := 0; at < len(b); at += pageFaultGrain {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		if err := write(int64(at), b[at:min(at+pageFaultGrain, len(b))]); err != nil {
+			return err
+		}
+	}
+	return nil
+}

@@ -1,0 +1,102 @@
+package loader
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/bits"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/sllmq/sllmq/collector/checkpoint"
+	"github.com/sllmq/sllmq/collector/device"
+	"github.com/sllmq/sllmq/collector/stage"
+)
+
+// pinned stands for what safetensors 0.8.0 does with PyTorch and a GPU
+// (get_tensor_pinned_cuda in bindings/python/src/lib.rs), as load_file and
+// safe_open reach it with device="cuda": one thread, tensor by tensor in the
+// order of the file, out of a private mapping with no advice (its default
+// backend) into a page-locked buffer of the tensor's size, and from there to
+// the device, waited for before the next tensor begins.
+//
+// The buffers come from PyTorch's caching host allocator there: sizes are
+// rounded up to a power of two, and a buffer that was given back serves the next
+// tensor of its size class. Locking one is part of the load that first needs
+// it, as it is there. On host the real package copies nothing at all; what is
+// timed here is its way to a GPU, the device's copy being one of memory.
+type pinned struct {
+	o       Options
+	buffers map[int][]byte // by the power of two
+}
+
+var _ Loader = (*pinned)(nil)
+
+func openPinned(o Options) (Loader, error) {
+	return &pinned{o: o, buffers: map[int][]byte{}}, nil
+}
+
+func (l *pinned) Close() error {
+	var err error
+	for _, b := range l.buffers {
+		err = errors.Join(err, device.Unmap(b))
+	}
+	l.buffers = nil
+	return err
+}
+
+func (l *pinned) Load(ctx context.Context, dir string, clock *stage.Timeline) (*Loaded, error) {
+	return loadMapped(ctx, dir, l.o, clock, func(ctx context.Context, m mapping) error {
+		for i, t := range m.checkpoint.Tensors {
+			if t.Size == 0 || tiedToPrevious(m.checkpoint.Tensors, i) {
+				continue
+			}
+			if err := l.bring(ctx, m, t, clock); err != nil {
+				return m.failed(t, err)
+			}
+		}
+		return nil
+	})
+}
+
+// bring takes one tensor through its buffer.
+func (l *pinned) bring(ctx context.Context, m mapping, t checkpoint.Tensor, clock *stage.Timeline) error {
+	buffer, err := l.buffer(t.Size, clock)
+	if err != nil {
+		return err
+	}
+	begun := clock.Elapsed()
+	err = copyMapped(ctx, m.bytes(t), func(offset int64, src []byte) error {
+		copy(buffer[offset:], src)
+		return nil
+	})
+	clock.Add("read", begun, t.Size)
+	if err != nil {
+		return err
+	}
+	begun = clock.Elapsed()
+	err = m.memory.Write(m.place(t), buffer[:t.Size])
+	clock.Add("copy", begun, t.Size)
+	return err
+}
+
+// sizeClass is the power of two that so many bytes, at least one, are rounded
+// up to.
+func sizeClass(bytes int64) int { return bits.Len64(uint64(bytes - 1)) }
+
+// buffer finds the size class's buffer, or makes and locks it.
+func (l *pinned) buffer(size int64, clock *stage.Timeline) ([]byte, error) {
+	class := sizeClass(size)
+	if b, ok := l.buffers[class]; ok {
+		return b, nil
+	}
+	end := clock.Start("pin")
+	defer func() { end(0) }()
+	b, err := device.Map(1 << class)
+	if err != nil {
+		return nil, fmt.Errorf("take a staging buffer: %w", err)
+	}
+	_ = unix.Mlock(b) // where the limits forbid it the copies are the same on host
+	l.buffers[class] = b
+	return b, nil
+}
