@@ -34,6 +34,7 @@ var allowed = map[string][]string{
 	"collector/device":               {},
 	"collector/directio":             {},
 	"collector/stage":                {},
+	"plots":                          {},
 	"queries":                        {"warehouse"},
 	"queries/resultset":              {},
 	"warehouse":                      {"warehouse/record"},
