@@ -80,7 +80,7 @@ func drawBox(f frame, y float64, times, scatter []float64, l look) {
 		box := vg.Rectangle{Min: f.at(q1, bottom), Max: f.at(q3, top)}
 		filled(f.Canvas, box, tint(l.ink, 0.35), l.hatch)
 	}
-	for _, s := range []draw.LineStyle{{Color: white, Width: 3.2}, {Color: black, Width: 1.6}} {
+	for _, s := range []draw.LineStyle{{Color: white, Width: 2.6}, {Color: black, Width: 1.4}} {
 		stroke(f.Canvas, s, f.at(middle, bottom), f.at(middle, top))
 	}
 }

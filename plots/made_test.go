@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math"
 	"math/rand/v2"
+	"slices"
 	"strings"
 	"time"
 )
@@ -39,8 +40,12 @@ func madeBars(models int) Bars {
 	for m := range models {
 		for a, arm := range madeArms {
 			t := madeTimes(m, a, 30)
-			low, high := minMax(t)
-			d.Bars = append(d.Bars, Bar{Model: madeName(m), Arm: arm, MeanS: (low + high) / 2, MedianS: ptr(t[0]), Interval: &Interval{low, high}, Loads: 30})
+			slices.Sort(t)
+			low, high, sum := t[0], t[len(t)-1], 0.0
+			for _, v := range t {
+				sum += v
+			}
+			d.Bars = append(d.Bars, Bar{Model: madeName(m), Arm: arm, MeanS: sum / float64(len(t)), MedianS: ptr(quantile(t, 0.5)), Interval: &Interval{low, high}, Loads: 30})
 		}
 	}
 	d.Subtitle = "random, to host, from storage; whiskers: fastest and slowest load"

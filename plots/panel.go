@@ -63,7 +63,7 @@ func (p *panel) draw(c draw.Canvas, area vg.Rectangle, left, right vg.Length) {
 	if title := shorten(bold(labelSize), printable(p.title), right-area.Min.X); title != "" {
 		write(c, bold(labelSize), black, vg.Point{X: area.Min.X, Y: area.Max.Y + 7}, atLeft, title)
 	}
-	p.below(c, f, xs)
+	p.below(c, f, xs, left, right)
 	p.beside(c, f, ys, left, right-left-room)
 	for _, t := range p.aside {
 		write(c, regular(smallSize), black, vg.Point{X: area.Max.X + 6, Y: f.y(t.value)}, atLeft, t.label)
@@ -86,7 +86,7 @@ func (p *panel) gridLines(f frame, xs, ys []tick) {
 }
 
 // below draws the axis along x.
-func (p *panel) below(c draw.Canvas, f frame, xs []tick) {
+func (p *panel) below(c draw.Canvas, f frame, xs []tick, left, right vg.Length) {
 	style := draw.LineStyle{Color: black, Width: 0.6}
 	for _, t := range xs {
 		length := tickLength
@@ -103,8 +103,10 @@ func (p *panel) below(c draw.Canvas, f frame, xs []tick) {
 		write(c, face, black, vg.Point{X: f.x(t.value), Y: f.Min.Y - tickLength - 6}, atMiddle, t.label)
 	}
 	if p.x.label != "" && !p.quietX {
-		label := shorten(regular(labelSize), p.x.label, f.Size().X)
-		write(c, regular(labelSize), black, vg.Point{X: f.Center().X, Y: f.Min.Y - tickLength - 12 - axisTitle/2}, atMiddle, label)
+		label := shorten(regular(labelSize), p.x.label, right-left)
+		half := regular(labelSize).Width(label) / 2
+		middle := max(left+half, min(f.Center().X, right-half)) // longer than the axis, it goes under what stands beside
+		write(c, regular(labelSize), black, vg.Point{X: middle, Y: f.Min.Y - tickLength - 12 - axisTitle/2}, atMiddle, label)
 	}
 }
 
