@@ -78,7 +78,7 @@ func DrawBars(d Bars) (*Picture, error) {
 		}})
 	}
 	if compared {
-		fig.notes = append(fig.notes, "Arrows: mean of "+rows.arms[baseline]+" over mean of the arm; over 1, the arm is faster.")
+		fig.notes = append(fig.notes, "Factors: mean of "+rows.arms[baseline]+" over mean of the arm; over 1, the arm is faster.")
 	}
 	return &Picture{fig, d.rows()}, nil
 }
