@@ -138,18 +138,18 @@ func drawSpeedup(f frame, base, row placedRow[Bar]) {
 	stroke(f.Canvas, draw.LineStyle{Color: soft, Width: 0.5, Dashes: []vg.Length{2, 1.5}}, vg.Point{X: from, Y: f.y(base.y)}, vg.Point{X: from, Y: f.y(row.y + 0.4*sign(row.y-base.y))})
 	face := bold(smallSize)
 	wide := face.Width(text)
+	left := (from+end)/2 - wide/2
 	if from-end >= wide+22 {
 		arrow(f.Canvas, from, end+2, y)
-		middle := (from + end) / 2
-		f.SetColor(white)
-		f.Fill(vg.Rectangle{Min: vg.Point{X: middle - wide/2 - 2, Y: y - 4}, Max: vg.Point{X: middle + wide/2 + 2, Y: y + 4}}.Path())
-		write(f, face, black, vg.Point{X: middle, Y: y}, atMiddle, text)
-		return
+	} else {
+		if from-to >= 8 {
+			arrow(f.Canvas, from, min(end+2, from-6), y)
+		}
+		left = min(max(from, end)+4, f.Max.X-wide)
 	}
-	if math.Abs(float64(from-to)) >= 8 && to < from {
-		arrow(f.Canvas, from, min(end+2, from-6), y)
-	}
-	write(f, face, black, vg.Point{X: max(from, end) + 4, Y: y}, atLeft, text)
+	f.SetColor(white)
+	f.Fill(vg.Rectangle{Min: vg.Point{X: left - 2, Y: y - 4}, Max: vg.Point{X: left + wide + 2, Y: y + 4}}.Path())
+	write(f, face, black, vg.Point{X: left, Y: y}, atLeft, text)
 }
 
 func sign(v float64) float64 { return math.Copysign(1, v) }
