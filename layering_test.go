@@ -35,6 +35,7 @@ var allowed = map[string][]string{
 	"collector/directio":             {},
 	"collector/roofline":             {"collector/device", "collector/directio"},
 	"collector/stage":                {},
+	"plots":                          {},
 	"queries":                        {"warehouse"},
 	"queries/resultset":              {},
 	"warehouse":                      {"warehouse/record"},

@@ -1,0 +1,180 @@
+package plots
+
+import (
+	"fmt"
+	"image/color"
+	"math"
+	"slices"
+	"strconv"
+
+	"gonum.org/v1/plot/font"
+	"gonum.org/v1/plot/vg"
+	"gonum.org/v1/plot/vg/draw"
+)
+
+// Heat is a sweep of read rates over threads, depth and I/O size.
+type Heat struct {
+	Caption
+	Cells []HeatCell
+}
+
+// HeatCell is what one setting reached.
+type HeatCell struct {
+	Threads, Depth int
+	IOBytes        int64
+	BytesPS        float64
+}
+
+// DrawHeat draws a map of depth by I/O size for each number of threads, darker
+// where faster, the rate in each cell and a star on the best.
+func DrawHeat(d Heat) (*Picture, error) {
+	if len(d.Cells) == 0 {
+		return nil, fmt.Errorf("heat map: %w", errEmpty)
+	}
+	var threads, depths []int
+	var sizes []int64
+	var rates []float64
+	best := d.Cells[0]
+	seen := map[HeatCell]bool{}
+	for _, c := range d.Cells {
+		setting := HeatCell{Threads: c.Threads, Depth: c.Depth, IOBytes: c.IOBytes}
+		if err := amount(c.BytesPS, "rate", setting.name()); err != nil {
+			return nil, fmt.Errorf("heat map: %w", err)
+		}
+		if c.Threads < 1 || c.Depth < 1 || c.IOBytes < 1 || seen[setting] {
+			return nil, fmt.Errorf("heat map: %s is no setting, or there twice", setting.name())
+		}
+		seen[setting] = true
+		threads, depths, sizes = append(threads, c.Threads), append(depths, c.Depth), append(sizes, c.IOBytes)
+		rates = append(rates, c.BytesPS)
+		if c.BytesPS > best.BytesPS {
+			best = c
+		}
+	}
+	low, high := minMax(rates)
+	m := heatMap{depths: sorted(depths), sizes: sorted(sizes), low: low, high: high, unit: rateUnit(high), best: best}
+	threads = sorted(threads)
+	fig := &figure{columns: 1, notes: []string{"Darker is faster. Best: " + rateText(best.BytesPS) + " with " + best.name() + "."}}
+	if len(m.sizes) <= 7 && len(threads) > 1 {
+		fig.columns = 2
+	}
+	if len(seen) < len(threads)*len(m.depths)*len(m.sizes) {
+		fig.notes[0] += " Hatched: not measured."
+	}
+	for _, n := range threads {
+		fig.panels = append(fig.panels, m.panel(n, d.Cells))
+	}
+	fig.title, fig.subtitle = d.or("Read rate (" + m.unit.name + ") by threads, depth and I/O size")
+	return &Picture{fig, d.rows()}, nil
+}
+
+func (c HeatCell) name() string {
+	return plural(c.Threads, "thread", "threads") + ", depth " + itoa(c.Depth) + ", " + binary(c.IOBytes)
+}
+
+func sorted[T int | int64](all []T) []T {
+	slices.Sort(all)
+	return slices.Compact(all)
+}
+
+// heatMap is what the panels of a sweep share.
+type heatMap struct {
+	depths    []int
+	sizes     []int64
+	low, high float64
+	unit      unit
+	best      HeatCell
+}
+
+func (m heatMap) panel(threads int, cells []HeatCell) *panel {
+	p := &panel{title: plural(threads, "thread", "threads"), height: max(40, 22*vg.Length(len(m.depths))), least: max(32, 11*vg.Length(len(m.depths)))}
+	p.x = axis{label: "I/O size (K = KiB, M = MiB)", high: float64(len(m.sizes))}
+	p.y = axis{label: "Depth", high: float64(len(m.depths))}
+	for i, size := range m.sizes {
+		name := binary(size)
+		if i > 0 && name == binary(m.sizes[i-1]) {
+			name = strconv.FormatInt(size, 10)
+		}
+		p.x.names = append(p.x.names, tick{float64(i) + 0.5, name})
+	}
+	for i, depth := range m.depths {
+		p.y.names = append(p.y.names, tick{float64(i) + 0.5, itoa(depth)})
+	}
+	p.paint = append(p.paint, func(f frame) {
+		hatched(f.Canvas, f.Rectangle, tint(soft, 0.5), rising)
+		face := m.face(f.Size().X/vg.Length(len(m.sizes)) - 3)
+		for _, c := range cells {
+			if c.Threads == threads {
+				m.cell(f, face, c)
+			}
+		}
+		if m.best.Threads == threads {
+			m.mark(f, face)
+		}
+	})
+	return p
+}
+
+func (m heatMap) box(f frame, c HeatCell) vg.Rectangle {
+	x, y := float64(slices.Index(m.sizes, c.IOBytes)), float64(slices.Index(m.depths, c.Depth))
+	return vg.Rectangle{Min: f.at(x, y), Max: f.at(x+1, y+1)}
+}
+
+func (m heatMap) cell(f frame, face *font.Face, c HeatCell) {
+	ink := m.colour(c.BytesPS)
+	box := m.box(f, c)
+	f.SetColor(ink)
+	f.Fill(box.Path())
+	stroke(f.Canvas, draw.LineStyle{Color: white, Width: 0.8}, corners(box)...)
+	write(f, face, over(ink), vg.Point{X: (box.Min.X + box.Max.X) / 2, Y: (box.Min.Y + box.Max.Y) / 2}, atMiddle, m.text(c.BytesPS))
+}
+
+// mark frames the best cell and puts a star into its corner.
+func (m heatMap) mark(f frame, face *font.Face) {
+	box := m.box(f, m.best)
+	for _, s := range []draw.LineStyle{{Color: white, Width: 3.4}, {Color: black, Width: 1.8}} {
+		stroke(f.Canvas, s, append(corners(box), vg.Point{X: box.Max.X, Y: box.Min.Y})...)
+	}
+	if r := min(3.2, box.Size().X/8); box.Size().Y > face.Font.Size+4 {
+		star.draw(f.Canvas, vg.Point{X: box.Max.X - 1.6*r, Y: box.Max.Y - 1.6*r}, r, lookOf(5).ink)
+	}
+}
+
+// text has two decimals in every cell, so that they compare.
+func (m heatMap) text(rate float64) string {
+	return strconv.FormatFloat(rate/m.unit.size, 'f', 2, 64)
+}
+
+// face is as large as the widest number of a cell allows.
+func (m heatMap) face(width vg.Length) *font.Face {
+	size := vg.Length(tickSize)
+	for size > 3 && regular(size).Width(m.text(m.high)) > width {
+		size -= 0.5
+	}
+	return regular(size)
+}
+
+// colour goes from near white over blue to near black: one direction of
+// lightness, for grey prints.
+func (m heatMap) colour(rate float64) color.NRGBA {
+	t := 0.5
+	if m.high > m.low {
+		t = (rate - m.low) / (m.high - m.low)
+	}
+	stops := []color.NRGBA{{0xf0, 0xf6, 0xfb, 255}, {0x6b, 0xae, 0xd6, 255}, {0x00, 0x72, 0xb2, 255}, {0x00, 0x2a, 0x4e, 255}}
+	at := t * float64(len(stops)-1)
+	i := min(int(at), len(stops)-2)
+	mix := func(a, b uint8) uint8 {
+		return uint8(math.Round(float64(a) + (float64(b)-float64(a))*(at-float64(i))))
+	}
+	a, b := stops[i], stops[i+1]
+	return color.NRGBA{mix(a.R, b.R), mix(a.G, b.G), mix(a.B, b.B), 255}
+}
+
+func (d Heat) rows() [][]string {
+	rows := [][]string{{"threads", "depth", "io_bytes", "bytes_per_s"}}
+	for _, c := range d.Cells {
+		rows = append(rows, []string{itoa(c.Threads), itoa(c.Depth), strconv.FormatInt(c.IOBytes, 10), number(c.BytesPS)})
+	}
+	return rows
+}

@@ -1,0 +1,267 @@
+package plots
+
+import (
+	"fmt"
+	"math"
+	"math/rand/v2"
+	"slices"
+	"strings"
+	"time"
+)
+
+// The data here are made up, and stand for no machine.
+
+func ptr(v float64) *float64 { return &v }
+
+func madeName(m int) string {
+	sizes := []string{"0.5b", "1.3b", "7b", "13b", "70b"}
+	if m%7 == 6 {
+		return fmt.Sprintf("a-laboratory-with-a-long-name/Some-Large-Language-Model-%s-Instruct-2507-FP8-v%d", sizes[m%5], m)
+	}
+	return fmt.Sprintf("made-up/model-%02d-%s", m, sizes[m%5])
+}
+
+var madeArms = []string{"SafeTensors, mmap-parallel", "SLLM, pool"}
+
+func madeTimes(m, arm, n int) []float64 {
+	r := rand.New(rand.NewPCG(uint64(m), uint64(arm)))
+	times := make([]float64, n)
+	for i := range times {
+		times[i] = 0.11 * math.Pow(1.35, float64(m)) * []float64{3.1, 1, 2, 1.5}[arm%4] * (1 + 0.08*math.Abs(r.NormFloat64()))
+		if i%13 == 12 {
+			times[i] *= 1.3
+		}
+	}
+	return times
+}
+
+func madeBars(models int) Bars {
+	var d Bars
+	for m := range models {
+		for a, arm := range madeArms {
+			t := madeTimes(m, a, 30)
+			slices.Sort(t)
+			low, high, sum := t[0], t[len(t)-1], 0.0
+			for _, v := range t {
+				sum += v
+			}
+			d.Bars = append(d.Bars, Bar{Model: madeName(m), Arm: arm, MeanS: sum / float64(len(t)), MedianS: ptr(quantile(t, 0.5)), Interval: &Interval{low, high}, Loads: 30})
+		}
+	}
+	d.Subtitle = "random, to host, from storage; whiskers: fastest and slowest load"
+	return d
+}
+
+func madeSeries(models int) []Series {
+	var all []Series
+	for m := range models {
+		for a, arm := range madeArms {
+			all = append(all, Series{madeName(m), arm, madeTimes(m, a, 30)})
+		}
+	}
+	return all
+}
+
+func madeStages(models int) Stages {
+	var d Stages
+	for m := range models {
+		for a, arm := range madeArms {
+			t := madeTimes(m, a, 1)[0]
+			row := StageRow{Model: madeName(m), Arm: arm, LoadingTimeS: ptr(t)}
+			for i, s := range []string{"open", "index", "allocate", "read", "copy"} {
+				row.Stages = append(row.Stages, Stage{s, t * []float64{0.02, 0.04, 0.1, 0.7, 0.3}[i]})
+			}
+			d.Rows = append(d.Rows, row)
+		}
+	}
+	return d
+}
+
+func madeEfficiency(models int) Efficiency {
+	var d Efficiency
+	for m := range models {
+		for a, arm := range madeArms {
+			r := rand.New(rand.NewPCG(uint64(m), uint64(a)))
+			e := ArmEfficiency{Model: madeName(m), Arm: arm}
+			for range 12 {
+				e.Efficiencies = append(e.Efficiencies, []float64{0.3, 0.9}[a]+0.05*r.NormFloat64())
+			}
+			d.Arms = append(d.Arms, e)
+		}
+	}
+	return d
+}
+
+func madeTimeline(threads int) Timeline {
+	d := Timeline{Model: madeName(1), Arm: madeArms[1]}
+	r := rand.New(rand.NewPCG(1, 1))
+	for t := range threads {
+		at := 0.002 * float64(t%5)
+		for range 12 {
+			read, cp := 0.018+0.006*r.Float64(), 0.006+0.002*r.Float64()
+			d.Chunks = append(d.Chunks, Chunk{fmt.Sprintf("reader %d", t), 16 << 20, []Phase{{"queued", math.Max(0, at-0.02), at}, {"read", at, at + read}, {"copy", at + read, at + read + cp}}})
+			at += read
+			d.LoadingTimeS = math.Max(d.LoadingTimeS, at+cp)
+		}
+	}
+	for i := range 2 {
+		s := Samples{Name: []string{"Storage read rate", "CPU"}[i], Unit: []string{"GB/s", "cores"}[i]}
+		for k := range 30 {
+			s.TimesS = append(s.TimesS, d.LoadingTimeS*float64(k)/29)
+			s.Values = append(s.Values, []float64{7, 2}[i]*(0.8+0.2*r.Float64()))
+		}
+		d.Samples = append(d.Samples, s)
+	}
+	return d
+}
+
+func madeSizeTime(models int) SizeTime {
+	d := SizeTime{Rooflines: []Roofline{{"storage", 7.2e9}, {"memory copy", 14e9}}}
+	for m := range models {
+		bytes := 250e6 * math.Pow(1.36, float64(m))
+		for a, arm := range madeArms {
+			d.Loads = append(d.Loads, SizedLoad{madeName(m), arm, bytes, bytes / []float64{2.1e9, 6.6e9}[a] * (1 + 0.1*float64(m%3))})
+		}
+	}
+	return d
+}
+
+func madeTrend(models int) Trend {
+	var d Trend
+	start := time.Date(2026, 2, 10, 6, 0, 0, 0, time.UTC)
+	for m := range models {
+		for a, arm := range madeArms {
+			s := TrendSeries{Model: madeName(m), Arm: arm}
+			for i, t := range madeTimes(m, a, 40) {
+				if i > 22 && a == 1 {
+					t *= 0.8
+				}
+				p := TrendPoint{At: start.Add(time.Duration(i) * 26 * time.Hour), TimeS: t, Interval: &Interval{t * 0.97, t * 1.03}}
+				if i == 23 && a == 1 {
+					p.Label = "kernel 6.18"
+				}
+				s.Points = append(s.Points, p)
+			}
+			if a == 1 {
+				s.Changes = []Change{{start.Add(23 * 26 * time.Hour), "faster"}}
+			}
+			d.Series = append(d.Series, s)
+		}
+	}
+	return d
+}
+
+func madeHeat(threads, depths, sizes int) Heat {
+	var d Heat
+	for t := range threads {
+		for k := range depths {
+			for s := range sizes {
+				if t == 1 && k == 0 && s == 0 {
+					continue // one setting was not measured
+				}
+				rate := 7.4e9 * (1 - math.Exp(-float64((t+1)*(k+1)*(s+1))/6))
+				d.Cells = append(d.Cells, HeatCell{1 << t, 1 << k, 128 << 10 << s, rate})
+			}
+		}
+	}
+	return d
+}
+
+// madePictures are every kind with few and many models, and what is hard to
+// draw.
+func madePictures() map[string]func() (*Picture, error) {
+	long := strings.Repeat("a-very-long-name/", 9) + "end"
+	all := map[string]func() (*Picture, error){}
+	for _, n := range []int{1, 3, 20} {
+		all[fmt.Sprintf("bars-%d", n)] = func() (*Picture, error) { return DrawBars(madeBars(n)) }
+		all[fmt.Sprintf("ecdf-%d", n)] = func() (*Picture, error) { return DrawECDF(ECDF{Series: madeSeries(n)}) }
+		all[fmt.Sprintf("box-%d", n)] = func() (*Picture, error) { return DrawBox(Box{Series: madeSeries(n), Seed: 1}) }
+		all[fmt.Sprintf("stages-%d", n)] = func() (*Picture, error) { return DrawStages(madeStages(n)) }
+		all[fmt.Sprintf("efficiency-%d", n)] = func() (*Picture, error) { return DrawEfficiency(madeEfficiency(n)) }
+		all[fmt.Sprintf("timeline-%d", n)] = func() (*Picture, error) { return DrawTimeline(madeTimeline(n)) }
+		all[fmt.Sprintf("sizetime-%d", n)] = func() (*Picture, error) { return DrawSizeTime(madeSizeTime(n)) }
+		all[fmt.Sprintf("trend-%d", n)] = func() (*Picture, error) { return DrawTrend(madeTrend(n)) }
+		all[fmt.Sprintf("heat-%d", n)] = func() (*Picture, error) { return DrawHeat(madeHeat(min(n, 5), min(2*n, 6), min(3*n, 12))) }
+	}
+
+	all["bars-extremes"] = func() (*Picture, error) {
+		return DrawBars(Bars{Bars: []Bar{
+			{Model: long, Arm: "A", MeanS: 0}, {Model: long, Arm: "B", MeanS: 4000},
+			{Model: long + "2", Arm: "A", MeanS: 3}, {Model: long + "2", Arm: "B", MeanS: 3},
+			{Model: "only A <&>\n\x00", Arm: "A", MeanS: 100, Interval: &Interval{0, 4400}},
+			{Model: "slower", Arm: "A", MeanS: 1000}, {Model: "slower", Arm: "B", MeanS: 3000}, {Model: "slower", Arm: "C", MeanS: 500},
+			{Model: "模型", Arm: "B", MeanS: 1e-9},
+		}})
+	}
+	all["bars-zero"] = func() (*Picture, error) { return DrawBars(Bars{Bars: []Bar{{Model: "m", Arm: "a"}}}) }
+	all["bars-many-arms"] = func() (*Picture, error) {
+		var d Bars
+		for i := range 18 {
+			d.Bars = append(d.Bars, Bar{Model: "m", Arm: fmt.Sprintf("arm %d", i), MeanS: 1 + float64(i)}, Bar{Model: "n", Arm: fmt.Sprintf("arm %d", i), MeanS: 2 + float64(i)})
+		}
+		return DrawBars(d)
+	}
+	all["ecdf-extremes"] = func() (*Picture, error) {
+		return DrawECDF(ECDF{Series: []Series{{"one point", "A", []float64{0}}, {long, "A", []float64{1e-7, 5000}}, {long, "B", []float64{3, 3, 3}}, {"no B", "A", []float64{0.5, 0.50001}}}})
+	}
+	all["box-extremes"] = func() (*Picture, error) {
+		return DrawBox(Box{Series: []Series{{"one point", "A", []float64{0}}, {long, "A", madeTimes(1, 1, 1500)}, {long, "B", []float64{3, 3, 3, 3, 3, 3}}, {"no B", "A", []float64{0.5, 9}}}})
+	}
+	all["box-zero"] = func() (*Picture, error) { return DrawBox(Box{Series: []Series{{"m", "a", []float64{0}}}}) }
+	all["stages-extremes"] = func() (*Picture, error) {
+		return DrawStages(Stages{Rows: []StageRow{
+			{Model: long, Arm: long, Load: "load 1", LoadingTimeS: ptr(2), Stages: []Stage{{"read", 1e-7}, {"copy", 5}}},
+			{Model: long, Arm: long, Load: "load 2", Stages: []Stage{{"read", 0}}},
+			{Model: "m", Arm: "none"},
+		}})
+	}
+	all["stages-share"] = func() (*Picture, error) {
+		d := madeStages(20)
+		d.Share = true
+		return DrawStages(d)
+	}
+	all["stages-loads"] = func() (*Picture, error) {
+		var d Stages
+		for i, t := range madeTimes(3, 1, 30) {
+			d.Rows = append(d.Rows, StageRow{Model: madeName(3), Load: fmt.Sprintf("load %d", i), LoadingTimeS: ptr(t), Stages: []Stage{{"open", t * 0.1}, {"read", t * 0.7}, {"copy", t * 0.2}}})
+		}
+		return DrawStages(d)
+	}
+	all["efficiency-extremes"] = func() (*Picture, error) {
+		return DrawEfficiency(Efficiency{Arms: []ArmEfficiency{{long, "A", []float64{0}}, {long, "B", []float64{0.2, 7}}, {"m", "A", []float64{1, 1.0001}}}})
+	}
+	all["timeline-extremes"] = func() (*Picture, error) {
+		return DrawTimeline(Timeline{Model: long, Arm: long, Chunks: []Chunk{{"t", 1, []Phase{{"read", 0, 0}}}}, Samples: []Samples{{Name: "one", TimesS: []float64{0}, Values: []float64{0}}}})
+	}
+	all["timeline-busy"] = func() (*Picture, error) {
+		d := Timeline{Model: madeName(2), LoadingTimeS: 1.02}
+		for i := range 4000 {
+			at := float64(i/16) / 250
+			d.Chunks = append(d.Chunks, Chunk{fmt.Sprintf("thread %d", i%2), 1 << 20, []Phase{{"queued", at, at + 0.001}, {"read", at + 0.001, at + 0.003}, {"verify", at + 0.003, at + 0.004}}})
+		}
+		return DrawTimeline(d)
+	}
+	all["sizetime-extremes"] = func() (*Picture, error) {
+		return DrawSizeTime(SizeTime{Loads: []SizedLoad{{"a", "A", 1, 1e-9}, {long, "A", 3e12, 7200}, {"b", "B", 3e12, 7200}}, Rooflines: []Roofline{{"storage", 3e9}}})
+	}
+	all["sizetime-point"] = func() (*Picture, error) {
+		return DrawSizeTime(SizeTime{Loads: []SizedLoad{{"a", "A", 1e9, 1}}})
+	}
+	all["trend-extremes"] = func() (*Picture, error) {
+		at := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
+		near := TrendSeries{Model: long, Arm: "A"}
+		for i := range 12 {
+			near.Points = append(near.Points, TrendPoint{At: at.AddDate(0, i*3, 0), TimeS: 3, Label: "v1." + itoa(i)})
+			near.Changes = append(near.Changes, Change{At: at.AddDate(0, 6, i)})
+		}
+		return DrawTrend(Trend{Series: []TrendSeries{near, {Model: "one point", Arm: "B", Points: []TrendPoint{{At: at, TimeS: 0}}}}})
+	}
+	all["trend-point"] = func() (*Picture, error) {
+		return DrawTrend(Trend{Series: []TrendSeries{{Model: "one", Arm: "A", Points: []TrendPoint{{At: time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC), TimeS: 0.004}}}}})
+	}
+	all["heat-extremes"] = func() (*Picture, error) {
+		return DrawHeat(Heat{Cells: []HeatCell{{1, 1, 4096, 0}, {64, 1024, 64 << 20, 2e9}, {64, 1, 4097, 1e5}}})
+	}
+	all["heat-cell"] = func() (*Picture, error) { return DrawHeat(Heat{Cells: []HeatCell{{4, 8, 1 << 20, 0}}}) }
+	return all
+}

@@ -1,0 +1,93 @@
+package plots
+
+import (
+	"image"
+	"image/color"
+	"math"
+
+	"gonum.org/v1/plot/vg"
+)
+
+// pen is what a canvas of ours remembers between strokes. It maps the drawing,
+// which counts from the bottom left, to a page that counts from the top left.
+type pen struct {
+	width, height vg.Length // of the page
+	state         brush
+	stack         []brush
+}
+
+type brush struct {
+	ink    color.Color
+	width  vg.Length
+	dashes []vg.Length
+	offset vg.Length
+	to     affine
+}
+
+func newPen(width, height vg.Length) pen {
+	upright := affine{xx: 1, yy: -1, y: float64(height)}
+	return pen{width: width, height: height, state: brush{ink: black, width: 1, to: upright}}
+}
+
+func (c *pen) Size() (width, height vg.Length) { return c.width, c.height }
+func (c *pen) SetLineWidth(w vg.Length)        { c.state.width = w }
+func (c *pen) SetColor(ink color.Color)        { c.state.ink = ink }
+func (c *pen) Push()                           { c.stack = append(c.stack, c.state) }
+
+func (c *pen) SetLineDash(dashes []vg.Length, offset vg.Length) {
+	c.state.dashes, c.state.offset = dashes, offset
+}
+
+func (c *pen) Pop() {
+	c.state, c.stack = c.stack[len(c.stack)-1], c.stack[:len(c.stack)-1]
+}
+
+func (c *pen) Rotate(angle float64) {
+	sin, cos := math.Sincos(angle)
+	c.state.to = c.state.to.after(affine{xx: cos, xy: -sin, yx: sin, yy: cos})
+}
+
+func (c *pen) Translate(pt vg.Point) { c.state.to = c.state.to.moved(pt) }
+
+func (c *pen) Scale(x, y float64) { c.state.to = c.state.to.after(affine{xx: x, yy: y}) }
+
+// DrawImage is asked for by vg.Canvas; no picture of ours has images.
+func (c *pen) DrawImage(vg.Rectangle, image.Image) { panic("plots: images are not drawn") }
+
+// affine maps points to points.
+type affine struct{ xx, xy, yx, yy, x, y float64 }
+
+func (a affine) of(p vg.Point) (x, y float64) {
+	return a.xx*float64(p.X) + a.xy*float64(p.Y) + a.x, a.yx*float64(p.X) + a.yy*float64(p.Y) + a.y
+}
+
+// after is b and then a.
+func (a affine) after(b affine) affine {
+	return affine{
+		a.xx*b.xx + a.xy*b.yx, a.xx*b.xy + a.xy*b.yy,
+		a.yx*b.xx + a.yy*b.yx, a.yx*b.xy + a.yy*b.yy,
+		a.xx*b.x + a.xy*b.y + a.x, a.yx*b.x + a.yy*b.y + a.y,
+	}
+}
+
+func (a affine) moved(by vg.Point) affine {
+	return a.after(affine{xx: 1, yy: 1, x: float64(by.X), y: float64(by.Y)})
+}
+
+// curves are an arc as cubic Bézier curves of at most a quarter of a circle,
+// which stay curves under every transformation.
+func curves(arc vg.PathComp) [][]vg.Point {
+	n := max(1, int(math.Ceil(math.Abs(arc.Angle)/(math.Pi/2)-1e-9)))
+	step := arc.Angle / float64(n)
+	reach := 4.0 / 3 * math.Tan(step/4)
+	on := func(angle, along float64) vg.Point {
+		sin, cos := math.Sincos(angle)
+		return vg.Point{X: arc.Pos.X + arc.Radius*vg.Length(cos-along*sin), Y: arc.Pos.Y + arc.Radius*vg.Length(sin+along*cos)}
+	}
+	var all [][]vg.Point
+	for i := range n {
+		from := arc.Start + float64(i)*step
+		all = append(all, []vg.Point{on(from, 0), on(from, reach), on(from+step, -reach), on(from+step, 0)})
+	}
+	return all
+}

@@ -1,0 +1,241 @@
+package plots
+
+import (
+	"bytes"
+	"encoding/csv"
+	"encoding/xml"
+	"fmt"
+	"image"
+	_ "image/png"
+	"io"
+	"math"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+// Every kind, with few and many models and with what is hard to draw, at a
+// page's width and at a column's: texts stay on the page and off each other.
+func TestEveryPictureCanBeRead(t *testing.T) {
+	for name, make := range madePictures() {
+		for _, width := range []float64{3.3, 7} {
+			t.Run(fmt.Sprintf("%s/%g", name, width), func(t *testing.T) {
+				t.Parallel()
+				p, err := make()
+				if err != nil {
+					t.Fatal(err)
+				}
+				page := parseSVG(t, encode(t, p, "svg", Options{WidthIn: width}))
+				if len(page.texts) < 4 {
+					t.Errorf("only %d texts", len(page.texts))
+				}
+				for i, a := range page.texts {
+					if a.box.minX < -0.5 || a.box.maxX > page.width+0.5 || a.box.minY < -0.5 || a.box.maxY > page.height+0.5 {
+						t.Errorf("%q is cut off at the page's edge: %v", a.text, a.box)
+					}
+					for _, b := range page.texts[:i] {
+						if a.box.meets(b.box) {
+							t.Errorf("%q lies over %q", a.text, b.text)
+						}
+					}
+				}
+				if page.title != printable(p.Title()) {
+					t.Errorf("title %q, want %q", page.title, p.Title())
+				}
+			})
+		}
+	}
+}
+
+func TestEveryPictureInEveryFormat(t *testing.T) {
+	for name, make := range madePictures() {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			p, err := make()
+			if err != nil {
+				t.Fatal(err)
+			}
+			o := Options{WidthIn: 6, DPI: 50}
+			config, kind, err := image.DecodeConfig(bytes.NewReader(encode(t, p, "png", o)))
+			if err != nil || kind != "png" || config.Width != 300 || math.Abs(float64(config.Height)-p.HeightIn(6)*50) > 1 {
+				t.Errorf("png: %s, %d by %d, %v", kind, config.Width, config.Height, err)
+			}
+			doc := encode(t, p, "pdf", o)
+			if !bytes.HasPrefix(doc, []byte("%PDF-")) || !bytes.HasSuffix(bytes.TrimSpace(doc), []byte("%%EOF")) {
+				t.Error("the pdf does not begin or end as one")
+			}
+			if !bytes.Contains(doc, []byte("/FontFile2")) {
+				t.Error("the pdf has no font in it")
+			}
+			if !bytes.Equal(doc, encode(t, p, "pdf", o)) {
+				t.Error("the same picture is another pdf the second time")
+			}
+			rows, err := csv.NewReader(bytes.NewReader(encode(t, p, "csv", o))).ReadAll()
+			if err != nil || len(rows) != len(p.Rows()) || len(rows) < 2 {
+				t.Errorf("csv: %d rows of %d, %v", len(rows), len(p.Rows()), err)
+			}
+		})
+	}
+}
+
+func encode(t *testing.T, p *Picture, format string, o Options) []byte {
+	t.Helper()
+	var b bytes.Buffer
+	if err := Encode(&b, p, format, o); err != nil {
+		t.Fatal(err)
+	}
+	return b.Bytes()
+}
+
+func TestWriteIsWholeOrNothing(t *testing.T) {
+	dir := t.TempDir()
+	p, err := DrawBars(madeBars(2))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, format := range Formats() {
+		if err := Write(filepath.Join(dir, "bars."+format), p, DefaultOptions()); err != nil {
+			t.Error(err)
+		}
+	}
+	for file, o := range map[string]Options{
+		"bars.jpeg": DefaultOptions(), "bars": DefaultOptions(), "narrow.svg": {WidthIn: 1}, "low.svg": {WidthIn: 7, HeightIn: 0.5}, "nan.svg": {WidthIn: math.NaN()},
+		"coarse.png": {WidthIn: 7}, "huge.png": {WidthIn: 200, DPI: 2400}, "high.pdf": {WidthIn: 7, HeightIn: 1e9},
+	} {
+		if err := Write(filepath.Join(dir, file), p, o); err == nil {
+			t.Errorf("%s with %+v was written", file, o)
+		} else if strings.Contains(err.Error(), "\n") {
+			t.Errorf("more than one line: %v", err)
+		}
+	}
+	entries, err := os.ReadDir(dir)
+	if err != nil || len(entries) != len(Formats()) {
+		t.Errorf("%d files, want %d: %v", len(entries), len(Formats()), err)
+	}
+	if err := Write(filepath.Join(dir, "no", "such.svg"), p, DefaultOptions()); err == nil {
+		t.Error("written into a folder that is not there")
+	}
+}
+
+// A height that was asked for is kept, and the texts still stand apart.
+func TestHeightIsKept(t *testing.T) {
+	p, err := DrawBars(madeBars(5))
+	if err != nil {
+		t.Fatal(err)
+	}
+	natural := p.HeightIn(7)
+	for _, height := range []float64{natural * 0.85, natural * 1.7} {
+		page := parseSVG(t, encode(t, p, "svg", Options{WidthIn: 7, HeightIn: height}))
+		if math.Abs(page.height-72*height) > 0.1 {
+			t.Errorf("%g points high, want %g", page.height, 72*height)
+		}
+		for i, a := range page.texts {
+			for _, b := range page.texts[:i] {
+				if a.box.meets(b.box) {
+					t.Errorf("at %.1f inches %q lies over %q", height, a.text, b.text)
+				}
+			}
+		}
+	}
+}
+
+// page is an SVG as the tests see it.
+type page struct {
+	width, height float64
+	title         string
+	texts         []placedText
+	fills         map[string]int // paths by colour
+	lines         map[string]int
+}
+
+type placedText struct {
+	text string
+	box  box
+}
+
+type box struct{ minX, minY, maxX, maxY float64 }
+
+// meets allows the hair's breadth that rounding takes.
+func (b box) meets(o box) bool {
+	const hair = 0.3
+	return b.minX+hair < o.maxX && o.minX+hair < b.maxX && b.minY+hair < o.maxY && o.minY+hair < b.maxY
+}
+
+func parseSVG(t *testing.T, raw []byte) page {
+	t.Helper()
+	p := page{fills: map[string]int{}, lines: map[string]int{}}
+	d := xml.NewDecoder(bytes.NewReader(raw))
+	shapes := map[string]bool{}
+	for {
+		token, err := d.Token()
+		if err == io.EOF {
+			return p
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		start, ok := token.(xml.StartElement)
+		if !ok {
+			continue
+		}
+		attr := map[string]string{}
+		for _, a := range start.Attr {
+			attr[a.Name.Local] = a.Value
+		}
+		scan := func(s, format string, into ...any) {
+			if _, err := fmt.Sscanf(s, format, into...); err != nil {
+				t.Fatalf("%q: %v", s, err)
+			}
+		}
+		switch start.Name.Local {
+		case "svg":
+			var x, y float64
+			scan(attr["viewBox"], "%g %g %g %g", &x, &y, &p.width, &p.height)
+		case "title":
+			if err := d.DecodeElement(&p.title, &start); err != nil {
+				t.Fatal(err)
+			}
+		case "path":
+			if attr["id"] != "" {
+				shapes["#"+attr["id"]] = true
+			} else if attr["fill"] == "none" {
+				p.lines[attr["stroke"]]++
+			} else {
+				p.fills[attr["fill"]]++
+			}
+			if strings.Contains(attr["d"], "NaN") || strings.Contains(attr["d"], "Inf") {
+				t.Errorf("a path goes nowhere: %s", attr["d"])
+			}
+		case "use":
+			if !shapes[attr["href"]] {
+				t.Errorf("no shape %s", attr["href"])
+			}
+		case "text":
+			var text string
+			if err := d.DecodeElement(&text, &start); err != nil {
+				t.Fatal(err)
+			}
+			var m affine
+			var size, length float64
+			scan(attr["transform"], "matrix(%g %g %g %g %g %g)", &m.xx, &m.yx, &m.xy, &m.yy, &m.x, &m.y)
+			scan(attr["font-size"], "%g", &size)
+			scan(attr["textLength"], "%g", &length)
+			b := box{math.Inf(1), math.Inf(1), math.Inf(-1), math.Inf(-1)}
+			for _, corner := range [][2]float64{{0, 0.05 * size}, {length, -0.69 * size}} { // baseline to capital letters
+				x, y := m.xx*corner[0]+m.xy*corner[1]+m.x, m.yx*corner[0]+m.yy*corner[1]+m.y
+				b = box{math.Min(b.minX, x), math.Min(b.minY, y), math.Max(b.maxX, x), math.Max(b.maxY, y)}
+			}
+			p.texts = append(p.texts, placedText{text, b})
+		}
+	}
+}
+
+func (p page) has(text string) bool {
+	for _, t := range p.texts {
+		if t.text == text {
+			return true
+		}
+	}
+	return false
+}

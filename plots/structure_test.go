@@ -1,0 +1,239 @@
+package plots
+
+import (
+	"math"
+	"strings"
+	"testing"
+	"time"
+)
+
+// drawn is the page of a picture, at a page's width.
+func drawn(t *testing.T) func(p *Picture, err error) page {
+	return func(p *Picture, err error) page {
+		t.Helper()
+		if err != nil {
+			t.Fatal(err)
+		}
+		return parseSVG(t, encode(t, p, "svg", DefaultOptions()))
+	}
+}
+
+func (p page) want(t *testing.T, texts ...string) {
+	t.Helper()
+	for _, text := range texts {
+		if !p.has(text) {
+			t.Errorf("no text %q", text)
+		}
+	}
+}
+
+// inks are the colours of the first arms and of the marks on them.
+func inks() (first, second, whites string) {
+	return hex(lookOf(0).ink), hex(lookOf(1).ink), hex(white)
+}
+
+func TestBarsHoldABarAMarkAndAnArrowEach(t *testing.T) {
+	blue, orange, whites := inks()
+	d := Bars{Bars: []Bar{
+		{Model: "a", Arm: "SafeTensors", MeanS: 3, MedianS: ptr(3), Interval: &Interval{2, 4}}, {Model: "a", Arm: "SLLM", MeanS: 1, MedianS: ptr(1)},
+		{Model: "b", Arm: "SafeTensors", MeanS: 6}, {Model: "b", Arm: "SLLM", MeanS: 4},
+		{Model: "c", Arm: "SLLM", MeanS: 2},
+	}}
+	p := drawn(t)(DrawBars(d))
+	p.want(t, "Loading time of 3 models", "Mean loading time (s)", "SafeTensors", "SLLM", "median", "a", "b", "c", "3.00×", "1.50×", "mean (s)", "6.00")
+	if p.fills[blue] != 2+1 || p.fills[orange] != 3+1 { // one more in the legend
+		t.Errorf("%d bars of the first arm, %d of the second", p.fills[blue], p.fills[orange])
+	}
+	if p.fills[whites] != 1+3+2 { // the page, two medians and the legend's, two arrows' texts
+		t.Errorf("%d white shapes", p.fills[whites])
+	}
+	d.Baseline = "SLLM"
+	p = drawn(t)(DrawBars(d))
+	p.want(t, "0.33×", "0.67×")
+
+	milli := drawn(t)(DrawBars(Bars{Caption: Caption{"Mine", "on vm"}, Bars: []Bar{{Model: "a", Arm: "x", MeanS: 0.3}, {Model: "a", Arm: "y", MeanS: 0.1}}}))
+	milli.want(t, "Mine", "on vm", "Mean loading time (ms)", "x", "y", "300", "3.00×")
+}
+
+// Where bars would vanish there are dots, and no bar without a zero.
+func TestBarsFarApartAreDots(t *testing.T) {
+	p := drawn(t)(DrawBars(Bars{Bars: []Bar{{Model: "a", Arm: "x", MeanS: 0.01}, {Model: "a", Arm: "y", MeanS: 0.005}, {Model: "b", Arm: "x", MeanS: 100}, {Model: "b", Arm: "y", MeanS: 50}}}))
+	p.want(t, "10 ms", "1 s", "100 s", "2.00×", "Mean loading time")
+}
+
+func TestECDFHasAPanelAModel(t *testing.T) {
+	p := drawn(t)(DrawECDF(ECDF{Series: []Series{{"a", "x", []float64{1, 2}}, {"a", "y", []float64{1}}, {"b", "x", []float64{3}}}}))
+	p.want(t, "Distribution of the loading time of 2 models", "a", "b", "x", "y", "Loading time (s)", "Part of loads", "0.0", "1.0")
+	blue, orange, _ := inks()
+	if p.fills[blue] != 2+1 || p.fills[orange] != 1+1 { // the medians' markers
+		t.Errorf("%d and %d markers", p.fills[blue], p.fills[orange])
+	}
+}
+
+func TestBoxShowsEveryLoad(t *testing.T) {
+	d := Box{Series: []Series{{"a", "x", madeTimes(0, 0, 17)}, {"a", "y", []float64{1, 2}}}, Seed: 7}
+	p := drawn(t)(DrawBox(d))
+	p.want(t, "Loading times of a", "x", "y", "1.50, 2", "median (s), loads")
+	blue, orange, _ := inks()
+	if p.fills[blue] != 17 || p.fills[orange] != 2 || p.fills[hex(tint(lookOf(0).ink, 0.35))] != 1 || p.fills[hex(tint(lookOf(1).ink, 0.35))] != 0 {
+		t.Errorf("shapes %v: want 17 and 2 points, a box for the first only", p.fills)
+	}
+	once, err := DrawBox(d)
+	if err != nil {
+		t.Fatal(err)
+	}
+	again, _ := DrawBox(d)
+	d.Seed++
+	other, _ := DrawBox(d)
+	a, b, c := encode(t, once, "svg", DefaultOptions()), encode(t, again, "svg", DefaultOptions()), encode(t, other, "svg", DefaultOptions())
+	if string(a) != string(b) || string(a) == string(c) {
+		t.Error("the points' scatter does not follow the seed alone")
+	}
+}
+
+func TestQuartilesAreDuckDBs(t *testing.T) {
+	// quantile_cont of 1, 2, 4, 8
+	for q, want := range map[float64]float64{0: 1, 0.25: 1.75, 0.5: 3, 0.75: 5, 1: 8} {
+		if got := quantile([]float64{1, 2, 4, 8}, q); math.Abs(got-want) > 1e-12 {
+			t.Errorf("quantile %g is %g, want %g", q, got, want)
+		}
+	}
+}
+
+func TestStagesSayWhenTheyOverlapped(t *testing.T) {
+	d := Stages{Rows: []StageRow{
+		{Model: "a", Arm: "x", LoadingTimeS: ptr(2), Stages: []Stage{{"read", 1.5}, {"copy", 1}}},
+		{Model: "b", Arm: "x", Stages: []Stage{{"copy", 1}}},
+	}}
+	p := drawn(t)(DrawStages(d))
+	p.want(t, "read", "copy", "loading time", "a", "b", "x", "2.00", "Time in stages (s)", "Where a bar is longer than the loading time, its stages overlapped.")
+	blue, orange, _ := inks()
+	if p.fills[blue] != 1+1 || p.fills[orange] != 2+1 {
+		t.Errorf("%d and %d stages", p.fills[blue], p.fills[orange])
+	}
+	d.Share = true
+	p = drawn(t)(DrawStages(d))
+	p.want(t, "Part of the loading time (%)", "100")
+}
+
+func TestTimelineShowsEveryPhase(t *testing.T) {
+	p := drawn(t)(DrawTimeline(Timeline{Model: "a", Arm: "x", LoadingTimeS: 0.9, Chunks: []Chunk{
+		{"t0", 1, []Phase{{"queued", 0, 0.3}, {"read", 0.3, 0.6}, {"copy", 0.6, 0.9}}},
+		{"t0", 1, []Phase{{"queued", 0, 0.6}, {"read", 0.6, 0.8}}},
+		{"t1", 1, []Phase{{"read", 0.1, 0.5}}},
+	}, Samples: []Samples{{"CPU", "cores", []float64{0, 0.5}, []float64{1, 2}}}}))
+	p.want(t, "One load of a, x", "t0", "t1", "queued", "read", "copy", "loaded, after 900 ms", "CPU (cores)", "Time since the load began (ms)")
+	blue, orange, _ := inks()
+	if p.fills[blue] != 3+1+2 || p.fills[orange] != 1+1 { // phases, the legend, samples
+		t.Errorf("%d reads and %d copies", p.fills[blue], p.fills[orange])
+	}
+}
+
+func TestChunksThatOverlapHaveLanes(t *testing.T) {
+	d := Timeline{Chunks: []Chunk{{"t", 1, []Phase{{"read", 0, 2}}}, {"t", 1, []Phase{{"read", 1, 3}}}, {"t", 1, []Phase{{"read", 2, 3}}}, {"u", 1, []Phase{{"read", 0, 9}}}}}
+	if lanes, n := d.lanes("t"); n != 2 || len(lanes[0]) != 2 || len(lanes[1]) != 1 {
+		t.Errorf("%d lanes: %v", n, lanes)
+	}
+}
+
+func TestEfficiencyOver1IsFlagged(t *testing.T) {
+	p := drawn(t)(DrawEfficiency(Efficiency{Arms: []ArmEfficiency{{"a", "x", []float64{0.5, 0.9, 1.2, 1}}, {"b", "x", []float64{0.7}}}}))
+	p.want(t, "roofline", "over 1", "1 load is faster than the roofline: a label or the roofline is wrong.", "0.950")
+	if n := p.lines[hex(lookOf(4).ink)]; n != 1+1 {
+		t.Errorf("%d rings, want one and the legend's", n)
+	}
+	p = drawn(t)(DrawEfficiency(Efficiency{Arms: []ArmEfficiency{{"a", "x", []float64{1}}}}))
+	if p.has("over 1") {
+		t.Error("1 is flagged")
+	}
+}
+
+func TestSizeTimeNamesRatesAndModels(t *testing.T) {
+	p := drawn(t)(DrawSizeTime(SizeTime{Loads: []SizedLoad{{"a", "x", 1e9, 1}, {"b", "x", 1e10, 9}}, Rooflines: []Roofline{{"storage", 2e9}}}))
+	p.want(t, "Loading time by size of 2 models", "a", "b", "x", "storage, 2.00 GB/s", "1 GB", "10 GB", "1 s", "Size of the checkpoint", "Loading time")
+}
+
+func TestTrendExplainsItsFlags(t *testing.T) {
+	day := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
+	s := TrendSeries{Model: "a", Arm: "x"}
+	for i, v := range []float64{4, 2, 2, 4, 2} { // not in order
+		s.Points = append(s.Points, TrendPoint{At: day.AddDate(0, 0, []int{0, 3, 4, 1, 5}[i]), TimeS: v})
+	}
+	s.Points[0].Label = "v1"
+	s.Changes = []Change{{day.AddDate(0, 0, 3), "kernel"}}
+	p := drawn(t)(DrawTrend(Trend{Series: []TrendSeries{s}}))
+	p.want(t, "Loading time of a over time", "1", "v1", "1: 2026-03-04 12:00, kernel: from 4.00 s to 2.00 s", "UTC, 2026-03-01 to 2026-03-06", "03-04")
+	if s.Points[1].TimeS != 2 || s.Points[3].TimeS != 4 {
+		t.Error("the caller's points were put into order")
+	}
+}
+
+func TestHeatPrintsEveryCellAndMarksTheBest(t *testing.T) {
+	p := drawn(t)(DrawHeat(Heat{Cells: []HeatCell{{1, 1, 1 << 20, 1e9}, {1, 2, 1 << 20, 2.5e9}, {2, 1, 1 << 18, 2e9}}}))
+	p.want(t, "1 thread", "2 threads", "1.00", "2.50", "2.00", "256K", "1M", "Depth", "Darker is faster. Best: 2.50 GB/s with 1 thread, depth 2, 1M. Hatched: not measured.")
+	if n := p.fills[hex(lookOf(5).ink)]; n != 1 {
+		t.Errorf("%d stars", n)
+	}
+}
+
+// What cannot be drawn is refused, and the error says where it is.
+func TestWhatCannotBeDrawnIsRefused(t *testing.T) {
+	nan, inf := math.NaN(), math.Inf(1)
+	bars := func(b ...Bar) func() (*Picture, error) {
+		return func() (*Picture, error) { return DrawBars(Bars{Bars: b}) }
+	}
+	for want, draw := range map[string]func() (*Picture, error){
+		"bars: nothing to draw":                               bars(),
+		"bars: loading time of m, a is not a number (NaN)":    bars(Bar{Model: "m", Arm: "a", MeanS: nan}),
+		"bars: loading time of m, b is infinite":              bars(Bar{Model: "m", Arm: "b", MeanS: inf}),
+		"bars: loading time of m, c is negative: -1":          bars(Bar{Model: "m", Arm: "c", MedianS: ptr(-1)}),
+		"bars: loading time of m is not a number (NaN)":       bars(Bar{Model: "m", Interval: &Interval{0, nan}}),
+		"bars: interval of m, d ends before it begins":        bars(Bar{Model: "m", Arm: "d", Interval: &Interval{2, 1}}),
+		"bars: loading time of m, e is 1e+300, which no axis": bars(Bar{Model: "m", Arm: "e", MeanS: 1e300}),
+		`bars: m has "a" twice`:                               bars(Bar{Model: "m", Arm: "a"}, Bar{Model: "m", Arm: "a"}),
+		`bars: no arm is called "z"`:                          func() (*Picture, error) { return DrawBars(Bars{Bars: []Bar{{Model: "m"}}, Baseline: "z"}) },
+		"ecdf: m, a has no loads":                             func() (*Picture, error) { return DrawECDF(ECDF{Series: []Series{{"m", "a", nil}}}) },
+		"ecdf: loading time of m, a is not a number":          func() (*Picture, error) { return DrawECDF(ECDF{Series: []Series{{"m", "a", []float64{nan}}}}) },
+		"box: nothing to draw":                                func() (*Picture, error) { return DrawBox(Box{}) },
+		"stages: stage read of m, a, load 1 is not a number": func() (*Picture, error) {
+			return DrawStages(Stages{Rows: []StageRow{{Model: "m", Arm: "a", Load: "load 1", Stages: []Stage{{"read", nan}}}}})
+		},
+		"stages: loading time of m, a is not a number": func() (*Picture, error) {
+			return DrawStages(Stages{Rows: []StageRow{{Model: "m", Arm: "a", LoadingTimeS: &nan}}})
+		},
+		"efficiency: efficiency of m, a is not a number": func() (*Picture, error) {
+			return DrawEfficiency(Efficiency{Arms: []ArmEfficiency{{"m", "a", []float64{nan}}}})
+		},
+		"efficiency: m, a has no loads": func() (*Picture, error) { return DrawEfficiency(Efficiency{Arms: []ArmEfficiency{{"m", "a", nil}}}) },
+		"timeline: nothing to draw":     func() (*Picture, error) { return DrawTimeline(Timeline{}) },
+		"timeline: time of read of chunk 0 is not a number": func() (*Picture, error) {
+			return DrawTimeline(Timeline{Chunks: []Chunk{{"t", 1, []Phase{{"read", 0, nan}}}}})
+		},
+		"timeline: read of chunk 0 ends before it begins": func() (*Picture, error) {
+			return DrawTimeline(Timeline{Chunks: []Chunk{{"t", 1, []Phase{{"read", 2, 1}}}}})
+		},
+		"timeline: chunk 0 has no phase": func() (*Picture, error) { return DrawTimeline(Timeline{Chunks: []Chunk{{}}}) },
+		"timeline: samples of CPU: 1 times for 0 values": func() (*Picture, error) {
+			return DrawTimeline(Timeline{Chunks: []Chunk{{"t", 1, []Phase{{"read", 0, 1}}}}, Samples: []Samples{{"CPU", "", []float64{1}, nil}}})
+		},
+		"size and time: loading time of m, a is 0, which a log": func() (*Picture, error) { return DrawSizeTime(SizeTime{Loads: []SizedLoad{{"m", "a", 1, 0}}}) },
+		"size and time: size of m, a is not a number":           func() (*Picture, error) { return DrawSizeTime(SizeTime{Loads: []SizedLoad{{"m", "a", nan, 1}}}) },
+		"size and time: roofline of storage is 0": func() (*Picture, error) {
+			return DrawSizeTime(SizeTime{Loads: []SizedLoad{{"m", "a", 1, 1}}, Rooflines: []Roofline{{"storage", 0}}})
+		},
+		"trend: m, a has no points": func() (*Picture, error) { return DrawTrend(Trend{Series: []TrendSeries{{Model: "m", Arm: "a"}}}) },
+		"trend: m, a has a point in the year 1": func() (*Picture, error) {
+			return DrawTrend(Trend{Series: []TrendSeries{{Model: "m", Arm: "a", Points: []TrendPoint{{}}}}})
+		},
+		"trend: loading time of m, a is not a number": func() (*Picture, error) {
+			return DrawTrend(Trend{Series: []TrendSeries{{Model: "m", Arm: "a", Points: []TrendPoint{{At: time.Unix(1e9, 0), TimeS: nan}}}}})
+		},
+		"heat map: rate of 1 thread, depth 1, 1K is not": func() (*Picture, error) { return DrawHeat(Heat{Cells: []HeatCell{{1, 1, 1024, nan}}}) },
+		"heat map: 1 thread, depth 1, 1K is no setting":  func() (*Picture, error) { return DrawHeat(Heat{Cells: []HeatCell{{1, 1, 1024, 1}, {1, 1, 1024, 2}}}) },
+	} {
+		_, err := draw()
+		if err == nil || !strings.HasPrefix(err.Error(), want) {
+			t.Errorf("error %v, want %s", err, want)
+		}
+	}
+}

@@ -1,0 +1,104 @@
+package plots
+
+import (
+	"encoding/csv"
+	"errors"
+	"fmt"
+	"io"
+	"math"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"gonum.org/v1/plot/vg"
+	"gonum.org/v1/plot/vg/draw"
+)
+
+// Options are the size of a picture.
+type Options struct {
+	WidthIn  float64 // inches
+	HeightIn float64 // inches; 0: what the picture needs
+	DPI      int     // of a png
+}
+
+// DefaultOptions are a page's width at the resolution that journals ask for.
+func DefaultOptions() Options { return Options{WidthIn: 7, DPI: 300} }
+
+const (
+	minWidthIn = 3    // narrower than a column of a paper, labels have no room
+	maxSideIn  = 200  // what a PDF page may have
+	maxPixels  = 1e8  // 400 MB while a png is drawn
+	maxDPI     = 2400 // beyond printers
+)
+
+// Formats lists the endings that Write knows.
+func Formats() []string { return []string{"png", "svg", "pdf", "csv"} }
+
+// Write puts p into a file of the format that the file's name ends in. The file
+// appears whole or not at all.
+func Write(file string, p *Picture, o Options) error {
+	format := strings.ToLower(strings.TrimPrefix(filepath.Ext(file), "."))
+	temporary, err := os.CreateTemp(filepath.Dir(file), "."+filepath.Base(file)+"-*")
+	if err != nil {
+		return fmt.Errorf("write %s: %w", file, err)
+	}
+	err = errors.Join(Encode(temporary, p, format, o), temporary.Chmod(0o644), temporary.Sync(), temporary.Close())
+	if err == nil {
+		err = os.Rename(temporary.Name(), file)
+	}
+	if err != nil {
+		return errors.Join(fmt.Errorf("write %s: %w", file, err), os.Remove(temporary.Name()))
+	}
+	return nil
+}
+
+// Encode writes p to w in one of Formats.
+func Encode(w io.Writer, p *Picture, format string, o Options) error {
+	if !slices.Contains(Formats(), format) {
+		return fmt.Errorf("no format %q: use one of %s", format, strings.Join(Formats(), ", "))
+	}
+	if format == "csv" {
+		return csv.NewWriter(w).WriteAll(p.rows)
+	}
+	width, height, err := p.size(o)
+	if err != nil {
+		return err
+	}
+	var to vg.CanvasWriterTo
+	switch format {
+	case "png":
+		if o.DPI < 1 || o.DPI > maxDPI {
+			return fmt.Errorf("%d dots an inch: use 1 to %d", o.DPI, maxDPI)
+		}
+		if inches(width)*inches(height)*float64(o.DPI)*float64(o.DPI) > maxPixels {
+			return fmt.Errorf("%.1f by %.1f inches at %d dots an inch are too many pixels: choose fewer, or svg or pdf", inches(width), inches(height), o.DPI)
+		}
+		to = newPNG(width, height, o.DPI)
+	case "svg":
+		to = newSVG(p.figure.title, width, height)
+	case "pdf":
+		to = newPDF(p.figure.title, width, height)
+	}
+	p.figure.draw(draw.New(to))
+	_, err = to.WriteTo(w)
+	return err
+}
+
+// size is the size of the drawing, refused where it cannot be read.
+func (p *Picture) size(o Options) (width, height vg.Length, err error) {
+	if !(o.WidthIn >= minWidthIn && o.WidthIn <= maxSideIn) {
+		return 0, 0, fmt.Errorf("a width of %g inches: use %d to %d", o.WidthIn, minWidthIn, maxSideIn)
+	}
+	needed := p.HeightIn(o.WidthIn)
+	if o.HeightIn == 0 {
+		o.HeightIn = needed
+	}
+	if least := inches(p.figure.leastHeight(fromInches(o.WidthIn))); !(o.HeightIn >= least && o.HeightIn <= maxSideIn) {
+		return 0, 0, fmt.Errorf("a height of %.1f inches: this picture needs %.1f to %d", o.HeightIn, math.Ceil(least*10)/10, maxSideIn)
+	}
+	return fromInches(o.WidthIn), fromInches(o.HeightIn), nil
+}
+
+func inches(l vg.Length) float64      { return float64(l / vg.Inch) }
+func fromInches(in float64) vg.Length { return vg.Length(in) * vg.Inch }
