@@ -182,7 +182,7 @@ func firstBlock(t *testing.T, path string) int {
 	return block
 }
 
-// TestASlowStorageIsTheBound lets the workers read 300 MB/s and wants the
+// TestASlowStorageIsTheBound lets the workers read 200 MB/s and wants the
 // loads to be bound by that, at nearly all of it. It needs root and the block
 // controller of cgroup v1.
 func TestASlowStorageIsTheBound(t *testing.T) {
@@ -206,12 +206,15 @@ func TestASlowStorageIsTheBound(t *testing.T) {
 	if err != nil {
 		t.Skipf("the temporary folder lies on no block device: %v", err)
 	}
-	const limit = 300_000_000
+	const limit = 200_000_000
 	if err := os.WriteFile(filepath.Join(group, "blkio.throttle.read_bps_device"), fmt.Appendf(nil, "%s %d", strings.TrimSpace(string(numbers)), limit), 0o644); err != nil {
 		t.Skipf("the control group takes no limit: %v", err)
 	}
-	c := config(t, larger(t))
-	c.StoragePath = storage
+	// Large enough that what may be read at once after a rest does not count.
+	model := larger(t)
+	writeSafeTensors(t, filepath.Join(model, "b.safetensors"), "b", 32<<20)
+	c := config(t, model)
+	c.StoragePath, c.Replicas, c.PoolBytes = storage, 2, 256<<20
 	c.BenchmarkTypes, c.DType, c.Inference, c.Roofline = []string{collector.Random}, "auto", collector.InferenceNone, true
 	c.Loaders = []string{"direct", "pool"}
 	plan, err := collector.NewPlan(c)
