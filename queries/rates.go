@@ -4,7 +4,6 @@ import (
 	"context"
 	"database/sql"
 	_ "embed"
-	"fmt"
 )
 
 //go:embed sql/rates.sql
@@ -19,21 +18,7 @@ type Rate struct {
 
 // Rates answers sql/rates.sql for a machine by its name.
 func Rates(ctx context.Context, db *sql.DB, machine string) ([]Rate, error) {
-	rows, err := db.QueryContext(ctx, ratesSQL, sql.Named("machine", machine))
-	if err != nil {
-		return nil, fmt.Errorf("ask how fast %s was: %w", machine, err)
-	}
-	defer rows.Close()
-	var all []Rate
-	for rows.Next() {
-		var r Rate
-		if err := rows.Scan(&r.Format, &r.Loader, &r.BenchmarkType, &r.BytesPerS, &r.DecodeBytesPerS); err != nil {
-			return nil, fmt.Errorf("ask how fast %s was: %w", machine, err)
-		}
-		all = append(all, r)
-	}
-	if err := rows.Err(); err != nil {
-		return nil, fmt.Errorf("ask how fast %s was: %w", machine, err)
-	}
-	return all, nil
+	return all(ctx, db, "ask how fast "+machine+" was", func(rows *sql.Rows, r *Rate) error {
+		return rows.Scan(&r.Format, &r.Loader, &r.BenchmarkType, &r.BytesPerS, &r.DecodeBytesPerS)
+	}, ratesSQL, sql.Named("machine", machine))
 }

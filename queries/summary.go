@@ -6,7 +6,6 @@ import (
 	"context"
 	"database/sql"
 	_ "embed"
-	"fmt"
 	"slices"
 	"strings"
 	"time"
@@ -60,25 +59,11 @@ type SummaryRow struct {
 
 // Summary answers sql/summary.sql for the loads that f chooses.
 func Summary(ctx context.Context, db *sql.DB, f Filter) ([]SummaryRow, error) {
-	rows, err := db.QueryContext(ctx, summarySQL, f.arguments()...)
-	if err != nil {
-		return nil, fmt.Errorf("summarise: %w", err)
-	}
-	defer rows.Close()
-	var all []SummaryRow
-	for rows.Next() {
-		var r SummaryRow
-		if err := rows.Scan(&r.Model, &r.BenchmarkType, &r.Format, &r.Loader, &r.Device, &r.Engine, &r.Machine,
+	return all(ctx, db, "summarise", func(rows *sql.Rows, r *SummaryRow) error {
+		return rows.Scan(&r.Model, &r.BenchmarkType, &r.Format, &r.Loader, &r.Device, &r.Engine, &r.Machine,
 			&r.Loads, &r.Failed, &r.Warmups, &r.NumReplicas, &r.MeanS, &r.MedianS, &r.MinS, &r.MaxS, &r.SampleStdS, &r.PopulationStdS,
-			&r.MedianBytesPerS, &r.MeanTokensPerS, &r.Bound, &r.MedianEfficiency, &r.NotFromStorage, &r.OverRoofline, &r.SourceTiers); err != nil {
-			return nil, fmt.Errorf("summarise: %w", err)
-		}
-		all = append(all, r)
-	}
-	if err := rows.Err(); err != nil {
-		return nil, fmt.Errorf("summarise: %w", err)
-	}
-	return all, nil
+			&r.MedianBytesPerS, &r.MeanTokensPerS, &r.Bound, &r.MedianEfficiency, &r.NotFromStorage, &r.OverRoofline, &r.SourceTiers)
+	}, summarySQL, f.arguments()...)
 }
 
 // Comparison is one safetensors row beside one sllm row of the same model,
@@ -97,16 +82,16 @@ func (c Comparison) SpeedupOfMedians() float64 { return *c.SafeTensors.MedianS /
 // the one format with every loader of the other; raw, which is no loader that
 // anyone serves with, is left out.
 func Compare(rows []SummaryRow) []Comparison {
-	var all []Comparison
+	var pairs []Comparison
 	for _, a := range rows {
 		for _, b := range rows {
 			if a.Format == "safetensors" && b.Format == "sllm" && a.Loads > 0 && b.Loads > 0 && a.Loader != "raw" && b.Loader != "raw" &&
 				a.Model == b.Model && a.BenchmarkType == b.BenchmarkType && a.Device == b.Device && a.Engine == b.Engine && a.Machine == b.Machine {
-				all = append(all, Comparison{SafeTensors: a, SLLM: b})
+				pairs = append(pairs, Comparison{SafeTensors: a, SLLM: b})
 			}
 		}
 	}
-	return all
+	return pairs
 }
 
 // SummarySQL is the statement of Summary and its arguments, for whoever wants

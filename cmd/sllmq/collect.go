@@ -16,6 +16,7 @@ import (
 
 	"github.com/sllmq/sllmq/collector"
 	"github.com/sllmq/sllmq/collector/probe"
+	"github.com/sllmq/sllmq/plots"
 	"github.com/sllmq/sllmq/queries"
 	"github.com/sllmq/sllmq/warehouse"
 )
@@ -86,7 +87,7 @@ func (o *collectOptions) addFlags(f *pflag.FlagSet) {
 	f.StringSliceVar(&c.BenchmarkTypes, "benchmark-type", c.BenchmarkTypes, "random (cold) and cached")
 	f.StringVar(&c.StoragePath, "storage-path", c.StoragePath, "folder for the replicas, on the storage to be measured")
 	f.StringVar(&o.resultsPath, "results-path", "/results", "folder for summary.txt, summary.json and benchmark.log (the default only if it exists)")
-	f.BoolVar(&o.generatePlots, "generate-plots", false, "draw the results")
+	f.BoolVar(&o.generatePlots, "generate-plots", false, "draw the mean loading times into the results folder")
 	f.BoolVar(&o.keepAlive, "keep-alive", false, "stay when done, until a signal comes (for pods)")
 	f.StringSliceVar(&c.Formats, "format", nil, "safetensors and sllm (default: both)")
 	f.StringSliceVar(&c.Loaders, "loader", nil, "mmap, mmap-parallel, pinned, direct, pool, raw (default: mmap-parallel for safetensors, pool for sllm)")
@@ -168,8 +169,8 @@ func (o *collectOptions) fromEnvironment(f *pflag.FlagSet, getenv func(string) s
 }
 
 func (o *collectOptions) run(ctx context.Context, env *environment) error {
-	if o.generatePlots {
-		return &usageError{errors.New("--generate-plots is not there yet: leave it out and draw from sllmq summary --format csv")}
+	if o.generatePlots && o.resultsPath == "" {
+		return &usageError{errors.New("--generate-plots draws into the results folder: name one with --results-path")}
 	}
 	plan, err := o.plan(ctx, env)
 	var usage *collector.UsageError
@@ -305,6 +306,15 @@ func (o *collectOptions) report(ctx context.Context, env *environment, result co
 		warehouseFlag(env), result.CollectID)
 	if o.resultsPath == "" {
 		return nil
+	}
+	if o.generatePlots {
+		drawn, err := drawFrom(ctx, env, pictures()[0], filter)
+		if err != nil {
+			return err
+		}
+		if err := plots.Write(filepath.Join(o.resultsPath, "loading_time.png"), drawn, plots.DefaultOptions()); err != nil {
+			return err
+		}
 	}
 	if err := writeFile(filepath.Join(o.resultsPath, "summary.txt"), func(w io.Writer) error {
 		return writeSummary(w, rows)

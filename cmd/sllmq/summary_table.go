@@ -70,7 +70,7 @@ func writeBlock(out io.Writer, rows []queries.SummaryRow) {
 			said = append(said, fmt.Sprintf("%.1f tokens/s", *r.MeanTokensPerS))
 		}
 		if len(said) > 0 {
-			fmt.Fprintf(out, "  %s %s: %s\n", formatName(r.Format), r.Loader, strings.Join(said, "; "))
+			fmt.Fprintln(out, wrap(fmt.Sprintf("  %s %s: ", formatName(r.Format), r.Loader), said))
 		}
 	}
 	for _, r := range rows {
@@ -87,26 +87,50 @@ func writeBlock(out io.Writer, rows []queries.SummaryRow) {
 	}
 }
 
+// wrap joins parts with semicolons behind a head, in lines of at most 80
+// columns where the parts allow it.
+func wrap(head string, parts []string) string {
+	var b strings.Builder
+	b.WriteString(head)
+	column := len(head)
+	for i, part := range parts {
+		if i > 0 {
+			b.WriteByte(';')
+			if column+2+len(part) > 79 {
+				b.WriteString("\n   ")
+				column = 3
+			}
+			b.WriteByte(' ')
+			column += 2
+		}
+		b.WriteString(part)
+		column += len(part)
+	}
+	return b.String()
+}
+
 // speedup words the ratio of means as the reference does; the loaders are
 // named where there are several.
 func speedup(c queries.Comparison, named bool) string {
-	ratio, word := c.SpeedupOfMeans(), "faster"
-	if ratio < 1 {
-		ratio, word = 1/ratio, "slower"
+	means, medians := c.SpeedupOfMeans(), c.SpeedupOfMedians()
+	line := "SLLM Speedup: " + ratio(means) + " than SafeTensors"
+	if (means < 1) == (medians < 1) {
+		line += fmt.Sprintf(" (medians: %.2fx)", max(medians, 1/medians))
+	} else {
+		line += " (medians: " + ratio(medians) + ")"
 	}
-	line := fmt.Sprintf("SLLM Speedup: %.2fx %s than SafeTensors (medians: %.2fx)", ratio, word, medianRatio(c))
 	if named {
-		line += fmt.Sprintf(", %s against %s", c.SLLM.Loader, c.SafeTensors.Loader)
+		line += fmt.Sprintf(",\n    %s against %s", c.SLLM.Loader, c.SafeTensors.Loader)
 	}
 	return line
 }
 
-// medianRatio is in the same direction as the word of speedup.
-func medianRatio(c queries.Comparison) float64 {
-	if c.SpeedupOfMeans() < 1 {
-		return 1 / c.SpeedupOfMedians()
+// ratio words a speedup.
+func ratio(speedup float64) string {
+	if speedup < 1 {
+		return fmt.Sprintf("%.2fx slower", 1/speedup)
 	}
-	return c.SpeedupOfMedians()
+	return fmt.Sprintf("%.2fx faster", speedup)
 }
 
 func formatName(format string) string {

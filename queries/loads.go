@@ -1,0 +1,130 @@
+package queries
+
+import (
+	"context"
+	"database/sql"
+	_ "embed"
+	"fmt"
+	"time"
+)
+
+//go:embed sql/loads.sql
+var loadsSQL string
+
+// Load is one counted load.
+type Load struct {
+	RunID                                                         string
+	Session, Seq                                                  int64
+	StartedAt                                                     time.Time
+	Machine, Model, Format, Loader, Device, Engine, BenchmarkType string
+	Bytes                                                         *int64
+	LoadingTimeS                                                  float64
+	Efficiency                                                    *float64 // nil: there was no roofline
+	SourceTier                                                    *string
+}
+
+// Loads answers sql/loads.sql for the loads that f chooses.
+func Loads(ctx context.Context, db *sql.DB, f Filter) ([]Load, error) {
+	return all(ctx, db, "list loads", func(rows *sql.Rows, l *Load) error {
+		return rows.Scan(&l.RunID, &l.Session, &l.Seq, &l.StartedAt, &l.Machine, &l.Model, &l.Format, &l.Loader, &l.Device, &l.Engine, &l.BenchmarkType,
+			&l.Bytes, &l.LoadingTimeS, &l.Efficiency, &l.SourceTier)
+	}, loadsSQL, f.arguments()...)
+}
+
+//go:embed sql/stages.sql
+var stagesSQL string
+
+// Stage is a stage of an arm's counted loads, at the median.
+type Stage struct {
+	Model, BenchmarkType, Format, Loader, Stage string
+	StartS, DurationS                           float64
+	BusyS                                       *float64
+	LoadingTimeS                                float64 // of the arm, at the median
+}
+
+// Stages answers sql/stages.sql for the loads that f chooses, in the order in
+// which stages begin.
+func Stages(ctx context.Context, db *sql.DB, f Filter) ([]Stage, error) {
+	return all(ctx, db, "list stages", func(rows *sql.Rows, s *Stage) error {
+		return rows.Scan(&s.Model, &s.BenchmarkType, &s.Format, &s.Loader, &s.Stage, &s.StartS, &s.DurationS, &s.BusyS, &s.LoadingTimeS)
+	}, stagesSQL, f.arguments()...)
+}
+
+//go:embed sql/chunks.sql
+var chunksSQL string
+
+// Chunk is one request of a load that was traced.
+type Chunk struct {
+	Thread, Bytes         int64
+	StartS, DurationS     float64
+	CopiedS               *float64
+	Model, Format, Loader string
+	BenchmarkType         string
+	LoadingTimeS          float64
+	RunID                 string
+	Seq                   int64
+	File                  string
+	OffsetBytes           int64
+}
+
+// Chunks answers sql/chunks.sql: the requests of one traced load, the last of
+// those that f chooses.
+func Chunks(ctx context.Context, db *sql.DB, f Filter) ([]Chunk, error) {
+	return all(ctx, db, "list requests", func(rows *sql.Rows, c *Chunk) error {
+		return rows.Scan(&c.Thread, &c.Bytes, &c.StartS, &c.DurationS, &c.CopiedS, &c.Model, &c.Format, &c.Loader, &c.BenchmarkType, &c.LoadingTimeS, &c.RunID, &c.Seq, &c.File, &c.OffsetBytes)
+	}, chunksSQL, f.arguments()...)
+}
+
+//go:embed sql/trials.sql
+var trialsSQL string
+
+// Trial is a setting of reading the storage on a machine, at the median of its
+// trials.
+type Trial struct {
+	Machine                     string
+	Threads, Depth, IOSizeBytes int64
+	Trials                      int64
+	BytesPerS                   float64
+}
+
+// Trials answers sql/trials.sql for the machine that was measured last.
+func Trials(ctx context.Context, db *sql.DB) ([]Trial, error) {
+	return all(ctx, db, "list trials", func(rows *sql.Rows, t *Trial) error {
+		return rows.Scan(&t.Machine, &t.Threads, &t.Depth, &t.IOSizeBytes, &t.Trials, &t.BytesPerS)
+	}, trialsSQL)
+}
+
+// all asks and reads every row.
+func all[T any](ctx context.Context, db *sql.DB, what string, scan func(*sql.Rows, *T) error, statement string, arguments ...any) ([]T, error) {
+	rows, err := db.QueryContext(ctx, statement, arguments...)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", what, err)
+	}
+	defer rows.Close()
+	var list []T
+	for rows.Next() {
+		var row T
+		if err := scan(rows, &row); err != nil {
+			return nil, fmt.Errorf("%s: %w", what, err)
+		}
+		list = append(list, row)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, fmt.Errorf("%s: %w", what, err)
+	}
+	return list, nil
+}
+
+//go:embed sql/best_rooflines.sql
+var bestRooflinesSQL string
+
+// BestRoofline is the highest bandwidth of a kind.
+type BestRoofline struct {
+	Kind      string
+	BytesPerS float64
+}
+
+// BestRooflines answers sql/best_rooflines.sql.
+func BestRooflines(ctx context.Context, db *sql.DB) ([]BestRoofline, error) {
+	return all(ctx, db, "list rooflines", func(rows *sql.Rows, b *BestRoofline) error { return rows.Scan(&b.Kind, &b.BytesPerS) }, bestRooflinesSQL)
+}

@@ -1,0 +1,10 @@
+-- title: How fast the storage was read, by depth and size of requests
+-- columns:
+--   bytes_per_s: median over trials, on the machine that was measured last, apart from any run
+SELECT m.machine, r.threads, r.depth, r.io_size_bytes, count(*) AS trials, median(r.bandwidth_bytes_per_s) AS bytes_per_s
+FROM rooflines r
+JOIN machines m USING (machine_id)
+WHERE r.kind = 'storage_read' AND r.run_id IS NULL
+  AND r.machine_id = (SELECT last.machine_id FROM rooflines last WHERE last.kind = 'storage_read' AND last.run_id IS NULL ORDER BY last.measured_at DESC LIMIT 1)
+GROUP BY ALL
+ORDER BY ALL
