@@ -36,6 +36,7 @@ var allowed = map[string][]string{
 	"collector/stage":                {},
 	"queries":                        {"warehouse"},
 	"queries/resultset":              {},
+	"queries/stats":                  {},
 	"warehouse":                      {"warehouse/record"},
 	"warehouse/record":               {},
 }
