@@ -24,9 +24,14 @@ type Ratio struct {
 // Each arm is a list of sessions. Where there are several, sessions are drawn
 // first and then loads in each, since loads of one session share their luck
 // (Kalibera and Jones, "Rigorous benchmarking in reasonable time", 2013). Under
-// MedianNeed drawn units an arm, the interval holds less than it says, which is
-// a doubt; of a single value there is none.
+// MedianNeed drawn units an arm, the interval may hold less than it says, which
+// is a doubt; of a single value there is none.
 func RatioOfMedians(before, after [][]float64, confidence float64, seed uint64) (Ratio, error) {
+	return drawRatio(before, after, confidence, seed, mostDraws)
+}
+
+// drawRatio is RatioOfMedians with at most so many draws.
+func drawRatio(before, after [][]float64, confidence float64, seed uint64, most int) (Ratio, error) {
 	need, err := MedianNeed(confidence)
 	if err != nil {
 		return Ratio{}, err
@@ -48,7 +53,7 @@ func RatioOfMedians(before, after [][]float64, confidence float64, seed uint64) 
 		return ratio, nil
 	}
 	random := rand.New(rand.NewPCG(seed, 0))
-	draws := make([]float64, min(mostDraws, max(fewestDraws, mostMedians/(len(before)+len(after)))))
+	draws := make([]float64, min(most, max(fewestDraws, mostMedians/(len(before)+len(after)))))
 	for i := range draws {
 		draws[i] = b.draw(random) / a.draw(random)
 	}

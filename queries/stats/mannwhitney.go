@@ -47,14 +47,18 @@ func MannWhitney(x, y []float64) (UTest, error) {
 		limit = stats.MannWhitneyTiesExactLimit
 	}
 	test.Exact = len(x) <= limit && len(y) <= limit
+	over := float64(len(x))*float64(len(y)) - test.U // U of the arms swapped
+	if over < test.U {
+		a, b = b, a // the lower tail is told without cancellation
+	}
 	compared := benchmath.AssumeNothing.Compare(a, b)
 	test.P = compared.P
 	for _, doubt := range compared.Warnings {
 		test.Doubts = append(test.Doubts, doubt.Error())
 	}
 	if tied && test.Exact {
-		u := stats.UDist{N1: len(x), N2: len(y), T: ties}
-		test.P = 2 * min(u.CDF(test.U), 1-u.CDF(test.U-u.Step()))
+		u, swapped := stats.UDist{N1: len(x), N2: len(y), T: ties}, stats.UDist{N1: len(y), N2: len(x), T: ties}
+		test.P = 2 * min(u.CDF(test.U), swapped.CDF(over))
 	}
 	test.P = min(test.P, 1)
 	return test, nil
