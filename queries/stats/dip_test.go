@@ -1,6 +1,7 @@
 package stats
 
 import (
+	"math"
 	"math/rand/v2"
 	"testing"
 )
@@ -30,4 +31,9 @@ func TestDipTellsModes(t *testing.T) {
 	if two < rounds*9/10 {
 		t.Errorf("%d of %d", two, rounds)
 	}
+}
+
+// Beyond the table's last line the scaled dip has one distribution.
+func TestDipOfManyValues(t *testing.T) {
+	near(t, "p", dipP(0.4/math.Sqrt(1e6), 1_000_000), dipP(0.4/math.Sqrt(5000), 5000))
 }

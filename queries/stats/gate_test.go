@@ -27,6 +27,7 @@ func TestGate(t *testing.T) {
 		{"under the noise", Gate{0.05, 0.05, 0.3}, Evidence{1.2, at95(1.15, 1.25), 0.001}, NoRegression, "within the noise floor 30.0 %"},
 		{"over the noise", Gate{0.05, 0.05, 0.1}, Evidence{1.2, at95(1.15, 1.25), 0.001}, Regression, "over the noise floor 10.0 %"},
 		{"corrected away", Gate{0.05, 0.05, 0}, Evidence{1.2, at95(1.1, 1.25), 0.06}, Inconclusive, "may be chance"},
+		{"test and interval apart", Gate{0.05, 0.05, 0}, Evidence{1.2, at95(0.95, 1.25), 0.01}, Inconclusive, ""},
 		{"interval too narrow", Gate{0.05, 0.01, 0}, Evidence{1, at95(0.99, 1.01), 1}, Inconclusive, "the interval holds 95 % and 99 % are asked for"},
 		{"on the limit", Gate{0.05, 0.05, 0}, Evidence{1.05, at95(1.05, 1.05), 0.001}, NoRegression, ""},
 		{"equal", Gate{0, 0.05, 0}, Evidence{1, at95(1, 1), 1}, NoRegression, ""},
