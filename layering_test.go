@@ -38,6 +38,7 @@ var allowed = map[string][]string{
 	"plots":                          {},
 	"queries":                        {"warehouse"},
 	"queries/resultset":              {},
+	"queries/stats":                  {},
 	"warehouse":                      {"warehouse/record"},
 	"warehouse/record":               {},
 }

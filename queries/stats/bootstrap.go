@@ -1,0 +1,156 @@
+package stats
+
+import (
+	"fmt"
+	"math"
+	"math/rand/v2"
+	"slices"
+)
+
+// Ratio is the median after over the median before: over 1, it takes longer.
+type Ratio struct {
+	Before, After float64 // medians; with several sessions, of the sessions' medians
+	Estimate      float64
+	Interval      Interval // its confidence is nominal
+	Doubts        []string
+}
+
+// RatioOfMedians is the ratio of two medians with an interval by the
+// bootstrap's percentiles (Efron, "Bootstrap methods: another look at the
+// jackknife", 1979). BCa would need the jackknife's variance, which for a median
+// does not come right however large the sample (Efron, "The Jackknife, the
+// Bootstrap and Other Resampling Plans", 1982).
+//
+// Each arm is a list of sessions. Where there are several, sessions are drawn
+// first and then loads in each, since loads of one session share their luck
+// (Kalibera and Jones, "Rigorous benchmarking in reasonable time", 2013). Under
+// MedianNeed drawn units an arm, the interval may hold less than it says, which
+// is a doubt; of a single value there is none.
+func RatioOfMedians(before, after [][]float64, confidence float64, seed uint64) (Ratio, error) {
+	return drawRatio(before, after, confidence, seed, mostDraws)
+}
+
+// drawRatio is RatioOfMedians with at most so many draws.
+func drawRatio(before, after [][]float64, confidence float64, seed uint64, most int) (Ratio, error) {
+	need, err := MedianNeed(confidence)
+	if err != nil {
+		return Ratio{}, err
+	}
+	if len(before) == 0 || len(after) == 0 {
+		return Ratio{}, ErrEmpty
+	}
+	if err := positive(slices.Concat(before, after)...); err != nil {
+		return Ratio{}, err
+	}
+	a, b := newArm(before), newArm(after)
+	ratio := Ratio{Before: a.median(), After: b.median()}
+	ratio.Estimate = ratio.After / ratio.Before
+	if a.units() < need || b.units() < need {
+		ratio.Doubts = append(ratio.Doubts, fmt.Sprintf("need >= %d %s an arm for an interval that holds %s", need, a.unit(), percent(confidence)))
+	}
+	if a.units() < 2 || b.units() < 2 {
+		ratio.Interval = Interval{Lo: 0, Hi: math.Inf(1), Confidence: 1}
+		return ratio, nil
+	}
+	random := rand.New(rand.NewPCG(seed, 0))
+	draws := make([]float64, min(most, max(fewestDraws, mostMedians/(len(before)+len(after)))))
+	for i := range draws {
+		draws[i] = b.draw(random) / a.draw(random)
+	}
+	slices.Sort(draws)
+	// The draws cut the line into one piece more than there are of them.
+	cut := max(1, int((1-confidence)/2*float64(len(draws)+1)))
+	ratio.Interval = Interval{Lo: draws[cut-1], Hi: draws[len(draws)-cut], Confidence: confidence}
+	return ratio, nil
+}
+
+// A ratio is drawn so often, unless there are very many sessions.
+const (
+	mostDraws   = 9999
+	fewestDraws = 999
+	mostMedians = 10_000_000
+)
+
+// arm is one side of a comparison, each session sorted.
+type arm struct {
+	sessions [][]float64
+	medians  []float64 // of the sessions, or of those drawn
+}
+
+func newArm(sessions [][]float64) arm {
+	a := arm{medians: make([]float64, len(sessions))}
+	for _, xs := range sessions {
+		a.sessions = append(a.sessions, sorted(xs))
+	}
+	return a
+}
+
+// units is the number of what is drawn first.
+func (a arm) units() int {
+	if len(a.sessions) > 1 {
+		return len(a.sessions)
+	}
+	return len(a.sessions[0])
+}
+
+func (a arm) unit() string {
+	if len(a.sessions) > 1 {
+		return "sessions"
+	}
+	return "values"
+}
+
+func (a arm) median() float64 {
+	for i, xs := range a.sessions {
+		a.medians[i] = middle(xs)
+	}
+	slices.Sort(a.medians)
+	return middle(a.medians)
+}
+
+// draw is the median of one resample.
+func (a arm) draw(random *rand.Rand) float64 {
+	if len(a.sessions) == 1 {
+		return drawMedian(a.sessions[0], random)
+	}
+	for i := range a.medians {
+		a.medians[i] = drawMedian(a.sessions[random.IntN(len(a.sessions))], random)
+	}
+	slices.Sort(a.medians)
+	return middle(a.medians)
+}
+
+// drawMedian is the median of len(sorted) values drawn from sorted with
+// replacement. The resample is not laid out: the ranks of its middle values
+// are uniform order statistics, which are ratios of gamma variates (Rényi, "On
+// the theory of order statistics", 1953). So its cost is the same for any
+// sample.
+func drawMedian(sorted []float64, random *rand.Rand) float64 {
+	n := len(sorted)
+	at := func(u float64) float64 { return sorted[min(int(u*float64(n)), n-1)] }
+	if n%2 == 1 {
+		under, over := gamma(n/2+1, random), gamma(n/2+1, random)
+		return at(under / (under + over))
+	}
+	under, gap, over := gamma(n/2, random), random.ExpFloat64(), gamma(n/2, random)
+	sum := under + gap + over
+	return between(at(under/sum), at((under+gap)/sum))
+}
+
+// gamma is a gamma variate of a shape of at least 1 (Marsaglia and Tsang, "A
+// simple method for generating gamma variables", 2000).
+func gamma(shape int, random *rand.Rand) float64 {
+	d := float64(shape) - 1.0/3
+	c := 1 / math.Sqrt(9*d)
+	for {
+		x := random.NormFloat64()
+		v := 1 + c*x
+		if v <= 0 {
+			continue
+		}
+		v = v * v * v
+		if u := 1 - random.Float64(); math.Log(u) < x*x/2+d*(1-v+math.Log(v)) {
+			return d * v
+		}
+	}
+}

@@ -1,0 +1,61 @@
+package stats
+
+import "slices"
+
+// Comparison is all that is told of a change from one arm to another. Ratio
+// compares the medians that people read; Factor and Test rest on ranks and are
+// what a gate decides by, since their interval holds what it says from four
+// units an arm on.
+type Comparison struct {
+	Unit          string // "load" or "session"
+	Before, After Summary
+	Ratio         Ratio
+	Factor        Shift // Hodges and Lehmann's, as a ratio
+	Test          UTest
+	Doubts        []string
+}
+
+// Evidence is what a gate decides by.
+func (c Comparison) Evidence() Evidence {
+	return Evidence{Ratio: c.Factor.Estimate, Interval: c.Factor.Interval, P: c.Test.P}
+}
+
+// Compare compares two arms, each a list of sessions with their times. Where
+// both have several sessions, the unit is the session and stands in by its
+// median; else it is the load, and what a session's luck did cannot be told.
+func Compare(before, after [][]float64, confidence float64, seed uint64) (Comparison, error) {
+	c := Comparison{Unit: "session"}
+	if len(before) < 2 || len(after) < 2 {
+		c.Unit = "load"
+		c.Doubts = append(c.Doubts, "one session an arm: what is its luck and what the change cannot be told apart")
+		before, after = [][]float64{slices.Concat(before...)}, [][]float64{slices.Concat(after...)}
+	}
+	var err error
+	if c.Ratio, err = RatioOfMedians(before, after, confidence, seed); err != nil {
+		return Comparison{}, err
+	}
+	x, y := units(before), units(after)
+	if c.Before, err = Summarize(x, confidence); err != nil {
+		return Comparison{}, err
+	}
+	if c.After, err = Summarize(y, confidence); err != nil {
+		return Comparison{}, err
+	}
+	if c.Factor, err = HodgesLehmannRatio(x, y, confidence); err != nil {
+		return Comparison{}, err
+	}
+	c.Test, err = MannWhitney(x, y)
+	return c, err
+}
+
+// units are the sessions' medians, or the loads of a single one.
+func units(sessions [][]float64) []float64 {
+	if len(sessions) == 1 {
+		return sessions[0]
+	}
+	all := make([]float64, len(sessions))
+	for i, xs := range sessions {
+		all[i] = middle(sorted(xs))
+	}
+	return all
+}

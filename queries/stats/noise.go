@@ -1,0 +1,51 @@
+package stats
+
+import (
+	"fmt"
+	"math"
+	"slices"
+)
+
+// Noise is how much two measurements of the same thing differ.
+type Noise struct {
+	Floor      float64 // a slowdown: 0.03 where one is up to 3 % over the other
+	Confidence float64 // that the next pair stays under it
+	Pairs      int
+	Doubts     []string
+}
+
+// NoiseFloor is the slowdown under which a further A/A pair stays at a
+// confidence: the k-th smallest of n with k = confidence (n+1), which holds
+// for any distribution (Wilks, "Determination of sample sizes for setting
+// tolerance limits", 1941). Each pair is two medians of the same thing, over
+// zero, in either order; pairs must not share a measurement. Of too few pairs,
+// it is the greatest slowdown seen, with the confidence that this has.
+func NoiseFloor(pairs [][2]float64, confidence float64) (Noise, error) {
+	if err := level("confidence", confidence); err != nil {
+		return Noise{}, err
+	}
+	if len(pairs) == 0 {
+		return Noise{}, ErrEmpty
+	}
+	n := len(pairs)
+	apart := make([]float64, n)
+	for i, pair := range pairs {
+		if err := positive(pair[:]); err != nil {
+			return Noise{}, fmt.Errorf("pair %d: %w", i, err)
+		}
+		apart[i] = math.Abs(math.Log(pair[1]) - math.Log(pair[0]))
+	}
+	slices.Sort(apart)
+	// 0.95 of 20 is 19, whatever floats make of it.
+	k := int(math.Ceil(confidence*float64(n+1) - 1e-9))
+	noise := Noise{Pairs: n}
+	if k > n {
+		k = n
+		need := int(math.Ceil(confidence/(1-confidence) - 1e-9))
+		noise.Doubts = append(noise.Doubts, fmt.Sprintf("need >= %d pairs for a noise floor at %s", need, percent(confidence)))
+	}
+	k = max(k, 1)
+	noise.Floor = math.Expm1(apart[k-1])
+	noise.Confidence = float64(k) / float64(n+1)
+	return noise, nil
+}

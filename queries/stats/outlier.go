@@ -1,0 +1,64 @@
+package stats
+
+import "math"
+
+// The cutoffs that the papers give.
+const (
+	MADCutoff   = 3.5
+	TukeyCutoff = 1.5
+)
+
+// OutliersMAD are the indices of the values whose distance from the median,
+// in median absolute deviations made comparable to standard deviations, is over
+// the cutoff (Iglewicz and Hoaglin, "How to Detect and Handle Outliers", 1993:
+// 0.6745 |x - median| / MAD > 3.5). If more than half the values are equal, that
+// is every other value.
+func OutliersMAD(xs []float64, cutoff float64) ([]int, error) {
+	if err := finite(xs); err != nil {
+		return nil, err
+	}
+	center := middle(sorted(xs))
+	far := make([]float64, len(xs))
+	for i, x := range xs {
+		far[i] = math.Abs(x - center)
+	}
+	mad := middle(sorted(far))
+	var out []int
+	for i, distance := range far {
+		if 0.6745*distance > cutoff*mad {
+			out = append(out, i)
+		}
+	}
+	return out, nil
+}
+
+// OutliersTukey are the indices of the values that lie further than cutoff
+// interquartile ranges outside the quartiles (Tukey, "Exploratory Data
+// Analysis", 1977). Quartiles are those of DuckDB's quantile_cont.
+func OutliersTukey(xs []float64, cutoff float64) ([]int, error) {
+	if err := finite(xs); err != nil {
+		return nil, err
+	}
+	values := sorted(xs)
+	lo, hi := quantile(values, 0.25), quantile(values, 0.75)
+	fence := cutoff * (hi - lo)
+	var out []int
+	for i, x := range xs {
+		if x < lo-fence || x > hi+fence {
+			out = append(out, i)
+		}
+	}
+	return out, nil
+}
+
+// quantile is the q-th quantile of a sorted sample, linear between its values:
+// definition 7 of Hyndman and Fan, "Sample quantiles in statistical packages",
+// 1996.
+func quantile(sorted []float64, q float64) float64 {
+	whole, part := math.Modf(q * float64(len(sorted)-1))
+	at := int(whole)
+	if part == 0 {
+		return sorted[at]
+	}
+	return sorted[at]*(1-part) + sorted[at+1]*part
+}
