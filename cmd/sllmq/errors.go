@@ -8,6 +8,8 @@ import (
 	"syscall"
 
 	"github.com/spf13/cobra"
+
+	"github.com/sllmq/sllmq/queries/stats"
 )
 
 // Exit codes.
@@ -16,6 +18,8 @@ const (
 	exitFailed      = 1
 	exitUsage       = 2
 	exitPartial     = 3 // some loads failed; their rows are kept
+	exitRegression  = 5 // check: loading became slower
+	exitUnclear     = 6 // check: there is too little to tell
 	exitInterrupted = 130
 )
 
@@ -39,6 +43,7 @@ var errInterrupted = errors.New("interrupted; what was measured is kept")
 func exitCode(env *environment, cmd *cobra.Command, err error) int {
 	var usage *usageError
 	var partial *partialError
+	var verdict *verdictError
 	switch {
 	case err == nil:
 		return exitDone
@@ -48,6 +53,11 @@ func exitCode(env *environment, cmd *cobra.Command, err error) int {
 		env.complain(err)
 		env.say("run '" + cmd.CommandPath() + " --help' for what there is")
 		return exitUsage
+	case errors.As(err, &verdict):
+		if verdict.verdict == stats.Regression {
+			return exitRegression
+		}
+		return exitUnclear
 	case errors.As(err, &partial):
 		env.complain(err)
 		return exitPartial
