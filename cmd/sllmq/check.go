@@ -97,6 +97,12 @@ func (o checkOptions) run(ctx context.Context, env *environment) error {
 		if err != nil {
 			return fmt.Errorf("judge %s: %w", strings.Join(pairs[i].Group, ", "), err)
 		}
+		if d.Verdict == stats.Regression && pairs[i].Unit == "load" && gate.NoiseFloor == 0 {
+			// The loads of one session share their luck: against itself such an
+			// arm is found slower far more often than the significance says.
+			d.Verdict = stats.Inconclusive
+			d.Reason += "; but one session an arm may be luck: collect with --sessions 4 or more, or give --noise-floor"
+		}
 		list = append(list, judged{row, d.Verdict.String(), d.Limit, d.Reason})
 		switch {
 		case d.Verdict == stats.Regression, d.Verdict == stats.Inconclusive && worst == stats.NoRegression:

@@ -1,0 +1,89 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/sllmq/sllmq/queries"
+)
+
+type queryOptions struct {
+	folder     string
+	parameters []string
+	format     string
+	showSQL    bool
+}
+
+func newQueryCommand(env *environment) *cobra.Command {
+	var o queryOptions
+	c := &cobra.Command{
+		Use:     "query [NAME]",
+		Short:   "Ask a question that has a name, or list them",
+		Example: "  sllmq query\n  sllmq query efficiency --param model='synthetic/%'\n  sllmq query trend --show-sql",
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if len(args) > 1 {
+				return &usageError{errors.New("name one query")}
+			}
+			return o.run(cmd.Context(), env, args)
+		},
+	}
+	f := c.Flags()
+	f.StringVar(&o.folder, "queries", env.getenv("SLLMQ_QUERIES"), "folder with .sql files of your own ($SLLMQ_QUERIES)")
+	f.StringArrayVar(&o.parameters, "param", nil, "NAME=VALUE of a parameter (repeatable)")
+	f.BoolVar(&o.showSQL, "show-sql", false, "print the SQL, ready to be pasted into DuckDB")
+	addFormatFlag(c, &o.format)
+	return c
+}
+
+func (o queryOptions) run(ctx context.Context, env *environment, args []string) error {
+	if err := checkFormat(o.format); err != nil {
+		return err
+	}
+	named, err := queries.NamedQueries(o.folder)
+	if err != nil {
+		return err
+	}
+	if len(args) == 0 {
+		return listQueries(env, named)
+	}
+	i := slices.IndexFunc(named, func(n queries.Named) bool { return n.Name == args[0] })
+	if i < 0 {
+		return &usageError{fmt.Errorf("no query %q: sllmq query lists them", args[0])}
+	}
+	values := map[string]string{}
+	for _, p := range o.parameters {
+		name, value, ok := strings.Cut(p, "=")
+		if !ok {
+			return &usageError{fmt.Errorf("--param %q is not NAME=VALUE", p)}
+		}
+		values[name] = value
+	}
+	arguments, err := named[i].Arguments(values)
+	if err != nil {
+		return &usageError{err}
+	}
+	if o.showSQL {
+		_, err := fmt.Fprint(env.stdout, named[i].Paste(values))
+		return err
+	}
+	db, err := env.open(ctx)
+	if err != nil {
+		return err
+	}
+	return errors.Join(printQuery(ctx, env, db, o.format, named[i].SQL, arguments...), db.Close())
+}
+
+func listQueries(env *environment, named []queries.Named) error {
+	out := bufio.NewWriter(env.stdout)
+	for _, n := range named {
+		fmt.Fprintf(out, "%-20s %s\n", n.Name, n.Title)
+	}
+	fmt.Fprintln(out, "\nsllmq query NAME asks one, with --param NAME=VALUE; --show-sql prints it.")
+	return out.Flush()
+}

@@ -1,0 +1,7 @@
+-- title: Loads that failed, the last first
+-- parameter: model = '%', pattern of models' names
+-- columns: error is what went wrong
+SELECT started_at, machine, model, benchmark_type, format, loader, run_id, seq, replica, error
+FROM load_facts
+WHERE error IS NOT NULL AND model LIKE $model
+ORDER BY started_at DESC
