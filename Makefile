@@ -6,10 +6,10 @@ SHELL := bash
 BIN  := bin/sllmq
 DEMO := demo
 
-.PHONY: help build test race lint fuzz demo bench fixtures clean
+.PHONY: help build test race lint fuzz demo bench bench-loaders fixtures clean
 
 help: ## print the targets
-	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  \1\t/' | expand -t 14
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  \1\t/' | expand -t 18
 
 build: ## build bin/sllmq
 	go build -o $(BIN) ./cmd/sllmq
@@ -40,6 +40,9 @@ demo: build ## collect a small made-up model in both formats, cold and cached, a
 
 bench: ## what an append, reading an index and making weights cost
 	go test ./warehouse ./collector/checkpoint -run '^$$' -bench . -benchtime 20x
+
+bench-loaders: build ## hold every loader against plain reads, fio and the Python packages
+	scripts/bench/loaders.sh $(BIN)
 
 fixtures: build ## hold what sllmq writes against real transformers and safetensors (PyPI)
 	scripts/fixtures/check.sh $(BIN)

@@ -1,0 +1,103 @@
+"""Loads a folder's safetensors files with the real packages, as told.
+
+    load.py FOLDER
+
+Reads the name of a technique a line from standard input, loads once, and
+prints the seconds that it took; before that, one line with the versions. Every
+byte goes to memory that was there before, as sllmq's host device has it, since
+a load to PyTorch's CPU leaves the bytes in the file's mapping and reads none.
+
+mmap           what transformers 4 does: safe_open, keys, get_tensor
+mmap-parallel  what transformers 5 does: get_slice, a pool of min(4, CPUs) threads
+pinned         what safetensors 0.8 does for CUDA, in the same steps with PyTorch:
+               its own code for it wants a GPU. One staging buffer for each size
+               class, kept, as PyTorch's allocator of page-locked memory does
+"""
+
+import concurrent.futures
+import mmap
+import os
+import pathlib
+import sys
+import time
+
+import safetensors
+import torch
+import transformers
+from safetensors import safe_open
+
+folder = pathlib.Path(sys.argv[1])
+paths = sorted(folder.glob("*.safetensors"))
+torch.set_num_threads(1)  # a copy to a device is not spread over CPUs
+
+region = mmap.mmap(-1, sum(p.stat().st_size for p in paths))
+region.madvise(mmap.MADV_HUGEPAGE)
+device = torch.frombuffer(region, dtype=torch.uint8)
+device.zero_()
+buffers: dict[int, torch.Tensor] = {}
+
+
+def flat(tensor: torch.Tensor) -> torch.Tensor:
+    return tensor.reshape(-1).view(torch.uint8)
+
+
+def load_mmap() -> None:
+    at = 0
+    for path in paths:
+        with safe_open(path, framework="pt") as file:
+            for name in file.keys():
+                source = flat(file.get_tensor(name))
+                device[at : at + len(source)].copy_(source)
+                at += len(source)
+
+
+def load_parallel() -> None:
+    def copy(part, begin: int) -> None:
+        source = flat(part[...])
+        device[begin : begin + len(source)].copy_(source)
+
+    at = 0
+    files, futures = [], []
+    with concurrent.futures.ThreadPoolExecutor(min(4, os.cpu_count() or 4)) as pool:
+        for path in paths:
+            file = safe_open(path, framework="pt", device="cpu", backend="mmap")
+            files.append(file)
+            for name in file.keys():
+                part = file.get_slice(name)
+                size = 1
+                for n in part.get_shape():
+                    size *= n
+                futures.append(pool.submit(copy, part, at))
+                at += size * bytes_of(part.get_dtype())
+        for future in futures:
+            future.result()
+    for file in files:
+        file.__exit__(None, None, None)
+
+
+def bytes_of(dtype: str) -> int:
+    return int("".join(c for c in dtype if c.isdigit())[:2]) // 8 if dtype != "BOOL" else 1
+
+
+def load_pinned() -> None:
+    at = 0
+    for path in paths:
+        with safe_open(path, framework="pt") as file:
+            for name in file.offset_keys():
+                source = flat(file.get_tensor(name))
+                size = len(source)
+                bucket = max(size - 1, 0).bit_length()
+                if bucket not in buffers:
+                    buffers[bucket] = torch.zeros(1 << bucket, dtype=torch.uint8)
+                staging = buffers[bucket][:size]
+                staging.copy_(source)
+                device[at : at + size].copy_(staging)
+                at += size
+
+
+techniques = {"mmap": load_mmap, "mmap-parallel": load_parallel, "pinned": load_pinned}
+print(f"safetensors {safetensors.__version__}, transformers {transformers.__version__}, torch {torch.__version__}", flush=True)
+for line in sys.stdin:
+    begun = time.perf_counter()
+    techniques[line.strip()]()
+    print(time.perf_counter() - begun, flush=True)
