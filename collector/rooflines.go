@@ -30,7 +30,7 @@ const (
 // loader asks it and as it does best, and copies of memory.
 func rooflinePlan(paths []string, matched roofline.Setting) roofline.Plan {
 	settings := []roofline.Setting{matched}
-	for _, s := range []roofline.Setting{{Threads: 4, IOBytes: 4 << 20}, {Threads: 4, IOBytes: 16 << 20}, {Threads: 8, IOBytes: 16 << 20}} {
+	for _, s := range []roofline.Setting{{Threads: 16, IOBytes: 4 << 20}, {Threads: 4, IOBytes: 16 << 20}, {Threads: 8, IOBytes: 16 << 20}} {
 		if !slices.Contains(settings, s) {
 			settings = append(settings, s)
 		}

@@ -289,6 +289,9 @@ func (j fioJob) run(path string) (time.Duration, error) {
 	// Less than the file: fio writes a file anew that is shorter than what it
 	// is to read.
 	each := info.Size() / int64(jobs) / block * block
+	if each == 0 {
+		return 0, fmt.Errorf("%s: %s is too short for it", j, path)
+	}
 	cmd := exec.Command("fio", "--name=read", "--filename="+path, "--rw=read", "--readonly", "--allow_file_create=0", "--direct=1", "--thread", "--group_reporting", "--output-format=json", "--invalidate=0",
 		"--ioengine="+j.engine, fmt.Sprint("--iodepth=", depth), fmt.Sprint("--bs=", block), fmt.Sprint("--numjobs=", jobs),
 		fmt.Sprint("--size=", each), fmt.Sprint("--offset_increment=", each))
@@ -299,10 +302,12 @@ func (j fioJob) run(path string) (time.Duration, error) {
 	if err != nil {
 		return 0, fmt.Errorf("%s: %w: %s", j, err, out)
 	}
+	if after, err := os.Stat(path); err != nil || after.Size() != info.Size() || !after.ModTime().Equal(info.ModTime()) {
+		return 0, fmt.Errorf("%s: fio has written to %s: prepare it again", j, path)
+	}
 	var result struct {
 		Jobs []struct {
 			Read struct {
-				Bytes     int64 `json:"io_bytes"`
 				PerSecond int64 `json:"bw_bytes"`
 			} `json:"read"`
 		} `json:"jobs"`

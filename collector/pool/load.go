@@ -80,7 +80,7 @@ type request struct {
 // into requests, whose size follows from what is to be read and not from the
 // chunk's.
 func (p *Pool) cut(c *checkpoint.Checkpoint) (requests []request, chunks int) {
-	most := min(cmp.Or(p.request, directio.RequestBytes(c.FileBytes(), p.queue)), p.chunk)
+	most := min(cmp.Or(p.request, min(directio.RequestBytes(c.FileBytes(), p.queue), mostRequest)), p.chunk)
 	for i, f := range c.Files {
 		for begin := int64(0); begin < f.Size; begin += p.chunk {
 			end := min(begin+p.chunk, f.Size)

@@ -24,11 +24,22 @@ var ErrTooSmall = errors.New("pool is too small")
 // ErrBusy says that a model would fit if those in use made way.
 var ErrBusy = errors.New("every chunk of the pool is in use")
 
+// More and smaller reads than where storage writes straight into place: each
+// holds its goroutine while it copies, and a small copy lets the next read begin
+// soon. Seen on a 2-core machine with virtio storage, in medians of seven: 16
+// reads of 4 MiB reached 0.97 of plain reads without a copy, 32 of 4 MiB 0.95, 8
+// of 16 MiB 0.92.
+const (
+	leastQueue  = 16
+	mostRequest = 4 << 20 // bytes
+)
+
 // Options are what a pool is made from.
 type Options struct {
 	Bytes        int64 // capacity; rounded down to whole chunks
 	ChunkBytes   int64 // a multiple of directio.Align
-	Queue        int   // reads under way at once; 0: directio.Queue
+	Queue        int   // reads under way at once; 0: as many as Threads, and at least 16
+	Threads      int
 	RequestBytes int64 // of a read, at most a chunk; 0: by what there is to read
 	Stream       bool  // a model that can't lie in the pool passes through it, rather than being refused
 }
@@ -82,7 +93,7 @@ func New(o Options) (*Pool, error) {
 		region:    region,
 		chunk:     o.ChunkBytes,
 		capacity:  int(count),
-		queue:     cmp.Or(o.Queue, directio.Queue),
+		queue:     cmp.Or(o.Queue, max(o.Threads, leastQueue)),
 		request:   o.RequestBytes,
 		stream:    o.Stream,
 		lockError: unix.Mlock(region),
