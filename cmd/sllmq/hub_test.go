@@ -59,7 +59,7 @@ func TestAModelOfTheHub(t *testing.T) {
 	defer server.Close()
 	b.env = append(b.env, "HF_ENDPOINT="+server.URL)
 	arguments := []string{"collect", "--model-name", "org/tiny", "--num-replicas", "2", "--storage-path", "models",
-		"--mem-pool-size", "1MB", "--chunk-size", "64KB", "--hf-token", token}
+		"--mem-pool-size", "1MB", "--chunk-size", "64KB", "--no-roofline", "--hf-token", token}
 
 	// A dry run says what there is and fetches nothing.
 	out, err := b.command(append(arguments, "--dry-run")...).CombinedOutput()

@@ -29,6 +29,8 @@ func TestScripts(t *testing.T) {
 		UpdateScripts: os.Getenv("UPDATE_SCRIPTS") != "",
 		Setup: func(env *testscript.Env) error {
 			env.Setenv(isProgram, "1")
+			// A second for each session; scripts that want one say so.
+			env.Setenv("SLLMQ_NO_ROOFLINE", "true")
 			return nil
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){

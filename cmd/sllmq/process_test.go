@@ -40,7 +40,7 @@ func (b bench) collect(loads int, more ...string) *collect {
 	b.t.Helper()
 	c := &collect{bench: b}
 	c.cmd = b.command(append([]string{"collect", "--model-name", "synthetic/opt-125m", "--benchmark-type", "cached",
-		"--num-replicas", strconv.Itoa(loads), "--storage-path", "models", "--inference", "none"}, more...)...)
+		"--num-replicas", strconv.Itoa(loads), "--storage-path", "models", "--inference", "none", "--no-roofline"}, more...)...)
 	c.cmd.Stderr, c.cmd.Stdout = &c.stderr, &c.stderr
 	if err := c.cmd.Start(); err != nil {
 		b.t.Fatal(err)
@@ -208,13 +208,13 @@ func TestAKilledConversionIsMadeAgain(t *testing.T) {
 	b := newBench(t)
 	// A model of float32 in a folder, which is converted to float16.
 	made := b.command("collect", "--model-name", "synthetic/opt-125m", "--dtype", "float32", "--format", "safetensors", "--num-replicas", "1",
-		"--storage-path", "models", "--loader", "raw", "--verify", "none")
+		"--storage-path", "models", "--loader", "raw", "--verify", "none", "--no-roofline")
 	if out, err := made.CombinedOutput(); err != nil {
 		t.Fatalf("%v: %s", err, out)
 	}
 	model := "./" + filepath.Join("models", "synthetic", "opt-125m", "float32", "safetensors", "0")
 	convert := func() *collect {
-		c := &collect{bench: b, cmd: b.command("collect", "--model-name", model, "--num-replicas", "1", "--storage-path", "converted", "--inference", "none", "--verify", "all")}
+		c := &collect{bench: b, cmd: b.command("collect", "--model-name", model, "--num-replicas", "1", "--storage-path", "converted", "--inference", "none", "--no-roofline", "--verify", "all")}
 		c.cmd.Stderr, c.cmd.Stdout = &c.stderr, &c.stderr
 		if err := c.cmd.Start(); err != nil {
 			t.Fatal(err)
