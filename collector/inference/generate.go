@@ -45,15 +45,31 @@ func (m *Model) Generate(ctx context.Context, prompt []int32, o Settings) (Resul
 	}
 	sampler := newSampler(o)
 	begun := time.Now()
-	s := newState(&m.config, m.team)
-	var r Result
-	next := prompt
-	for {
-		hidden, err := m.advance(ctx, s, next)
+	seq, err := m.begin(len(prompt) + o.NewTokens)
+	if err != nil {
+		return Result{}, err
+	}
+	r, err := goOn(ctx, seq, prompt, o, sampler, begun)
+	return r, errors.Join(err, seq.close())
+}
+
+func goOn(ctx context.Context, seq processor, prompt []int32, o Settings, sampler *sampler, begun time.Time) (r Result, err error) {
+	for next := prompt; ; {
+		last := 0
+		for part := range slices.Chunk(next, maxBatch) {
+			if err := ctx.Err(); err != nil {
+				return r, err
+			}
+			if err := seq.forward(part); err != nil {
+				return r, err
+			}
+			last = len(part) - 1
+		}
+		logits, err := seq.logits(last)
 		if err != nil {
 			return r, err
 		}
-		token := sampler.choose(m.network.head(s, hidden))
+		token := sampler.choose(logits)
 		r.Tokens = append(r.Tokens, token)
 		r.Times = append(r.Times, time.Since(begun))
 		if len(r.Tokens) == o.NewTokens || slices.Contains(o.EOS, token) {
@@ -64,38 +80,34 @@ func (m *Model) Generate(ctx context.Context, prompt []int32, o Settings) (Resul
 }
 
 // Logits are those after each token of a sequence: len(tokens) × vocabulary.
-func (m *Model) Logits(ctx context.Context, tokens []int32) ([][]float32, error) {
+func (m *Model) Logits(ctx context.Context, tokens []int32) (all [][]float32, err error) {
 	if err := m.check(tokens); err != nil {
 		return nil, err
 	}
 	if len(tokens) > m.config.MaxPositions {
 		return nil, fmt.Errorf("%d tokens: the model has %d positions", len(tokens), m.config.MaxPositions)
 	}
-	s := newState(&m.config, m.team)
-	var all [][]float32
-	for part := range slices.Chunk(tokens, maxBatch) {
-		if _, err := m.advance(ctx, s, part); err != nil {
-			return nil, err
-		}
-		x := s.x
-		for i := range part {
-			all = append(all, slices.Clone(m.network.head(s, x[i*m.config.HiddenSize:][:m.config.HiddenSize])))
-		}
+	seq, err := m.begin(len(tokens))
+	if err != nil {
+		return nil, err
 	}
-	return all, nil
-}
-
-// advance takes tokens into the cache and gives the last one's hidden values.
-func (m *Model) advance(ctx context.Context, s *state, tokens []int32) ([]float32, error) {
-	last := 0
+	defer func() { err = errors.Join(err, seq.close()) }()
 	for part := range slices.Chunk(tokens, maxBatch) {
 		if err := ctx.Err(); err != nil {
 			return nil, err
 		}
-		m.network.forward(s, part)
-		last = len(part) - 1
+		if err := seq.forward(part); err != nil {
+			return nil, err
+		}
+		for i := range part {
+			logits, err := seq.logits(i)
+			if err != nil {
+				return nil, err
+			}
+			all = append(all, slices.Clone(logits))
+		}
 	}
-	return s.x[last*m.config.HiddenSize:][:m.config.HiddenSize], nil
+	return all, nil
 }
 
 // argmax is the first of the largest.

@@ -27,19 +27,10 @@ type UnsupportedError struct{ What string }
 
 func (e *UnsupportedError) Error() string { return "inference is not supported for " + e.What }
 
-// network is an architecture with its weights.
-type network interface {
-	// forward takes up to maxBatch tokens that come after what the cache holds,
-	// and leaves each one's last hidden values in s.x.
-	forward(s *state, tokens []int32)
-	// head computes the logits from the hidden values of one token.
-	head(s *state, hidden []float32) []float32
-}
-
 // Model is a network that can be run. It is not for concurrent use.
 type Model struct {
 	config  config
-	network network
+	program *program
 	team    *team
 }
 
@@ -54,11 +45,11 @@ func New(configJSON []byte, lookup Lookup, threads int) (*Model, error) {
 	m := &Model{config: c}
 	switch c.architecture {
 	case "OPTForCausalLM":
-		m.network = newOPT(c, w)
+		m.program = newOPT(&c, w)
 	case "Gemma2ForCausalLM":
-		m.network = newGemma2(c, w)
+		m.program = newGemma2(&c, w)
 	default: // parseConfig lets no other through
-		m.network = newLlama(c, w)
+		m.program = newLlama(&c, w)
 	}
 	if w.err != nil {
 		return nil, w.err
@@ -75,6 +66,11 @@ func New(configJSON []byte, lookup Lookup, threads int) (*Model, error) {
 func Known(configJSON []byte) error {
 	_, err := parseConfig(configJSON)
 	return err
+}
+
+// begin makes ready for a sequence of at most so many tokens.
+func (m *Model) begin(tokens int) (processor, error) {
+	return newCPU(m.program, m.config.Layers, m.team), nil
 }
 
 // Close ends the model's threads.

@@ -5,129 +5,70 @@ import (
 	"math"
 )
 
-// opt is OPT (transformers' models/opt), with learned positions. opt-350m
-// alone has its norms after each part, and embeddings of a width of their own.
-type opt struct {
-	c                     config
-	normBefore            bool
-	embed, positions      matrix
-	projectIn, projectOut *matrix
-	finalNorm, finalBias  []float32 // nil for none
-	layers                []optLayer
-}
-
-type optLayer struct {
-	norm1, norm1Bias, norm2, norm2Bias           []float32
-	q, k, v, o, up, down                         matrix
-	qBias, kBias, vBias, oBias, upBias, downBias []float32
-}
-
-var _ network = (*opt)(nil)
-
 // positionOffset is how many rows OPT leaves free before the first position.
 const positionOffset = 2
 
-func newOPT(c config, w *weights) *opt {
-	n := &opt{c: c, normBefore: c.NormBefore == nil || *c.NormBefore}
-	hidden, embed := c.HiddenSize, c.HiddenSize
+// newOPT is OPT (transformers' models/opt), with learned positions. opt-350m
+// alone has its norms after each part, and embeddings of a width of their own.
+func newOPT(c *config, w *weights) *program {
+	normBefore := c.NormBefore == nil || *c.NormBefore
+	hidden, width := c.HiddenSize, c.HiddenSize
 	if c.WordEmbedDim != nil && *c.WordEmbedDim > 0 && *c.WordEmbedDim <= maxWidth {
-		embed = *c.WordEmbedDim
+		width = *c.WordEmbedDim
 	}
-	const p = "model.decoder."
-	n.embed = w.matrix(p+"embed_tokens.weight", c.VocabSize, embed)
-	n.positions = w.matrix(p+"embed_positions.weight", c.MaxPositions+positionOffset, hidden)
-	if embed != hidden {
-		in, out := w.matrix(p+"project_in.weight", hidden, embed), w.matrix(p+"project_out.weight", embed, hidden)
-		n.projectIn, n.projectOut = &in, &out
+	const d = "model.decoder."
+	p := &program{}
+	x, h := p.slot(hidden), p.slot(hidden)
+	q, k, v, seen, up := p.slot(hidden), p.slot(hidden), p.slot(hidden), p.slot(hidden), p.slot(c.Intermediate)
+	norm := func(dst, x slot, name string) step {
+		return layerNorm{dst, x, w.vector(name+".weight", hidden), w.vector(name+".bias", hidden)}
 	}
-	if n.normBefore && !c.RemoveFinalNorm {
-		n.finalNorm, n.finalBias = w.vector(p+"final_layer_norm.weight", hidden), w.vector(p+"final_layer_norm.bias", hidden)
+
+	table := w.matrix(d+"embed_tokens.weight", c.VocabSize, width)
+	if width == hidden {
+		p.do(embed{x, table})
+	} else {
+		narrow := p.slot(width)
+		p.do(embed{narrow, table}, multiply{x, w.matrix(d+"project_in.weight", hidden, width), narrow, nil})
 	}
+	p.do(place{x, w.matrix(d+"embed_positions.weight", c.MaxPositions+positionOffset, hidden), positionOffset})
 	for i := range c.Layers {
 		if w.err != nil {
 			break
 		}
-		l := fmt.Sprintf(p+"layers.%d.", i)
-		n.layers = append(n.layers, optLayer{
-			norm1: w.vector(l+"self_attn_layer_norm.weight", hidden), norm1Bias: w.vector(l+"self_attn_layer_norm.bias", hidden),
-			norm2: w.vector(l+"final_layer_norm.weight", hidden), norm2Bias: w.vector(l+"final_layer_norm.bias", hidden),
-			q: w.matrix(l+"self_attn.q_proj.weight", hidden, hidden), qBias: w.optional(l+"self_attn.q_proj.bias", hidden),
-			k: w.matrix(l+"self_attn.k_proj.weight", hidden, hidden), kBias: w.optional(l+"self_attn.k_proj.bias", hidden),
-			v: w.matrix(l+"self_attn.v_proj.weight", hidden, hidden), vBias: w.optional(l+"self_attn.v_proj.bias", hidden),
-			o: w.matrix(l+"self_attn.out_proj.weight", hidden, hidden), oBias: w.optional(l+"self_attn.out_proj.bias", hidden),
-			up: w.matrix(l+"fc1.weight", c.Intermediate, hidden), upBias: w.optional(l+"fc1.bias", c.Intermediate),
-			down: w.matrix(l+"fc2.weight", hidden, c.Intermediate), downBias: w.optional(l+"fc2.bias", hidden),
-		})
-	}
-	return n
-}
-
-func (n *opt) forward(s *state, tokens []int32) {
-	c, batch := &n.c, len(tokens)
-	x, h := s.room("x", batch*c.HiddenSize), s.room("h", batch*c.HiddenSize)
-	embedded := x
-	if n.projectIn != nil {
-		embedded = s.room("embedded", batch*n.embed.cols)
-	}
-	for i, t := range tokens {
-		n.embed.row(embedded[i*n.embed.cols:][:n.embed.cols], t)
-	}
-	if n.projectIn != nil {
-		s.multiply(x, *n.projectIn, embedded, batch, nil)
-	}
-	for i := range tokens {
-		row := h[i*c.HiddenSize:][:c.HiddenSize]
-		n.positions.row(row, int32(s.at+i+positionOffset))
-	}
-	add(x, h)
-	scale := 1 / math.Sqrt(float64(*c.HeadDim))
-	for i := range n.layers {
-		l := &n.layers[i]
+		l := fmt.Sprintf(d+"layers.%d.", i)
+		norm1, norm2 := l+"self_attn_layer_norm", l+"final_layer_norm"
+		project := func(dst, from slot, name string, rows, cols int) step {
+			return multiply{dst, w.matrix(l+name+".weight", rows, cols), from, w.optional(l+name+".bias", rows)}
+		}
 		in := x
-		if n.normBefore {
-			layerNorm(h, x, l.norm1, l.norm1Bias)
+		if normBefore {
 			in = h
+			p.do(norm(h, x, norm1))
 		}
-		q, k, v := s.room("q", batch*c.HiddenSize), s.room("k", batch*c.HiddenSize), s.room("v", batch*c.HiddenSize)
-		s.multiply(q, l.q, in, batch, l.qBias)
-		s.multiply(k, l.k, in, batch, l.kBias)
-		s.multiply(v, l.v, in, batch, l.vBias)
-		s.multiply(h, l.o, s.attend(i, q, k, v, batch, scale, 0, 0), batch, l.oBias)
-		add(x, h)
-		in = x
-		if n.normBefore {
-			layerNorm(h, x, l.norm2, l.norm2Bias)
-			in = h
+		p.do(project(q, in, "self_attn.q_proj", hidden, hidden), project(k, in, "self_attn.k_proj", hidden, hidden), project(v, in, "self_attn.v_proj", hidden, hidden),
+			attend{dst: seen, q: q, k: k, v: v, layer: i, heads: c.Heads, kvHeads: c.Heads, size: *c.HeadDim, scale: 1 / math.Sqrt(float64(*c.HeadDim))},
+			project(h, seen, "self_attn.out_proj", hidden, hidden), add{x, h})
+		if normBefore {
+			p.do(norm(h, x, norm2))
 		} else {
-			layerNorm(x, x, l.norm1, l.norm1Bias)
+			p.do(norm(x, x, norm1))
 		}
-		up := s.room("up", batch*c.Intermediate)
-		s.multiply(up, l.up, in, batch, l.upBias)
-		for j, v := range up {
-			up[j] = max(0, v)
-		}
-		s.multiply(h, l.down, up, batch, l.downBias)
-		add(x, h)
-		if !n.normBefore {
-			layerNorm(x, x, l.norm2, l.norm2Bias)
+		p.do(project(up, in, "fc1", c.Intermediate, hidden), relu{up}, project(h, up, "fc2", hidden, c.Intermediate), add{x, h})
+		if !normBefore {
+			p.do(norm(x, x, norm2))
 		}
 	}
-	s.at += batch
-	s.x = x
-}
-
-func (n *opt) head(s *state, hidden []float32) []float32 {
-	h := hidden
-	if n.finalNorm != nil {
-		h = s.room("last", n.c.HiddenSize)
-		layerNorm(h, hidden, n.finalNorm, n.finalBias)
+	p.hidden, p.last, p.logits = x, p.slot(hidden), p.slot(c.VocabSize)
+	last := p.last
+	if normBefore && !c.RemoveFinalNorm {
+		p.head = append(p.head, norm(last, last, d+"final_layer_norm"))
 	}
-	if n.projectOut != nil {
-		out := s.room("projected", n.embed.cols)
-		s.multiply(out, *n.projectOut, h, 1, nil)
-		h = out
+	if width != hidden {
+		narrow := p.slot(width)
+		p.head = append(p.head, multiply{narrow, w.matrix(d+"project_out.weight", width, hidden), last, nil})
+		last = narrow
 	}
-	logits := s.room("logits", n.c.VocabSize)
-	s.multiply(logits, n.embed, h, 1, nil)
-	return logits
+	p.head = append(p.head, multiply{p.logits, table, last, nil})
+	return p
 }

@@ -65,8 +65,13 @@ func (w *weights) matrix(name string, rows, cols int) matrix {
 	return matrix{rows, cols, kind, t.Data}
 }
 
-// vector finds a tensor of one dimension, which is small, as float32.
-func (w *weights) vector(name string, n int) []float32 {
+// vector is a weight of one dimension, which is small.
+type vector struct {
+	values []float32
+}
+
+// vector finds a tensor of one dimension.
+func (w *weights) vector(name string, n int) *vector {
 	t, ok := w.find(name)
 	if !ok {
 		w.fail("the checkpoint has no tensor %s", name)
@@ -77,13 +82,26 @@ func (w *weights) vector(name string, n int) []float32 {
 		w.fail("tensor %s is %s %v in %d bytes, config.json wants %d", name, t.DType, t.Shape, len(t.Data), n)
 		return nil
 	}
-	v := make([]float32, n)
-	kind.widen(v, t.Data)
+	v := &vector{make([]float32, n)}
+	kind.widen(v.values, t.Data)
+	return v
+}
+
+// frequencies are config's, for rotate.
+func (w *weights) frequencies(c *config) *vector {
+	f, err := c.frequencies()
+	if err != nil && w.err == nil {
+		w.err = err
+	}
+	v := &vector{make([]float32, len(f))}
+	for i := range f {
+		v.values[i] = float32(f[i])
+	}
 	return v
 }
 
 // optional is vector, or nil for one that is not there.
-func (w *weights) optional(name string, n int) []float32 {
+func (w *weights) optional(name string, n int) *vector {
 	if !w.has(name) {
 		return nil
 	}
@@ -91,7 +109,7 @@ func (w *weights) optional(name string, n int) []float32 {
 }
 
 // row copies a row of the matrix, as an embedding is looked up.
-func (m matrix) row(dst []float32, i int32) {
+func (m matrix) row(dst []float32, i int) {
 	size := int64(m.cols) * m.kind.size()
 	m.kind.widen(dst, m.data[int64(i)*size:(int64(i)+1)*size])
 }
