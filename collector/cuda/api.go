@@ -1,0 +1,67 @@
+package cuda
+
+import "unsafe"
+
+// api is what is used of the driver API (cuda.h of CUDA 12 and 13). The names
+// carry the versions that the header gives them; sizes are size_t, handles and
+// device addresses 64 bits.
+type api struct {
+	Init             func(flags uint32) int32                          `c:"cuInit"`
+	DriverGetVersion func(version *int32) int32                        `c:"cuDriverGetVersion"`
+	GetErrorName     func(result int32, text **byte) int32             `c:"cuGetErrorName"`
+	GetErrorString   func(result int32, text **byte) int32             `c:"cuGetErrorString"`
+	DeviceGetCount   func(count *int32) int32                          `c:"cuDeviceGetCount"`
+	DeviceGet        func(device *int32, ordinal int32) int32          `c:"cuDeviceGet"`
+	DeviceGetName    func(name *byte, size, device int32) int32        `c:"cuDeviceGetName"`
+	DeviceGetUUID    func(uuid *[16]byte, device int32) int32          `c:"cuDeviceGetUuid_v2"`
+	DeviceGetPCI     func(name *byte, size, device int32) int32        `c:"cuDeviceGetPCIBusId"`
+	DeviceTotalMem   func(bytes *uint64, device int32) int32           `c:"cuDeviceTotalMem_v2"`
+	DeviceAttribute  func(value *int32, attribute, device int32) int32 `c:"cuDeviceGetAttribute"`
+
+	PrimaryRetain  func(context *uintptr, device int32) int32 `c:"cuDevicePrimaryCtxRetain"`
+	PrimaryRelease func(device int32) int32                   `c:"cuDevicePrimaryCtxRelease_v2"`
+	CtxSetCurrent  func(context uintptr) int32                `c:"cuCtxSetCurrent"`
+	CtxSynchronize func() int32                               `c:"cuCtxSynchronize"`
+
+	MemGetInfo        func(free, total *uint64) int32                                                                                                                                         `c:"cuMemGetInfo_v2"`
+	MemAlloc          func(address *uint64, bytes uint64) int32                                                                                                                               `c:"cuMemAlloc_v2"`
+	MemFree           func(address uint64) int32                                                                                                                                              `c:"cuMemFree_v2"`
+	MemHostAlloc      func(host *unsafe.Pointer, bytes uint64, flags uint32) int32                                                                                                            `c:"cuMemHostAlloc"`
+	MemFreeHost       func(host unsafe.Pointer) int32                                                                                                                                         `c:"cuMemFreeHost"`
+	MemHostRegister   func(host unsafe.Pointer, bytes uint64, flags uint32) int32                                                                                                             `c:"cuMemHostRegister_v2"`
+	MemHostUnregister func(host unsafe.Pointer) int32                                                                                                                                         `c:"cuMemHostUnregister"`
+	CopyHtoD          func(to uint64, from unsafe.Pointer, bytes uint64) int32                                                                                                                `c:"cuMemcpyHtoD_v2"`
+	CopyDtoH          func(to unsafe.Pointer, from uint64, bytes uint64) int32                                                                                                                `c:"cuMemcpyDtoH_v2"`
+	CopyDtoD          func(to, from uint64, bytes uint64) int32                                                                                                                               `c:"cuMemcpyDtoD_v2"`
+	CopyHtoDAsync     func(to uint64, from unsafe.Pointer, bytes uint64, stream uintptr) int32                                                                                                `c:"cuMemcpyHtoDAsync_v2"`
+	CopyDtoHAsync     func(to unsafe.Pointer, from uint64, bytes uint64, stream uintptr) int32                                                                                                `c:"cuMemcpyDtoHAsync_v2"`
+	MemsetD8          func(address uint64, value byte, bytes uint64) int32                                                                                                                    `c:"cuMemsetD8_v2"`
+	IPCGetMemHandle   func(handle *IPCHandle, address uint64) int32                                                                                                                           `c:"cuIpcGetMemHandle"`
+	IPCOpenMemHandle  func(address *uint64, handle ipcHandleArgument, flags uint32) int32                                                                                                     `c:"cuIpcOpenMemHandle_v2"`
+	IPCCloseMemHandle func(address uint64) int32                                                                                                                                              `c:"cuIpcCloseMemHandle"`
+	StreamCreate      func(stream *uintptr, flags uint32) int32                                                                                                                               `c:"cuStreamCreate"`
+	StreamDestroy     func(stream uintptr) int32                                                                                                                                              `c:"cuStreamDestroy_v2"`
+	StreamSynchronize func(stream uintptr) int32                                                                                                                                              `c:"cuStreamSynchronize"`
+	StreamWaitEvent   func(stream, event uintptr, flags uint32) int32                                                                                                                         `c:"cuStreamWaitEvent"`
+	EventCreate       func(event *uintptr, flags uint32) int32                                                                                                                                `c:"cuEventCreate"`
+	EventDestroy      func(event uintptr) int32                                                                                                                                               `c:"cuEventDestroy_v2"`
+	EventRecord       func(event, stream uintptr) int32                                                                                                                                       `c:"cuEventRecord"`
+	EventSynchronize  func(event uintptr) int32                                                                                                                                               `c:"cuEventSynchronize"`
+	EventElapsedTime  func(milliseconds *float32, start, end uintptr) int32                                                                                                                   `c:"cuEventElapsedTime"`
+	ModuleLoadData    func(module *uintptr, image *byte) int32                                                                                                                                `c:"cuModuleLoadData"`
+	ModuleUnload      func(module uintptr) int32                                                                                                                                              `c:"cuModuleUnload"`
+	ModuleGetFunction func(function *uintptr, module uintptr, name *byte) int32                                                                                                               `c:"cuModuleGetFunction"`
+	LaunchKernel      func(function uintptr, gridX, gridY, gridZ, blockX, blockY, blockZ uint32, sharedBytes uint32, stream uintptr, parameters *unsafe.Pointer, extra *unsafe.Pointer) int32 `c:"cuLaunchKernel"`
+}
+
+// Flags and attributes of cuda.h.
+const (
+	hostPortable      = 1 // CU_MEMHOSTALLOC_PORTABLE, CU_MEMHOSTREGISTER_PORTABLE
+	streamNonBlocking = 1 // CU_STREAM_NON_BLOCKING
+	ipcLazyPeerAccess = 1 // CU_IPC_MEM_LAZY_ENABLE_PEER_ACCESS
+
+	attributeProcessors   = 16
+	attributeAsyncEngines = 40
+	attributeComputeMajor = 75
+	attributeComputeMinor = 76
+)

@@ -1,0 +1,73 @@
+// Package cudatest makes libraries that stand for NVIDIA's where there is no
+// GPU, for tests: it compiles them from C.
+package cudatest
+
+import (
+	_ "embed"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"testing"
+
+	"github.com/ebitengine/purego"
+)
+
+//go:embed lib/cuda.c
+var cudaSource []byte
+
+// Library is the driver's library, built for one test.
+type Library struct {
+	Dir  string // for LD_LIBRARY_PATH
+	Path string // of libcuda.so.1
+
+	control func(text string)
+	left    func(bytes, pinned, streams, events, contexts *uint64)
+}
+
+// Left is what was not given back.
+type Left struct{ Bytes, Pinned, Streams, Events, Contexts uint64 }
+
+// Build compiles the driver, opens it in this process, and sets it to what
+// control says: see lib/cuda.c. It skips the test where there is no C compiler.
+func Build(t testing.TB, control string) *Library {
+	t.Helper()
+	l := &Library{Dir: t.TempDir()}
+	l.Path = compile(t, l.Dir, "libcuda.so.1", cudaSource)
+	handle, err := purego.Dlopen(l.Path, purego.RTLD_NOW|purego.RTLD_LOCAL)
+	if err != nil {
+		t.Fatal(err)
+	}
+	purego.RegisterLibFunc(&l.control, handle, "fake_control")
+	purego.RegisterLibFunc(&l.left, handle, "fake_left")
+	l.control(control)
+	return l
+}
+
+// Control sets the driver anew.
+func (l *Library) Control(text string) { l.control(text) }
+
+// Left says what was not given back.
+func (l *Library) Left() Left {
+	var left Left
+	l.left(&left.Bytes, &left.Pinned, &left.Streams, &left.Events, &left.Contexts)
+	return left
+}
+
+func compile(t testing.TB, dir, name string, source []byte) string {
+	t.Helper()
+	compiler := os.Getenv("CC")
+	if compiler == "" {
+		compiler = "cc"
+	}
+	if _, err := exec.LookPath(compiler); err != nil {
+		t.Skipf("no C compiler to make %s with: %v", name, err)
+	}
+	from, to := filepath.Join(dir, name+".c"), filepath.Join(dir, name)
+	if err := os.WriteFile(from, source, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if out, err := exec.Command(compiler, "-shared", "-fPIC", "-O1", "-Wall", "-Wno-unused-parameter", "-pthread", "-o", to, from).CombinedOutput(); err != nil {
+		t.Fatalf("compile %s: %v\n%s", name, err, out)
+	}
+	return to
+}

@@ -1,0 +1,83 @@
+package cuda
+
+import (
+	"runtime"
+	"unsafe"
+)
+
+// Pointer is an address in a device's memory.
+type Pointer uint64
+
+// Alloc reserves bytes on the device, at a multiple of 256. The error is
+// OutOfMemory where there are not as many.
+func (c *Context) Alloc(bytes int64) (Pointer, error) {
+	var p uint64
+	err := c.call("cuMemAlloc", func(a *api) int32 { return a.MemAlloc(&p, uint64(bytes)) })
+	return Pointer(p), err
+}
+
+// Free gives back what Alloc reserved, after all that is under way with it.
+func (c *Context) Free(p Pointer) error {
+	return c.call("cuMemFree", func(a *api) int32 { return a.MemFree(uint64(p)) })
+}
+
+// AllocHost reserves page-locked memory of the host, which every context of
+// this process may copy from without a staging buffer. FreeHost gives it back.
+func (c *Context) AllocHost(bytes int64) ([]byte, error) {
+	var p unsafe.Pointer
+	if err := c.call("cuMemHostAlloc", func(a *api) int32 { return a.MemHostAlloc(&p, uint64(bytes), hostPortable) }); err != nil {
+		return nil, err
+	}
+	return unsafe.Slice((*byte)(p), bytes), nil
+}
+
+// FreeHost gives back what AllocHost reserved.
+func (c *Context) FreeHost(b []byte) error {
+	return c.call("cuMemFreeHost", func(a *api) int32 { return a.MemFreeHost(unsafe.Pointer(unsafe.SliceData(b))) })
+}
+
+// Register page-locks memory of this process that is not Go's, as AllocHost's
+// is. It has to be a whole mapping's pages. Unregister undoes it.
+func (c *Context) Register(b []byte) error {
+	return c.call("cuMemHostRegister", func(a *api) int32 {
+		return a.MemHostRegister(unsafe.Pointer(unsafe.SliceData(b)), uint64(len(b)), hostPortable)
+	})
+}
+
+// Unregister undoes Register.
+func (c *Context) Unregister(b []byte) error {
+	return c.call("cuMemHostUnregister", func(a *api) int32 {
+		return a.MemHostUnregister(unsafe.Pointer(unsafe.SliceData(b)))
+	})
+}
+
+// CopyToDevice copies b to the device and returns when b may be reused. From
+// pageable memory the bytes of the last part may still be under way to the
+// device; Synchronize waits for them.
+func (c *Context) CopyToDevice(to Pointer, b []byte) error {
+	return c.copying("cuMemcpyHtoD", b, func(a *api, host unsafe.Pointer, n uint64) int32 { return a.CopyHtoD(uint64(to), host, n) })
+}
+
+// CopyFromDevice fills b from the device and returns when it is there.
+func (c *Context) CopyFromDevice(b []byte, from Pointer) error {
+	return c.copying("cuMemcpyDtoH", b, func(a *api, host unsafe.Pointer, n uint64) int32 { return a.CopyDtoH(host, uint64(from), n) })
+}
+
+// CopyOnDevice copies bytes from one place of the device to another.
+func (c *Context) CopyOnDevice(to, from Pointer, bytes int64) error {
+	return c.call("cuMemcpyDtoD", func(a *api) int32 { return a.CopyDtoD(uint64(to), uint64(from), uint64(bytes)) })
+}
+
+// Fill sets every byte of a range to a value.
+func (c *Context) Fill(p Pointer, value byte, bytes int64) error {
+	return c.call("cuMemsetD8", func(a *api) int32 { return a.MemsetD8(uint64(p), value, uint64(bytes)) })
+}
+
+func (c *Context) copying(name string, b []byte, f func(a *api, host unsafe.Pointer, n uint64) int32) error {
+	if len(b) == 0 {
+		return nil
+	}
+	err := c.call(name, func(a *api) int32 { return f(a, unsafe.Pointer(unsafe.SliceData(b)), uint64(len(b))) })
+	runtime.KeepAlive(b)
+	return err
+}

@@ -1,0 +1,92 @@
+package cuda
+
+import "unsafe"
+
+// Stream is a queue of work on a device; several run beside each other.
+type Stream struct {
+	context *Context
+	handle  uintptr
+}
+
+// NewStream makes a stream that waits for no other.
+func (c *Context) NewStream() (*Stream, error) {
+	s := &Stream{context: c}
+	if err := c.call("cuStreamCreate", func(a *api) int32 { return a.StreamCreate(&s.handle, streamNonBlocking) }); err != nil {
+		return nil, err
+	}
+	return s, nil
+}
+
+// Handle is the stream as other libraries want it.
+func (s *Stream) Handle() uintptr { return s.handle }
+
+// CopyToDevice puts a copy of b into the stream. b must be page-locked, or the
+// copy is staged before this returns, and must stay as it is until the stream
+// has come past the copy.
+func (s *Stream) CopyToDevice(to Pointer, b []byte) error {
+	return s.context.copying("cuMemcpyHtoDAsync", b, func(a *api, host unsafe.Pointer, n uint64) int32 {
+		return a.CopyHtoDAsync(uint64(to), host, n, s.handle)
+	})
+}
+
+// CopyFromDevice puts a copy into b into the stream; b must be page-locked and
+// is there when the stream has come past the copy.
+func (s *Stream) CopyFromDevice(b []byte, from Pointer) error {
+	return s.context.copying("cuMemcpyDtoHAsync", b, func(a *api, host unsafe.Pointer, n uint64) int32 {
+		return a.CopyDtoHAsync(host, uint64(from), n, s.handle)
+	})
+}
+
+// Synchronize returns when the stream has done all that it was given.
+func (s *Stream) Synchronize() error {
+	return s.context.call("cuStreamSynchronize", func(a *api) int32 { return a.StreamSynchronize(s.handle) })
+}
+
+// Wait keeps what comes later in the stream from beginning before the event.
+func (s *Stream) Wait(e *Event) error {
+	return s.context.call("cuStreamWaitEvent", func(a *api) int32 { return a.StreamWaitEvent(s.handle, e.handle, 0) })
+}
+
+// Close gives the stream back when it has done all that it was given.
+func (s *Stream) Close() error {
+	return s.context.call("cuStreamDestroy", func(a *api) int32 { return a.StreamDestroy(s.handle) })
+}
+
+// Event is a moment in a stream.
+type Event struct {
+	context *Context
+	handle  uintptr
+}
+
+// NewEvent makes an event that keeps the time.
+func (c *Context) NewEvent() (*Event, error) {
+	e := &Event{context: c}
+	if err := c.call("cuEventCreate", func(a *api) int32 { return a.EventCreate(&e.handle, 0) }); err != nil {
+		return nil, err
+	}
+	return e, nil
+}
+
+// Record puts the event into a stream.
+func (e *Event) Record(s *Stream) error {
+	return e.context.call("cuEventRecord", func(a *api) int32 { return a.EventRecord(e.handle, s.handle) })
+}
+
+// Synchronize returns when the stream has come to the event.
+func (e *Event) Synchronize() error {
+	return e.context.call("cuEventSynchronize", func(a *api) int32 { return a.EventSynchronize(e.handle) })
+}
+
+// Since is the time on the device since an earlier event, in seconds.
+func (e *Event) Since(earlier *Event) (float64, error) {
+	var milliseconds float32
+	err := e.context.call("cuEventElapsedTime", func(a *api) int32 {
+		return a.EventElapsedTime(&milliseconds, earlier.handle, e.handle)
+	})
+	return float64(milliseconds) / 1e3, err
+}
+
+// Close gives the event back.
+func (e *Event) Close() error {
+	return e.context.call("cuEventDestroy", func(a *api) int32 { return a.EventDestroy(e.handle) })
+}
