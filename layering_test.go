@@ -42,6 +42,7 @@ var allowed = map[string][]string{
 	"queries":                        {"queries/stats", "warehouse"},
 	"queries/resultset":              {},
 	"queries/stats":                  {},
+	"scripts/simulate":               {"warehouse"},
 	"warehouse":                      {"warehouse/record"},
 	"warehouse/record":               {},
 }
