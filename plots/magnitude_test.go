@@ -34,7 +34,7 @@ func TestEveryMagnitude(t *testing.T) {
 					return DrawEfficiency(Efficiency{Arms: []ArmEfficiency{{"m", "a", []float64{v, other}}}})
 				},
 				"timeline": func() (*Picture, error) {
-					return DrawTimeline(Timeline{Model: "m", LoadingTimeS: other, Chunks: []Chunk{{"t", 1, []Phase{{"read", 0, v}}}}, Samples: []Samples{{"CPU", "", []float64{v}, []float64{other}}}})
+					return DrawTimeline(Timeline{Model: "m", LoadingTimeS: other, Chunks: []Chunk{{"t", 1, []Phase{{"read", 0, v}}}}, Samples: []Samples{{Name: "CPU", Unit: "", TimesS: []float64{v}, Values: []float64{other}}}})
 				},
 				"sizetime": func() (*Picture, error) {
 					return DrawSizeTime(SizeTime{Loads: []SizedLoad{{"m", "a", v, math.Max(other, 1e-30)}, {"n", "a", math.Max(other, 1e-30), v}}, Rooflines: []Roofline{{"r", v}}})

@@ -121,7 +121,7 @@ func TestTimelineShowsEveryPhase(t *testing.T) {
 		{"t0", 1, []Phase{{"queued", 0, 0.3}, {"read", 0.3, 0.6}, {"copy", 0.6, 0.9}}},
 		{"t0", 1, []Phase{{"queued", 0, 0.6}, {"read", 0.6, 0.8}}},
 		{"t1", 1, []Phase{{"read", 0.1, 0.5}}},
-	}, Samples: []Samples{{"CPU", "cores", []float64{0, 0.5}, []float64{1, 2}}}}))
+	}, Samples: []Samples{{Name: "CPU", Unit: "cores", TimesS: []float64{0, 0.5}, Values: []float64{1, 2}}}}))
 	p.want(t, "One load of a, x", "t0", "t1", "queued", "read", "copy", "loaded, after 900 ms", "CPU (cores)", "Time since the load began (ms)")
 	blue, orange, _ := inks()
 	if p.fills[blue] != 3+1+2 || p.fills[orange] != 1+1 { // phases, the legend, samples
@@ -214,7 +214,7 @@ func TestWhatCannotBeDrawnIsRefused(t *testing.T) {
 		},
 		"timeline: chunk 0 has no phase": func() (*Picture, error) { return DrawTimeline(Timeline{Chunks: []Chunk{{}}}) },
 		"timeline: samples of CPU: 1 times for 0 values": func() (*Picture, error) {
-			return DrawTimeline(Timeline{Chunks: []Chunk{{"t", 1, []Phase{{"read", 0, 1}}}}, Samples: []Samples{{"CPU", "", []float64{1}, nil}}})
+			return DrawTimeline(Timeline{Chunks: []Chunk{{"t", 1, []Phase{{"read", 0, 1}}}}, Samples: []Samples{{Name: "CPU", Unit: "", TimesS: []float64{1}, Values: nil}}})
 		},
 		"size and time: loading time of m, a is 0, which a log": func() (*Picture, error) { return DrawSizeTime(SizeTime{Loads: []SizedLoad{{"m", "a", 1, 0}}}) },
 		"size and time: size of m, a is not a number":           func() (*Picture, error) { return DrawSizeTime(SizeTime{Loads: []SizedLoad{{"m", "a", nan, 1}}}) },

@@ -36,6 +36,7 @@ type Phase struct {
 // Samples are one kind of telemetry.
 type Samples struct {
 	Name, Unit string // of Values
+	Steps      bool   // a value holds until the next one
 	TimesS     []float64
 	Values     []float64
 }
@@ -228,11 +229,14 @@ func samplePanel(s Samples, x axis, quiet bool) *panel {
 		}
 		slices.SortStableFunc(order, func(a, b int) int { return cmp.Compare(s.TimesS[a], s.TimesS[b]) })
 		var line []vg.Point
-		for _, i := range order {
+		for n, i := range order {
+			if s.Steps && n > 0 {
+				line = append(line, f.at(s.TimesS[i], s.Values[order[n-1]]))
+			}
 			line = append(line, f.at(s.TimesS[i], s.Values[i]))
 		}
 		stroke(f.Canvas, draw.LineStyle{Color: lookOf(0).ink, Width: 1.2}, line...)
-		if len(line) <= 60 {
+		if len(line) <= 60 && !s.Steps {
 			for _, pt := range line {
 				disc.draw(f.Canvas, pt, 1.5, lookOf(0).ink)
 			}

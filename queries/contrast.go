@@ -20,7 +20,6 @@ type Contrast struct {
 	By         string   // a column of load_facts, or tag:KEY
 	Baseline   string   // the arm that others are held against; empty: safetensors, or the one that was measured first
 	Arms       []string // only these; empty: all
-	Where      string   // SQL over load_facts' columns, further to Filter; empty: all
 	Confidence float64
 	Seed       uint64 // of the bootstrap
 }
@@ -231,9 +230,31 @@ func (c Contrast) warnings(before, after []contrastLoad) (list []string) {
 
 // loads reads what is to be compared, the first measured first.
 func (c Contrast) loads(ctx context.Context, db *sql.DB) ([]contrastLoad, error) {
-	arm, err := armExpression(ctx, db, c.By)
+	statement, err := c.statement(ctx, db)
 	if err != nil {
 		return nil, err
+	}
+	return all(ctx, db, "compare by "+c.By, func(rows *sql.Rows, l *contrastLoad) error {
+		var watched string
+		if err := rows.Scan(&l.run, &l.session, &l.arm, &l.group, &l.seconds, &l.failed, &watched, &l.taken); err != nil {
+			return err
+		}
+		l.watched = strings.Split(watched, "\x1e")
+		return nil
+	}, statement, c.Filter.arguments()...)
+}
+
+// SQL is the statement that lists what is compared, ready to be run in DuckDB
+// itself; the statistics are this package's.
+func (c Contrast) SQL(ctx context.Context, db *sql.DB) (string, error) {
+	statement, err := c.statement(ctx, db)
+	return c.paste(statement), err
+}
+
+func (c Contrast) statement(ctx context.Context, db *sql.DB) (string, error) {
+	arm, err := armExpression(ctx, db, c.By)
+	if err != nil {
+		return "", err
 	}
 	shared := slices.DeleteFunc(slices.Clone(sharedColumns), func(column string) bool { return slices.Contains(implied(c.By), column) })
 	text := func(columns []string, separator string) string {
@@ -243,13 +264,10 @@ func (c Contrast) loads(ctx context.Context, db *sql.DB) ([]contrastLoad, error)
 		return strings.Join(columns, " || "+separator+" || ")
 	}
 	where := ""
-	if c.Where != "" {
-		where = "\n  AND (" + c.Where + ")"
-	}
 	if c.By != "loader" && !strings.Contains(c.Where, "raw") {
-		where += "\n  AND loader <> 'raw'"
+		where = "\n  AND loader <> 'raw'"
 	}
-	statement := fmt.Sprintf(`SELECT run_id::VARCHAR, run_id::VARCHAR || '/' || session, %s AS arm, %s AS shared, coalesce(loading_time_s, 0), error IS NOT NULL OR loading_time_s IS NULL,
+	return c.over(fmt.Sprintf(`SELECT run_id::VARCHAR, run_id::VARCHAR || '/' || session, %s AS arm, %s AS shared, coalesce(loading_time_s, 0), error IS NOT NULL OR loading_time_s IS NULL,
   %s AS watched, coalesce(steal_s, 0) + coalesce(throttled_s, 0)
 FROM load_facts
 WHERE NOT warmup AND (%s) IS NOT NULL
@@ -261,15 +279,7 @@ WHERE NOT warmup AND (%s) IS NOT NULL
   AND ($tags = '' OR list_has_all(list_transform(map_entries(tags), e -> e.key || '=' || e.value), string_split($tags, chr(31))))
   AND ($since::TIMESTAMPTZ IS NULL OR started_at >= $since::TIMESTAMPTZ)
   AND ($until::TIMESTAMPTZ IS NULL OR started_at < $until::TIMESTAMPTZ)%s
-ORDER BY started_at, run_id, seq`, arm, text(shared, "chr(31)"), text(slices.Clone(watchedColumns), "chr(30)"), arm, where)
-	return all(ctx, db, "compare by "+c.By, func(rows *sql.Rows, l *contrastLoad) error {
-		var watched string
-		if err := rows.Scan(&l.run, &l.session, &l.arm, &l.group, &l.seconds, &l.failed, &watched, &l.taken); err != nil {
-			return err
-		}
-		l.watched = strings.Split(watched, "\x1e")
-		return nil
-	}, statement, c.Filter.arguments()...)
+ORDER BY started_at, run_id, seq`, arm, text(shared, "chr(31)"), text(slices.Clone(watchedColumns), "chr(30)"), arm, where)), nil
 }
 
 // LoadColumns are the columns of load_facts that people compare by most; any
@@ -310,7 +320,7 @@ var twinsSQL string
 // NoiseFloor is how much A/A runs of the loads that f chooses differ: see
 // stats.NoiseFloor. Without any, Pairs is 0.
 func NoiseFloor(ctx context.Context, db *sql.DB, f Filter, confidence float64) (stats.Noise, error) {
-	pairs, err := all(ctx, db, "look for A/A runs", func(rows *sql.Rows, p *[2]float64) error { return rows.Scan(&p[0], &p[1]) }, twinsSQL, f.arguments()...)
+	pairs, err := all(ctx, db, "look for A/A runs", func(rows *sql.Rows, p *[2]float64) error { return rows.Scan(&p[0], &p[1]) }, f.over(twinsSQL), f.arguments()...)
 	if err != nil || len(pairs) == 0 {
 		return stats.Noise{}, err
 	}

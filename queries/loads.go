@@ -28,7 +28,7 @@ func Loads(ctx context.Context, db *sql.DB, f Filter) ([]Load, error) {
 	return all(ctx, db, "list loads", func(rows *sql.Rows, l *Load) error {
 		return rows.Scan(&l.RunID, &l.Session, &l.Seq, &l.StartedAt, &l.Machine, &l.Model, &l.Format, &l.Loader, &l.Device, &l.Engine, &l.BenchmarkType,
 			&l.Bytes, &l.LoadingTimeS, &l.Efficiency, &l.SourceTier)
-	}, loadsSQL, f.arguments()...)
+	}, f.over(loadsSQL), f.arguments()...)
 }
 
 //go:embed sql/stages.sql
@@ -36,18 +36,18 @@ var stagesSQL string
 
 // Stage is a stage of an arm's counted loads, at the median.
 type Stage struct {
-	Model, BenchmarkType, Format, Loader, Stage string
-	StartS, DurationS                           float64
-	BusyS                                       *float64
-	LoadingTimeS                                float64 // of the arm, at the median
+	Machine, Model, BenchmarkType, Format, Loader, Device, Engine, Stage string
+	StartS, DurationS                                                    float64
+	BusyS                                                                *float64
+	LoadingTimeS                                                         float64 // of the arm, at the median
 }
 
 // Stages answers sql/stages.sql for the loads that f chooses, in the order in
 // which stages begin.
 func Stages(ctx context.Context, db *sql.DB, f Filter) ([]Stage, error) {
 	return all(ctx, db, "list stages", func(rows *sql.Rows, s *Stage) error {
-		return rows.Scan(&s.Model, &s.BenchmarkType, &s.Format, &s.Loader, &s.Stage, &s.StartS, &s.DurationS, &s.BusyS, &s.LoadingTimeS)
-	}, stagesSQL, f.arguments()...)
+		return rows.Scan(&s.Machine, &s.Model, &s.BenchmarkType, &s.Format, &s.Loader, &s.Device, &s.Engine, &s.Stage, &s.StartS, &s.DurationS, &s.BusyS, &s.LoadingTimeS)
+	}, f.over(stagesSQL), f.arguments()...)
 }
 
 //go:embed sql/chunks.sql
@@ -56,6 +56,7 @@ var chunksSQL string
 // Chunk is one request of a load that was traced.
 type Chunk struct {
 	Thread, Bytes         int64
+	QueuedS               *float64
 	StartS, DurationS     float64
 	CopiedS               *float64
 	Model, Format, Loader string
@@ -71,8 +72,48 @@ type Chunk struct {
 // those that f chooses.
 func Chunks(ctx context.Context, db *sql.DB, f Filter) ([]Chunk, error) {
 	return all(ctx, db, "list requests", func(rows *sql.Rows, c *Chunk) error {
-		return rows.Scan(&c.Thread, &c.Bytes, &c.StartS, &c.DurationS, &c.CopiedS, &c.Model, &c.Format, &c.Loader, &c.BenchmarkType, &c.LoadingTimeS, &c.RunID, &c.Seq, &c.File, &c.OffsetBytes)
-	}, chunksSQL, f.arguments()...)
+		return rows.Scan(&c.Thread, &c.Bytes, &c.QueuedS, &c.StartS, &c.DurationS, &c.CopiedS, &c.Model, &c.Format, &c.Loader, &c.BenchmarkType, &c.LoadingTimeS, &c.RunID, &c.Seq, &c.File, &c.OffsetBytes)
+	}, f.over(chunksSQL), f.arguments()...)
+}
+
+//go:embed sql/samples.sql
+var samplesSQL string
+
+// Sample is what was seen of the machine during a load.
+type Sample struct {
+	Source, Metric string
+	AtS            float64 // since the load began
+	Value          float64 // in the unit that the metric's name ends in
+}
+
+// Samples answers sql/samples.sql: of the load of which Chunks gives the
+// requests.
+func Samples(ctx context.Context, db *sql.DB, f Filter) ([]Sample, error) {
+	return all(ctx, db, "list samples", func(rows *sql.Rows, s *Sample) error {
+		return rows.Scan(&s.Source, &s.Metric, &s.AtS, &s.Value)
+	}, f.over(samplesSQL), f.arguments()...)
+}
+
+//go:embed sql/levels.sql
+var levelsSQL string
+
+// Level is the median of a run, and under what it was measured; what is not
+// known is empty.
+type Level struct {
+	RunID                                                         string
+	StartedAt                                                     time.Time
+	Machine, Model, BenchmarkType, Format, Loader, Device, Engine string
+	Loads                                                         int64
+	MedianS                                                       float64
+	SllmqVersion, Kernel, GPUDriver, StorageDevice                string
+}
+
+// Levels answers sql/levels.sql for the loads that f chooses.
+func Levels(ctx context.Context, db *sql.DB, f Filter) ([]Level, error) {
+	return all(ctx, db, "list runs in time", func(rows *sql.Rows, l *Level) error {
+		return rows.Scan(&l.RunID, &l.StartedAt, &l.Machine, &l.Model, &l.BenchmarkType, &l.Format, &l.Loader, &l.Device, &l.Engine,
+			&l.Loads, &l.MedianS, &l.SllmqVersion, &l.Kernel, &l.GPUDriver, &l.StorageDevice)
+	}, f.over(levelsSQL), f.arguments()...)
 }
 
 //go:embed sql/trials.sql

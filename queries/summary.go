@@ -6,42 +6,10 @@ import (
 	"context"
 	"database/sql"
 	_ "embed"
-	"slices"
-	"strings"
-	"time"
 )
 
 //go:embed sql/summary.sql
 var summarySQL string
-
-// Filter chooses loads. Empty lists choose all; a load has to have all tags.
-type Filter struct {
-	Models, Formats, BenchmarkTypes []string
-	Runs, Collects                  []string // ids
-	Tags                            map[string]string
-	Since, Until                    time.Time // zero: no bound
-}
-
-// arguments are the filter as the parameters of the SQL files.
-func (f Filter) arguments() []any {
-	list := func(name string, values []string) any { return sql.Named(name, strings.Join(values, "\x1f")) }
-	bound := func(name string, t time.Time) any {
-		if t.IsZero() {
-			return sql.Named(name, nil)
-		}
-		return sql.Named(name, t.UTC())
-	}
-	var tags []string
-	for key, value := range f.Tags {
-		tags = append(tags, key+"="+value)
-	}
-	slices.Sort(tags)
-	return []any{
-		list("models", f.Models), list("formats", f.Formats), list("benchmark_types", f.BenchmarkTypes),
-		list("runs", f.Runs), list("collects", f.Collects), list("tags", tags),
-		bound("since", f.Since), bound("until", f.Until),
-	}
-}
 
 // SummaryRow is the loading times of one model, benchmark type, format,
 // loader, device, engine and machine. Times are seconds, nil where no load is
@@ -63,7 +31,7 @@ func Summary(ctx context.Context, db *sql.DB, f Filter) ([]SummaryRow, error) {
 		return rows.Scan(&r.Model, &r.BenchmarkType, &r.Format, &r.Loader, &r.Device, &r.Engine, &r.Machine,
 			&r.Loads, &r.Failed, &r.Warmups, &r.NumReplicas, &r.MeanS, &r.MedianS, &r.MinS, &r.MaxS, &r.SampleStdS, &r.PopulationStdS,
 			&r.MedianBytesPerS, &r.MeanTokensPerS, &r.Bound, &r.MedianEfficiency, &r.NotFromStorage, &r.OverRoofline, &r.SourceTiers)
-	}, summarySQL, f.arguments()...)
+	}, f.over(summarySQL), f.arguments()...)
 }
 
 // Comparison is one safetensors row beside one sllm row of the same model,
@@ -97,5 +65,16 @@ func Compare(rows []SummaryRow) []Comparison {
 // SummarySQL is the statement of Summary and its arguments, for whoever wants
 // the rows as they are.
 func SummarySQL(f Filter) (statement string, arguments []any) {
-	return summarySQL, f.arguments()
+	return f.over(summarySQL), f.arguments()
+}
+
+// FormatName is a format as people write it.
+func FormatName(format string) string {
+	switch format {
+	case "sllm":
+		return "SLLM"
+	case "safetensors":
+		return "SafeTensors"
+	}
+	return format
 }

@@ -203,11 +203,11 @@ func (o checkOptions) write(env *environment, pairs []queries.Pair, list []judge
 	case "markdown":
 		fmt.Fprintf(out, "**Loading time: %s**\n\n| what | baseline s | candidate s | ratio | verdict | why |\n|---|---:|---:|---:|---|---|\n", worst)
 		for i, j := range list {
-			fmt.Fprintf(out, "| %s | %.3f | %.3f | %.3f | %s | %s |\n", strings.ReplaceAll(groupTitle(pairs[i], pairs), "|", `\|`), j.BaselineMedianS, j.ArmMedianS, j.ShiftFactor, j.Verdict, j.Reason)
+			fmt.Fprintf(out, "| %s | %.3f | %.3f | %.3f | %s | %s |\n", strings.ReplaceAll(queries.GroupTitle(pairs[i], pairs), "|", `\|`), j.BaselineMedianS, j.ArmMedianS, j.ShiftFactor, j.Verdict, j.Reason)
 		}
 	default:
 		for i, j := range list {
-			fmt.Fprintf(out, "%-15s %s, %s against %s: %s\n", j.Verdict, groupTitle(pairs[i], pairs), j.Arm, j.Baseline, j.Reason)
+			fmt.Fprintf(out, "%-15s %s, %s against %s: %s\n", j.Verdict, queries.GroupTitle(pairs[i], pairs), j.Arm, j.Baseline, j.Reason)
 			for _, w := range pairs[i].Warnings {
 				fmt.Fprintln(out, "    ! "+w)
 			}

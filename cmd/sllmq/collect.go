@@ -17,6 +17,7 @@ import (
 	"github.com/sllmq/sllmq/collector"
 	"github.com/sllmq/sllmq/collector/probe"
 	"github.com/sllmq/sllmq/plots"
+	"github.com/sllmq/sllmq/plots/gallery"
 	"github.com/sllmq/sllmq/queries"
 	"github.com/sllmq/sllmq/warehouse"
 )
@@ -87,7 +88,7 @@ func (o *collectOptions) addFlags(f *pflag.FlagSet) {
 	f.StringSliceVar(&c.BenchmarkTypes, "benchmark-type", c.BenchmarkTypes, "random (cold) and cached")
 	f.StringVar(&c.StoragePath, "storage-path", c.StoragePath, "folder for the replicas, on the storage to be measured")
 	f.StringVar(&o.resultsPath, "results-path", "/results", "folder for summary.txt, summary.json and benchmark.log (the default only if it exists)")
-	f.BoolVar(&o.generatePlots, "generate-plots", false, "draw the mean loading times into the results folder")
+	f.BoolVar(&o.generatePlots, "generate-plots", false, "draw the mean loading times as summary.png in the results folder")
 	f.BoolVar(&o.keepAlive, "keep-alive", false, "stay when done, until a signal comes (for pods)")
 	f.StringSliceVar(&c.Formats, "format", nil, "safetensors and sllm (default: both)")
 	f.StringSliceVar(&c.Loaders, "loader", nil, "mmap, mmap-parallel, pinned, direct, pool, raw (default: mmap-parallel for safetensors, pool for sllm)")
@@ -308,11 +309,11 @@ func (o *collectOptions) report(ctx context.Context, env *environment, result co
 		return nil
 	}
 	if o.generatePlots {
-		drawn, err := drawFrom(ctx, env, pictures()[0], filter)
+		drawn, err := drawFrom(ctx, env, gallery.Kinds()[0], filter)
 		if err != nil {
 			return err
 		}
-		if err := plots.Write(filepath.Join(o.resultsPath, "loading_time.png"), drawn, plots.DefaultOptions()); err != nil {
+		if err := plots.Write(filepath.Join(o.resultsPath, "summary.png"), drawn, plots.DefaultOptions()); err != nil {
 			return err
 		}
 	}

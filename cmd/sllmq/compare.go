@@ -49,7 +49,6 @@ table; ~ says that there is nothing to see at that significance.`,
 	o.add(f)
 	f.StringVar(&o.contrast.By, "by", "format", "column of load_facts whose values are the arms, or tag:KEY")
 	f.StringVar(&o.contrast.Baseline, "baseline", "", "the arm that others are held against (default: safetensors, or what was measured first)")
-	f.StringVar(&o.contrast.Where, "where", "", "SQL condition over load_facts, further to the other flags")
 	f.Float64Var(&o.contrast.Confidence, "confidence", 0.95, "of the intervals; one less it is the significance")
 	f.StringVar(&o.format, "format", "table", strings.Join(compareFormats, ", "))
 	return c
@@ -101,9 +100,6 @@ func ask(ctx context.Context, env *environment, c queries.Contrast) ([]queries.P
 	return pairs, err
 }
 
-// significant says whether there is something to see.
-func significant(p queries.Pair, confidence float64) bool { return p.AdjustedP < 1-confidence }
-
 // writePairs prints a line a pair, and below it what should be known of it. A
 // line fits 80 columns unless a name is long.
 func writePairs(out io.Writer, c queries.Contrast, pairs []queries.Pair) {
@@ -117,41 +113,20 @@ func writePairs(out io.Writer, c queries.Contrast, pairs []queries.Pair) {
 			fmt.Fprintf(out, "%s: %s, by %s\n", c.By, head, p.Unit)
 			fmt.Fprintf(out, "  %-27s %8s %8s %6s %-13s %6s %5s\n", "", clipTo(p.Baseline, 8), clipTo(p.Arm, 8), "ratio", fmt.Sprintf("%.4g %% interval", 100*c.Confidence), "p", "n")
 		}
-		fmt.Fprintf(out, "  %-27s %8s %8s %6s %-13s %6s %5s\n", clipMiddle(groupTitle(p, pairs), 27), seconds(&p.Ratio.Before), seconds(&p.Ratio.After),
+		fmt.Fprintf(out, "  %-27s %8s %8s %6s %-13s %6s %5s\n", clipMiddle(queries.GroupTitle(p, pairs), 27), seconds(&p.Ratio.Before), seconds(&p.Ratio.After),
 			ratioOrNothing(p, c.Confidence), interval(p.Ratio.Interval), pValue(p.AdjustedP), fmt.Sprintf("%d+%d", p.Before.N, p.After.N))
-		for _, w := range notes(p) {
+		for _, w := range p.Notes() {
 			fmt.Fprintln(out, "    ! "+w)
 		}
 	}
-	for arm, ratio := range geometricMeans(pairs) {
-		fmt.Fprintf(out, "\ngeometric mean of the ratios of %s: %.3f over %d comparisons\n", arm, ratio.mean, ratio.n)
+	for arm, ratio := range queries.GeometricMeans(pairs) {
+		fmt.Fprintf(out, "\ngeometric mean of the ratios of %s: %.3f over %d comparisons\n", arm, ratio.Mean, ratio.N)
 	}
-}
-
-// groupTitle is a group in few words: its model and benchmark type first, and
-// the machine last if there are several.
-func groupTitle(p queries.Pair, pairs []queries.Pair) string {
-	var parts []string
-	for i, g := range p.Group {
-		same := func(other queries.Pair) bool { return i < len(other.Group) && other.Group[i] == g }
-		// What all pairs share is not worth a line's room, but for the model.
-		if g != "" && (!all(pairs, same) || strings.Contains(g, "/") || len(pairs) == 1 && i > 0 && i < 3) {
-			parts = append(parts, g)
-		}
-	}
-	if len(parts) > 1 && !all(pairs, func(other queries.Pair) bool { return other.Group[0] == p.Group[0] }) {
-		parts = append(parts[1:], parts[0])
-	}
-	return strings.Join(parts, ", ")
-}
-
-func all(pairs []queries.Pair, is func(queries.Pair) bool) bool {
-	return !slices.ContainsFunc(pairs, func(p queries.Pair) bool { return !is(p) })
 }
 
 // ratioOrNothing is the ratio of medians, or ~ where it may be chance.
 func ratioOrNothing(p queries.Pair, confidence float64) string {
-	if !significant(p, confidence) {
+	if !p.Significant(confidence) {
 		return "~"
 	}
 	return fmt.Sprintf("%.3f", p.Ratio.Estimate)
@@ -169,42 +144,6 @@ func pValue(p float64) string {
 		return "<0.001"
 	}
 	return fmt.Sprintf("%.3f", p)
-}
-
-// notes are the warnings, the doubts and the outliers of a pair, each once.
-func notes(p queries.Pair) []string {
-	list := slices.Clone(p.Warnings)
-	for _, doubts := range [][]string{p.Doubts, p.Ratio.Doubts, p.Test.Doubts} {
-		for _, d := range doubts {
-			if !slices.Contains(list, d) {
-				list = append(list, d)
-			}
-		}
-	}
-	if p.Outliers > 0 {
-		list = append(list, fmt.Sprintf("%d of %d are outliers (none is left out)", p.Outliers, p.Before.N+p.After.N))
-	}
-	return list
-}
-
-type geometricMean struct {
-	mean float64
-	n    int
-}
-
-// geometricMeans are of the ratios of medians of each arm with several pairs.
-func geometricMeans(pairs []queries.Pair) map[string]geometricMean {
-	ratios := map[string][]float64{}
-	for _, p := range pairs {
-		ratios[p.Arm] = append(ratios[p.Arm], p.Ratio.Estimate)
-	}
-	means := map[string]geometricMean{}
-	for arm, r := range ratios {
-		if m, err := stats.GeometricMean(r); err == nil && len(r) > 1 {
-			means[arm] = geometricMean{m, len(r)}
-		}
-	}
-	return means
 }
 
 // pairRow is a pair as programs read it. Intervals are null where the sample
@@ -242,7 +181,7 @@ func pairRows(c queries.Contrast, pairs []queries.Pair) []pairRow {
 	for _, p := range pairs {
 		r := pairRow{By: c.By, Group: p.Group, Baseline: p.Baseline, Arm: p.Arm, Unit: p.Unit, BaselineN: p.Before.N, ArmN: p.After.N,
 			BaselineMedianS: p.Ratio.Before, ArmMedianS: p.Ratio.After, Ratio: p.Ratio.Estimate, RatioOfMeans: p.MeanRatio, ShiftFactor: p.Factor.Estimate,
-			P: p.Test.P, AdjustedP: p.AdjustedP, Significant: significant(p, c.Confidence), Outliers: p.Outliers, Notes: notes(p)}
+			P: p.Test.P, AdjustedP: p.AdjustedP, Significant: p.Significant(c.Confidence), Outliers: p.Outliers, Notes: p.Notes()}
 		if p.Ratio.Interval.Known() {
 			r.RatioLow, r.RatioHigh = finite(p.Ratio.Interval.Lo), finite(p.Ratio.Interval.Hi)
 		}
@@ -273,8 +212,8 @@ func writePairsMarkdown(out io.Writer, c queries.Contrast, pairs []queries.Pair)
 	fmt.Fprintf(out, "| %s | baseline | s | arm | s | ratio | %.4g %% interval | p | n | notes |\n|---|---|---:|---|---:|---:|---|---:|---:|---|\n", c.By, 100*c.Confidence)
 	for _, p := range pairs {
 		escape := func(s string) string { return strings.ReplaceAll(s, "|", `\|`) }
-		fmt.Fprintf(out, "| %s | %s | %s | %s | %s | %s | %s | %s | %d+%d | %s |\n", escape(groupTitle(p, pairs)), escape(p.Baseline), seconds(&p.Ratio.Before), escape(p.Arm), seconds(&p.Ratio.After),
-			ratioOrNothing(p, c.Confidence), interval(p.Ratio.Interval), pValue(p.AdjustedP), p.Before.N, p.After.N, escape(strings.Join(notes(p), "; ")))
+		fmt.Fprintf(out, "| %s | %s | %s | %s | %s | %s | %s | %s | %d+%d | %s |\n", escape(queries.GroupTitle(p, pairs)), escape(p.Baseline), seconds(&p.Ratio.Before), escape(p.Arm), seconds(&p.Ratio.After),
+			ratioOrNothing(p, c.Confidence), interval(p.Ratio.Interval), pValue(p.AdjustedP), p.Before.N, p.After.N, escape(strings.Join(p.Notes(), "; ")))
 	}
 }
 

@@ -24,6 +24,7 @@ func (o *filterFlags) add(f *pflag.FlagSet) {
 	f.StringSliceVar(&o.filter.Runs, "run", nil, "only these runs, by id")
 	f.StringArrayVar(&o.tags, "tag", nil, "only runs with this KEY=VALUE (repeatable)")
 	f.StringVar(&o.since, "since", "", "only loads from this time on: 2026-11-24, RFC 3339, or 36h ago as 36h")
+	f.StringVar(&o.filter.Where, "where", "", "only loads for which this SQL condition over load_facts holds, further to the other flags")
 	f.StringVar(&o.until, "until", "", "only loads before this time")
 }
 

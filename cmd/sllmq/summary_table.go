@@ -49,7 +49,7 @@ func writeBlock(out io.Writer, rows []queries.SummaryRow) {
 	fmt.Fprintln(out, title(rows[0]))
 	fmt.Fprintf(out, "  %-11s %-13s %5s %7s %7s %7s %7s %7s %6s\n", "Format", "Loader", "Loads", "Avg s", "Median", "Min", "Max", "Std Dev", "GB/s")
 	for _, r := range rows {
-		fmt.Fprintf(out, "  %-11s %-13s %5d %7s %7s %7s %7s %7s %6s\n", formatName(r.Format), r.Loader, r.Loads,
+		fmt.Fprintf(out, "  %-11s %-13s %5d %7s %7s %7s %7s %7s %6s\n", queries.FormatName(r.Format), r.Loader, r.Loads,
 			seconds(r.MeanS), seconds(r.MedianS), seconds(r.MinS), seconds(r.MaxS), seconds(r.SampleStdS), rate(r.MedianBytesPerS))
 	}
 	for _, r := range rows {
@@ -70,15 +70,15 @@ func writeBlock(out io.Writer, rows []queries.SummaryRow) {
 			said = append(said, fmt.Sprintf("%.1f tokens/s", *r.MeanTokensPerS))
 		}
 		if len(said) > 0 {
-			fmt.Fprintln(out, wrap(fmt.Sprintf("  %s %s: ", formatName(r.Format), r.Loader), said))
+			fmt.Fprintln(out, wrap(fmt.Sprintf("  %s %s: ", queries.FormatName(r.Format), r.Loader), said))
 		}
 	}
 	for _, r := range rows {
 		if r.NotFromStorage > 0 {
-			fmt.Fprintf(out, "  ! %s %s: %d of %d random loads did not come from storage alone: not cold\n", formatName(r.Format), r.Loader, r.NotFromStorage, r.Loads)
+			fmt.Fprintf(out, "  ! %s %s: %d of %d random loads did not come from storage alone: not cold\n", queries.FormatName(r.Format), r.Loader, r.NotFromStorage, r.Loads)
 		}
 		if r.OverRoofline > 0 {
-			fmt.Fprintf(out, "  ! %s %s: %d of %d loads beat the roofline: measure it again, or the bytes\n    came from nearer than they are said to\n", formatName(r.Format), r.Loader, r.OverRoofline, r.Loads)
+			fmt.Fprintf(out, "  ! %s %s: %d of %d loads beat the roofline: measure it again, or the bytes\n    came from nearer than they are said to\n", queries.FormatName(r.Format), r.Loader, r.OverRoofline, r.Loads)
 		}
 	}
 	comparisons := queries.Compare(rows)
@@ -131,16 +131,6 @@ func ratio(speedup float64) string {
 		return fmt.Sprintf("%.2fx slower", 1/speedup)
 	}
 	return fmt.Sprintf("%.2fx faster", speedup)
-}
-
-func formatName(format string) string {
-	switch format {
-	case "sllm":
-		return "SLLM"
-	case "safetensors":
-		return "SafeTensors"
-	}
-	return format
 }
 
 func seconds(v *float64) string {

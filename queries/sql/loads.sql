@@ -18,4 +18,4 @@ WHERE NOT warmup AND error IS NULL AND loading_time_s IS NOT NULL
   AND ($tags = '' OR list_has_all(list_transform(map_entries(tags), e -> e.key || '=' || e.value), string_split($tags, chr(31))))
   AND ($since::TIMESTAMPTZ IS NULL OR started_at >= $since::TIMESTAMPTZ)
   AND ($until::TIMESTAMPTZ IS NULL OR started_at < $until::TIMESTAMPTZ)
-ORDER BY model, benchmark_type DESC, format, loader, started_at, seq
+ORDER BY model, benchmark_type DESC, format, loader, device, engine, machine, started_at, seq

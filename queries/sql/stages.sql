@@ -18,15 +18,15 @@ WITH chosen AS (
       AND ($since::TIMESTAMPTZ IS NULL OR started_at >= $since::TIMESTAMPTZ)
       AND ($until::TIMESTAMPTZ IS NULL OR started_at < $until::TIMESTAMPTZ)
 ), arms AS (
-    SELECT model, benchmark_type, format, loader, median(loading_time_s) AS loading_time_s
+    SELECT machine, model, benchmark_type, format, loader, device, engine, median(loading_time_s) AS loading_time_s
     FROM chosen
     GROUP BY ALL
 )
-SELECT model, benchmark_type, format, loader, stage,
+SELECT machine, model, benchmark_type, format, loader, device, engine, stage,
        median(s.start_s) AS start_s, median(s.duration_s) AS duration_s, median(s.busy_s) AS busy_s,
        any_value(arms.loading_time_s) AS loading_time_s
 FROM stages s
 JOIN chosen USING (run_id, seq)
-JOIN arms USING (model, benchmark_type, format, loader)
-GROUP BY model, benchmark_type, format, loader, stage
-ORDER BY model, benchmark_type DESC, format, loader, start_s, stage
+JOIN arms USING (machine, model, benchmark_type, format, loader, device, engine)
+GROUP BY machine, model, benchmark_type, format, loader, device, engine, stage
+ORDER BY model, benchmark_type DESC, format, loader, device, engine, machine, start_s, stage

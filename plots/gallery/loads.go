@@ -1,0 +1,94 @@
+package gallery
+
+import (
+	"context"
+	"database/sql"
+	"strings"
+
+	"github.com/sllmq/sllmq/plots"
+	"github.com/sllmq/sllmq/queries"
+)
+
+// series are the loads by model and arm.
+func series(ctx context.Context, db *sql.DB, f queries.Filter, what string) (list []plots.Series, of [][]queries.Load, head plots.Caption, err error) {
+	loads, err := queries.Loads(ctx, db, f)
+	if err != nil {
+		return nil, nil, head, err
+	}
+	var arms []arm
+	for _, l := range loads {
+		arms = append(arms, arm{l.Machine, l.Model, l.BenchmarkType, l.Format, l.Loader, l.Device, l.Engine})
+	}
+	n := namesFor(arms)
+	at := map[[2]string]int{}
+	for i, l := range loads {
+		key := [2]string{n.model(arms[i]), n.arm(arms[i])}
+		s, ok := at[key]
+		if !ok {
+			s = len(list)
+			at[key] = s
+			list, of = append(list, plots.Series{Model: key[0], Arm: key[1]}), append(of, nil)
+		}
+		list[s].TimesS, of[s] = append(list[s].TimesS, l.LoadingTimeS), append(of[s], l)
+	}
+	return list, of, n.caption(what, int64(len(loads))), nil
+}
+
+func drawECDF(ctx context.Context, db *sql.DB, f queries.Filter) (*plots.Picture, error) {
+	list, _, head, err := series(ctx, db, f, "Distribution of the loading time")
+	if err != nil {
+		return nil, err
+	}
+	return plots.DrawECDF(plots.ECDF{Caption: head, Series: list})
+}
+
+func drawBox(ctx context.Context, db *sql.DB, f queries.Filter) (*plots.Picture, error) {
+	list, _, head, err := series(ctx, db, f, "Loading time")
+	if err != nil {
+		return nil, err
+	}
+	return plots.DrawBox(plots.Box{Caption: head, Series: list})
+}
+
+func drawEfficiency(ctx context.Context, db *sql.DB, f queries.Filter) (*plots.Picture, error) {
+	list, of, head, err := series(ctx, db, f, "Efficiency")
+	if err != nil {
+		return nil, err
+	}
+	d := plots.Efficiency{Caption: head}
+	for i, s := range list {
+		row := plots.ArmEfficiency{Model: s.Model, Arm: s.Arm}
+		for _, l := range of[i] {
+			if l.Efficiency != nil {
+				row.Efficiencies = append(row.Efficiencies, *l.Efficiency)
+			}
+		}
+		if len(row.Efficiencies) > 0 {
+			d.Arms = append(d.Arms, row)
+		}
+	}
+	return plots.DrawEfficiency(d)
+}
+
+func drawSizeTime(ctx context.Context, db *sql.DB, f queries.Filter) (*plots.Picture, error) {
+	list, of, head, err := series(ctx, db, f, "Loading time by size")
+	if err != nil {
+		return nil, err
+	}
+	d := plots.SizeTime{Caption: head}
+	for i, s := range list {
+		for _, l := range of[i] {
+			if l.Bytes != nil && *l.Bytes > 0 {
+				d.Loads = append(d.Loads, plots.SizedLoad{Model: s.Model, Arm: s.Arm, Bytes: float64(*l.Bytes), TimeS: l.LoadingTimeS})
+			}
+		}
+	}
+	best, err := queries.BestRooflines(ctx, db)
+	if err != nil {
+		return nil, err
+	}
+	for _, b := range best {
+		d.Rooflines = append(d.Rooflines, plots.Roofline{Name: strings.ReplaceAll(b.Kind, "_", " "), BytesPS: b.BytesPerS})
+	}
+	return plots.DrawSizeTime(d)
+}
