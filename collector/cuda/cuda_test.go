@@ -180,9 +180,9 @@ func TestAnotherProcessMayOpenMemoryByItsHandle(t *testing.T) {
 	done(t, c.Release())
 }
 
-// The fake driver has no kernels, as a driver from before them would not.
 func TestAFunctionThatTheDriverLacksIsAnError(t *testing.T) {
-	library, driver := open(t, "")
+	library := cudatest.BuildWithout(t, "cuModuleLoadData")
+	driver := must[*cuda.Driver](t)(cuda.Open(library.Path))
 	c := retain(t, driver, 0)
 	_, err := c.LoadModule([]byte("ptx"))
 	if !cuda.MissingFunction(err) || err.Error() != library.Path+" has no cuModuleLoadData: update NVIDIA's driver" {

@@ -22,11 +22,7 @@ var _ processor = (*cpu)(nil)
 func newCPU(p *program, layers int, t *team) *cpu {
 	c := &cpu{team: t, program: p, slots: make([][]float32, len(p.slots)), keys: make([][]float32, layers), values: make([][]float32, layers)}
 	for i, width := range p.slots {
-		rows := maxBatch
-		if slot(i) >= p.last {
-			rows = 1 // for the head, which is of one token
-		}
-		c.slots[i] = make([]float32, rows*width)
+		c.slots[i] = make([]float32, p.rowsOf(slot(i))*width)
 	}
 	return c
 }

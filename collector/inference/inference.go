@@ -10,13 +10,24 @@ package inference
 import (
 	"fmt"
 	"runtime"
+
+	"github.com/sllmq/sllmq/collector/cuda"
 )
 
 // Tensor is a weight in memory, in row-major order without gaps.
 type Tensor struct {
-	DType string // float16, bfloat16 or float32
-	Shape []int64
-	Data  []byte // little-endian
+	DType  string // float16, bfloat16 or float32
+	Shape  []int64
+	Data   []byte       // little-endian; nil on a GPU
+	Device cuda.Pointer // its place on a GPU
+	Bytes  int64        // of it there
+}
+
+func (t Tensor) bytes() int64 {
+	if t.Data == nil {
+		return t.Bytes
+	}
+	return int64(len(t.Data))
 }
 
 // Lookup finds a weight by the name that Hugging Face's checkpoints give it.
@@ -31,12 +42,37 @@ func (e *UnsupportedError) Error() string { return "inference is not supported f
 type Model struct {
 	config  config
 	program *program
-	team    *team
+	team    *team // on the CPU
+	gpu     *GPU  // else
 }
 
-// New finds a model's weights by its config.json. The tensors are read as long
-// as the Model is used. threads is how many share the work; 0 is one a CPU.
+// New finds a model's weights by its config.json, to run it on the CPU. The
+// tensors are read as long as the Model is used. threads is how many share the
+// work; 0 is one a CPU.
 func New(configJSON []byte, lookup Lookup, threads int) (*Model, error) {
+	m, err := find(configJSON, lookup)
+	if err != nil {
+		return nil, err
+	}
+	if threads < 1 {
+		threads = runtime.GOMAXPROCS(0)
+	}
+	m.team = newTeam(threads)
+	return m, nil
+}
+
+// NewOnGPU is New for tensors that lie on a GPU, which runs the model. It goes
+// before g does.
+func NewOnGPU(configJSON []byte, lookup Lookup, g *GPU) (*Model, error) {
+	m, err := find(configJSON, lookup)
+	if err != nil {
+		return nil, err
+	}
+	m.gpu = g
+	return m, nil
+}
+
+func find(configJSON []byte, lookup Lookup) (*Model, error) {
 	c, err := parseConfig(configJSON)
 	if err != nil {
 		return nil, err
@@ -51,14 +87,7 @@ func New(configJSON []byte, lookup Lookup, threads int) (*Model, error) {
 	default: // parseConfig lets no other through
 		m.program = newLlama(&c, w)
 	}
-	if w.err != nil {
-		return nil, w.err
-	}
-	if threads < 1 {
-		threads = runtime.GOMAXPROCS(0)
-	}
-	m.team = newTeam(threads)
-	return m, nil
+	return m, w.err
 }
 
 // Known says whether the model of a config.json can be run: nil, an
@@ -70,11 +99,18 @@ func Known(configJSON []byte) error {
 
 // begin makes ready for a sequence of at most so many tokens.
 func (m *Model) begin(tokens int) (processor, error) {
+	if m.gpu != nil {
+		return newGPU(m.gpu, m.program, tokens)
+	}
 	return newCPU(m.program, m.config.Layers, m.team), nil
 }
 
 // Close ends the model's threads.
-func (m *Model) Close() { m.team.close() }
+func (m *Model) Close() {
+	if m.team != nil {
+		m.team.close()
+	}
+}
 
 // VocabularySize is how many token ids the model knows.
 func (m *Model) VocabularySize() int { return m.config.VocabSize }

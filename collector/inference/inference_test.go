@@ -59,7 +59,7 @@ func open(t testing.TB, name string) ([]byte, map[string]Tensor) {
 	}
 	tensors := map[string]Tensor{}
 	for _, tensor := range c.Tensors {
-		tensors[tensor.Name] = Tensor{tensor.DType.String(), tensor.Shape, file[tensor.Offset : tensor.Offset+tensor.Size]}
+		tensors[tensor.Name] = Tensor{DType: tensor.DType.String(), Shape: tensor.Shape, Data: file[tensor.Offset : tensor.Offset+tensor.Size]}
 	}
 	return config, tensors
 }
@@ -120,7 +120,7 @@ func TestKernels(t *testing.T) {
 	for _, cols := range []int{1, 3, 8, 31, 64, 127, 200} {
 		for _, kind := range []elementKind{float32Kind, float16Kind, bfloat16Kind} {
 			const rows, n = 9, 6
-			m := matrix{rows, cols, kind, make([]byte, rows*int64(cols)*kind.size())}
+			m := matrix{rows: rows, cols: cols, kind: kind, data: make([]byte, rows*int64(cols)*kind.size())}
 			for i := 0; i < len(m.data); i += int(kind.size()) {
 				value := float32(dice.NormFloat64())
 				switch kind {
@@ -188,7 +188,7 @@ func TestModelsThatCanNotBeRun(t *testing.T) {
 		},
 		`activation "gelu"`: func(c map[string]any, _ map[string]Tensor) { c["hidden_act"] = "gelu" },
 		"weights of int8": func(_ map[string]any, w map[string]Tensor) {
-			w["lm_head.weight"] = Tensor{"int8", []int64{160, 64}, make([]byte, 160*64)}
+			w["lm_head.weight"] = Tensor{DType: "int8", Shape: []int64{160, 64}, Data: make([]byte, 160*64)}
 		},
 		"no tensor model.norm.weight":  func(_ map[string]any, w map[string]Tensor) { delete(w, "model.norm.weight") },
 		"no tensor lm_head.weight":     func(_ map[string]any, w map[string]Tensor) { delete(w, "lm_head.weight") },
@@ -293,7 +293,7 @@ func (m *Model) readAll(tensors map[string]Tensor) {
 	ones := make([]float32, width)
 	for _, t := range tensors {
 		rows := len(t.Data) / (4 * width)
-		m.team.multiply(make([]float32, rows), matrix{rows, width, float32Kind, t.Data}, ones, 1, nil)
+		m.team.multiply(make([]float32, rows), matrix{rows: rows, cols: width, kind: float32Kind, data: t.Data}, ones, 1, nil)
 	}
 }
 
@@ -310,7 +310,7 @@ func (s shape) random() (config []byte, tensors map[string]Tensor, bytes float64
 		for i := 0; i+8 <= len(data); i += 8 {
 			binary.LittleEndian.PutUint64(data[i:], r.Uint64()&0x83ff_83ff_83ff_83ff|0x2400_2400_2400_2400)
 		}
-		tensors[name] = Tensor{"float16", dims, data}
+		tensors[name] = Tensor{DType: "float16", Shape: dims, Data: data}
 		if !strings.Contains(name, "embed_positions") {
 			bytes += float64(len(data))
 		}

@@ -21,6 +21,15 @@ func (p *program) slot(width int) slot {
 	return slot(len(p.slots) - 1)
 }
 
+// rowsOf is how many tokens a slot has room for: those that are made from last
+// on are the head's.
+func (p *program) rowsOf(s slot) int {
+	if s >= p.last {
+		return 1
+	}
+	return maxBatch
+}
+
 // do adds steps to the body.
 func (p *program) do(steps ...step) { p.body = append(p.body, steps...) }
 

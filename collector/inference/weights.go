@@ -5,13 +5,16 @@ import (
 	"fmt"
 	"math"
 	"strings"
+
+	"github.com/sllmq/sllmq/collector/cuda"
 )
 
 // matrix is a weight that is read where it lies.
 type matrix struct {
 	rows, cols int
 	kind       elementKind
-	data       []byte
+	data       []byte       // on the CPU
+	at         cuda.Pointer // on a GPU
 }
 
 // weights finds tensors and holds their shapes; its first error sticks, and
@@ -58,16 +61,19 @@ func (w *weights) matrix(name string, rows, cols int) matrix {
 		}
 		return matrix{}
 	}
-	if len(t.Shape) != 2 || t.Shape[0] != int64(rows) || t.Shape[1] != int64(cols) || int64(len(t.Data)) != int64(rows)*int64(cols)*kind.size() {
-		w.fail("tensor %s is %v in %d bytes, config.json wants %d × %d", name, t.Shape, len(t.Data), rows, cols)
+	if len(t.Shape) != 2 || t.Shape[0] != int64(rows) || t.Shape[1] != int64(cols) || t.bytes() != int64(rows)*int64(cols)*kind.size() {
+		w.fail("tensor %s is %v in %d bytes, config.json wants %d × %d", name, t.Shape, t.bytes(), rows, cols)
 		return matrix{}
 	}
-	return matrix{rows, cols, kind, t.Data}
+	return matrix{rows, cols, kind, t.Data, t.Device}
 }
 
 // vector is a weight of one dimension, which is small.
 type vector struct {
-	values []float32
+	n      int
+	values []float32 // on the CPU
+	kind   elementKind
+	at     cuda.Pointer // on a GPU
 }
 
 // vector finds a tensor of one dimension.
@@ -78,12 +84,15 @@ func (w *weights) vector(name string, n int) *vector {
 		return nil
 	}
 	kind, ok := kindOf(t.DType)
-	if !ok || len(t.Shape) != 1 || t.Shape[0] != int64(n) || int64(len(t.Data)) != int64(n)*kind.size() {
-		w.fail("tensor %s is %s %v in %d bytes, config.json wants %d", name, t.DType, t.Shape, len(t.Data), n)
+	if !ok || len(t.Shape) != 1 || t.Shape[0] != int64(n) || t.bytes() != int64(n)*kind.size() {
+		w.fail("tensor %s is %s %v in %d bytes, config.json wants %d", name, t.DType, t.Shape, t.bytes(), n)
 		return nil
 	}
-	v := &vector{make([]float32, n)}
-	kind.widen(v.values, t.Data)
+	v := &vector{n: n, kind: kind, at: t.Device}
+	if t.Data != nil {
+		v.values = make([]float32, n)
+		kind.widen(v.values, t.Data)
+	}
 	return v
 }
 
@@ -93,7 +102,7 @@ func (w *weights) frequencies(c *config) *vector {
 	if err != nil && w.err == nil {
 		w.err = err
 	}
-	v := &vector{make([]float32, len(f))}
+	v := &vector{n: len(f), values: make([]float32, len(f))}
 	for i := range f {
 		v.values[i] = float32(f[i])
 	}

@@ -31,8 +31,19 @@ type Left struct{ Bytes, Pinned, Streams, Events, Contexts uint64 }
 // control says: see lib/cuda.c. It skips the test where there is no C compiler.
 func Build(t testing.TB, control string) *Library {
 	t.Helper()
+	return build(t, control)
+}
+
+// BuildWithout builds a driver that lacks a function, as an older one would.
+func BuildWithout(t testing.TB, symbol string) *Library {
+	t.Helper()
+	return build(t, "", "-D"+symbol+"=lacking_"+symbol)
+}
+
+func build(t testing.TB, control string, flags ...string) *Library {
+	t.Helper()
 	l := &Library{Dir: t.TempDir()}
-	l.Path = compile(t, l.Dir, "libcuda.so.1", cudaSource)
+	l.Path = compile(t, l.Dir, "libcuda.so.1", cudaSource, flags...)
 	handle, err := purego.Dlopen(l.Path, purego.RTLD_NOW|purego.RTLD_LOCAL)
 	if err != nil {
 		t.Fatal(err)
@@ -53,7 +64,7 @@ func (l *Library) Left() Left {
 	return left
 }
 
-func compile(t testing.TB, dir, name string, source []byte) string {
+func compile(t testing.TB, dir, name string, source []byte, flags ...string) string {
 	t.Helper()
 	compiler := os.Getenv("CC")
 	if compiler == "" {
@@ -66,7 +77,7 @@ func compile(t testing.TB, dir, name string, source []byte) string {
 	if err := os.WriteFile(from, source, 0o644); err != nil {
 		t.Fatal(err)
 	}
-	if out, err := exec.Command(compiler, "-shared", "-fPIC", "-O1", "-Wall", "-Wno-unused-parameter", "-pthread", "-o", to, from).CombinedOutput(); err != nil {
+	if out, err := exec.Command(compiler, append(flags, "-shared", "-fPIC", "-O1", "-Wall", "-Wno-unused-parameter", "-pthread", "-o", to, from)...).CombinedOutput(); err != nil {
 		t.Fatalf("compile %s: %v\n%s", name, err, out)
 	}
 	return to

@@ -4,7 +4,8 @@
  * context that is current on its thread and alive. Addresses have to lie in
  * what was allocated. A copy into a stream is done when somebody waits for the
  * stream, and no sooner, so that a load that does not wait, or that reuses a
- * buffer too soon, gets other bytes.
+ * buffer too soon, gets other bytes. A module's code is the path of a library
+ * for the CPU, and its kernel NAME the function NAME_launch(arguments, blocks).
  *
  * fake_control, or the variable FAKE_CUDA, is words with spaces between:
  *   devices=N          how many there are (1)
@@ -12,6 +13,7 @@
  *   fail=CALL:CODE:N   CALL fails with CODE after N calls that go well
  */
 #define _GNU_SOURCE
+#include <dlfcn.h>
 #include <fcntl.h>
 #include <pthread.h>
 #include <stdint.h>
@@ -476,3 +478,33 @@ int cuIpcOpenMemHandle_v2(uint64_t *at, struct handle handle, unsigned flags) {
 }
 
 int cuIpcCloseMemHandle(uint64_t at) { IN_CONTEXT(cuIpcCloseMemHandle); return leave(unmap(at, 1)); }
+
+int cuModuleLoadData(uintptr_t *module, const char *path) {
+  IN_CONTEXT(cuModuleLoadData);
+  *module = (uintptr_t)dlopen(path, RTLD_NOW | RTLD_LOCAL);
+  return leave(*module ? OK : INVALID_VALUE);
+}
+
+int cuModuleUnload(uintptr_t module) {
+  IN_CONTEXT(cuModuleUnload);
+  return leave(dlclose((void *)module) ? INVALID_HANDLE : OK);
+}
+
+int cuModuleGetFunction(uintptr_t *function, uintptr_t module, const char *name) {
+  IN_CONTEXT(cuModuleGetFunction);
+  char symbol[256];
+  snprintf(symbol, sizeof symbol, "%s_launch", name);
+  *function = (uintptr_t)dlsym((void *)module, symbol);
+  return leave(*function ? OK : NOT_FOUND);
+}
+
+int cuLaunchKernel(uintptr_t function, unsigned x, unsigned y, unsigned z, unsigned bx, unsigned by, unsigned bz, unsigned bytes,
+                   uintptr_t stream, void **arguments, void **extra) {
+  IN_CONTEXT(cuLaunchKernel);
+  struct stream *s = known(stream);
+  if (!s || s->device != current) return leave(INVALID_HANDLE);
+  if (!x || y != 1 || z != 1 || !bx || bx > 1024 || by != 1 || bz != 1) return leave(INVALID_VALUE);
+  drain(s, UINT64_MAX);
+  ((void (*)(void **, unsigned))function)(arguments, x);
+  return leave(OK);
+}
