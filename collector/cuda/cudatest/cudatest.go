@@ -15,6 +15,16 @@ import (
 //go:embed lib/cuda.c
 var cudaSource []byte
 
+//go:embed lib/nvrtc.c
+var nvrtcSource []byte
+
+// BuildNVRTC compiles a library that stands for NVRTC into dir and returns its
+// path: see lib/nvrtc.c.
+func BuildNVRTC(t testing.TB, dir string) string {
+	t.Helper()
+	return compile(t, dir, "libnvrtc.so.13", nvrtcSource)
+}
+
 // Library is the driver's library, built for one test.
 type Library struct {
 	Dir  string // for LD_LIBRARY_PATH
