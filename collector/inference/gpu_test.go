@@ -1,15 +1,19 @@
 package inference
 
 import (
+	"context"
+	"errors"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/sllmq/sllmq/collector/cuda"
 	"github.com/sllmq/sllmq/collector/cuda/cudatest"
+	"github.com/sllmq/sllmq/collector/cuda/nvrtc"
 )
 
 // hostCompiler stands for NVRTC: the fake driver runs the kernels of
@@ -39,7 +43,7 @@ func (c hostCompiler) Compile(name, source string, major, minor int) ([]byte, er
 
 // onGPU puts tensors onto the device, each at an address that is a multiple of
 // the least that checkpoints promise.
-func onGPU(t *testing.T, c *cuda.Context, tensors map[string]Tensor) map[string]Tensor {
+func onGPU(t testing.TB, c *cuda.Context, tensors map[string]Tensor) map[string]Tensor {
 	t.Helper()
 	there := map[string]Tensor{}
 	i := 0
@@ -94,11 +98,117 @@ func TestTheGPUSaysWhatTransformersSays(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	sayWhatTransformersSays(t, c, g, func() uint64 { return library.Left().Bytes })
+	if err := g.Close(); err != nil {
+		t.Error(err)
+	}
+	if left := library.Left(); left.Streams != 0 {
+		t.Errorf("%d streams are left", left.Streams)
+	}
+}
+
+// realGPU needs a GPU and NVRTC, and says so:
+//
+//	SLLMQ_TEST_CUDA=1 go test ./collector/inference -run RealGPU -bench RealGPU
+func realGPU(t testing.TB) (*cuda.Context, *GPU) {
+	t.Helper()
+	if os.Getenv("SLLMQ_TEST_CUDA") == "" {
+		t.Skip("SLLMQ_TEST_CUDA is not set")
+	}
+	driver, err := cuda.Open("")
+	if err != nil {
+		t.Fatal(err)
+	}
+	device, err := driver.Device(0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c, err := device.Retain()
+	if err != nil {
+		t.Fatal(err)
+	}
+	compiler, err := nvrtc.Open("")
+	if err != nil {
+		t.Fatal(err)
+	}
+	g, err := NewGPU(c, compiler)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := errors.Join(g.Close(), c.Release()); err != nil {
+			t.Error(err)
+		}
+	})
+	return c, g
+}
+
+func TestARealGPUSaysWhatTransformersSays(t *testing.T) {
+	c, g := realGPU(t)
+	sayWhatTransformersSays(t, c, g, func() uint64 {
+		free, total, err := c.Memory()
+		if err != nil {
+			t.Fatal(err)
+		}
+		return uint64(total - free)
+	})
+}
+
+// BenchmarkDecodeOnARealGPU shows decoding beside a copy on the device of the
+// same weights, which moves each byte twice.
+func BenchmarkDecodeOnARealGPU(b *testing.B) {
+	for _, s := range shapes {
+		b.Run(s.name, func(b *testing.B) {
+			c, g := realGPU(b)
+			config, tensors, bytes := s.random()
+			there := onGPU(b, c, tensors)
+			m, err := NewOnGPU(config, from(there), g)
+			if err != nil {
+				b.Fatal(err)
+			}
+			defer m.Close()
+			var rates, used, ratios []float64
+			for b.Loop() {
+				r, err := m.Generate(context.Background(), []int32{5, 6, 7, 8}, Settings{NewTokens: 50})
+				if err != nil {
+					b.Fatal(err)
+				}
+				decode := (r.Times[49] - r.Times[0]).Seconds() / 49
+				copied := copyOnGPU(b, c, int64(bytes))
+				rates, used, ratios = append(rates, 1/decode), append(used, bytes/decode/1e9), append(ratios, copied/decode)
+			}
+			reportMedians(b, []medianOf{{rates, "tokens/s"}, {used, "weight-GB/s"}, {ratios, "of-copy"}})
+		})
+	}
+}
+
+// copyOnGPU is how long it takes to read so many bytes of the device, in
+// seconds, told by copying half as many.
+func copyOnGPU(b *testing.B, c *cuda.Context, bytes int64) float64 {
+	at, err := c.Alloc(bytes)
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer c.Free(at)
+	took := 0.0
+	for range 2 { // the first warms up
+		begun := time.Now()
+		if err := errors.Join(c.CopyOnDevice(at, at+cuda.Pointer(bytes/2), bytes/2), c.Synchronize()); err != nil {
+			b.Fatal(err)
+		}
+		took = time.Since(begun).Seconds()
+	}
+	return took
+}
+
+// sayWhatTransformersSays puts every golden through the GPU. used is how many
+// bytes of its memory are taken.
+func sayWhatTransformersSays(t *testing.T, c *cuda.Context, g *GPU, used func() uint64) {
 	for _, name := range models {
 		golden := readGolden(t, name)
 		config, tensors := open(t, name)
 		there := onGPU(t, c, tensors)
-		before := library.Left().Bytes
+		before := used()
 		m, err := NewOnGPU(config, from(there), g)
 		if err != nil {
 			t.Fatalf("%s: %v", name, err)
@@ -114,15 +224,9 @@ func TestTheGPUSaysWhatTransformersSays(t *testing.T) {
 			t.Errorf("%s: tokens %v, transformers has %v (%v)", name, r.Tokens, golden.Tokens, err)
 		}
 		m.Close()
-		if after := library.Left().Bytes; after != before {
+		if after := used(); after > before {
 			t.Errorf("%s left %d bytes on the device", name, after-before)
 		}
-	}
-	if err := g.Close(); err != nil {
-		t.Error(err)
-	}
-	if left := library.Left(); left.Streams != 0 {
-		t.Errorf("%d streams are left", left.Streams)
 	}
 }
 

@@ -247,15 +247,17 @@ type shape struct {
 	hidden, layers, heads, kvHeads, headDim, intermediate, vocabulary int
 }
 
+var shapes = []shape{
+	{"opt-125m", "OPTForCausalLM", 768, 12, 12, 12, 64, 3072, 50272},
+	{"qwen3-0.6b", "Qwen3ForCausalLM", 1024, 28, 16, 8, 128, 3072, 151936},
+	{"opt-1.3b", "OPTForCausalLM", 2048, 24, 32, 32, 64, 8192, 50272},
+}
+
 // BenchmarkDecode shows decoding beside a read of the same weights by as many
 // threads: tokens a second, both bandwidths, and their ratio, which is what of
 // the memory's speed the decoding reaches.
 func BenchmarkDecode(b *testing.B) {
-	for _, s := range []shape{
-		{"opt-125m", "OPTForCausalLM", 768, 12, 12, 12, 64, 3072, 50272},
-		{"qwen3-0.6b", "Qwen3ForCausalLM", 1024, 28, 16, 8, 128, 3072, 151936},
-		{"opt-1.3b", "OPTForCausalLM", 2048, 24, 32, 32, 64, 8192, 50272},
-	} {
+	for _, s := range shapes {
 		b.Run(s.name, func(b *testing.B) {
 			config, tensors, bytes := s.random()
 			m, err := New(config, from(tensors), 0)
@@ -275,14 +277,20 @@ func BenchmarkDecode(b *testing.B) {
 				read := time.Since(begun).Seconds()
 				rates, reads, ratios = append(rates, 1/decode), append(reads, bytes/read/1e9), append(ratios, read/decode)
 			}
-			for _, v := range []struct {
-				values []float64
-				unit   string
-			}{{rates, "tokens/s"}, {reads, "read-GB/s"}, {ratios, "of-read"}} {
-				slices.Sort(v.values)
-				b.ReportMetric(v.values[len(v.values)/2], v.unit)
-			}
+			reportMedians(b, []medianOf{{rates, "tokens/s"}, {reads, "read-GB/s"}, {ratios, "of-read"}})
 		})
+	}
+}
+
+type medianOf struct {
+	values []float64
+	unit   string
+}
+
+func reportMedians(b *testing.B, of []medianOf) {
+	for _, m := range of {
+		slices.Sort(m.values)
+		b.ReportMetric(m.values[len(m.values)/2], m.unit)
 	}
 }
 
