@@ -52,6 +52,13 @@ type api struct {
 	ModuleUnload      func(module uintptr) int32                                                                                                                                              `c:"cuModuleUnload"`
 	ModuleGetFunction func(function *uintptr, module uintptr, name *byte) int32                                                                                                               `c:"cuModuleGetFunction"`
 	LaunchKernel      func(function uintptr, gridX, gridY, gridZ, blockX, blockY, blockZ uint32, sharedBytes uint32, stream uintptr, parameters *unsafe.Pointer, extra *unsafe.Pointer) int32 `c:"cuLaunchKernel"`
+
+	StreamBeginCapture func(stream uintptr, mode int32) int32                 `c:"cuStreamBeginCapture_v2"`
+	StreamEndCapture   func(stream uintptr, graph *uintptr) int32             `c:"cuStreamEndCapture"`
+	GraphInstantiate   func(exec *uintptr, graph uintptr, flags uint64) int32 `c:"cuGraphInstantiateWithFlags"`
+	GraphDestroy       func(graph uintptr) int32                              `c:"cuGraphDestroy"`
+	GraphExecDestroy   func(exec uintptr) int32                               `c:"cuGraphExecDestroy"`
+	GraphLaunch        func(exec, stream uintptr) int32                       `c:"cuGraphLaunch"`
 }
 
 // Flags and attributes of cuda.h.
@@ -59,6 +66,7 @@ const (
 	hostPortable      = 1 // CU_MEMHOSTALLOC_PORTABLE, CU_MEMHOSTREGISTER_PORTABLE
 	streamNonBlocking = 1 // CU_STREAM_NON_BLOCKING
 	ipcLazyPeerAccess = 1 // CU_IPC_MEM_LAZY_ENABLE_PEER_ACCESS
+	captureRelaxed    = 2 // CU_STREAM_CAPTURE_MODE_RELAXED
 
 	attributeProcessors   = 16
 	attributeAsyncEngines = 40

@@ -26,7 +26,7 @@ type GPU struct {
 }
 
 // kernelNames are those of kernels.cu.
-var kernelNames = []string{"embed", "place", "multiply", "add", "scale", "relu", "soft_cap", "gate", "rms_norm", "layer_norm", "rotate", "remember", "attend"}
+var kernelNames = []string{"embed", "place", "multiply", "add", "scale", "relu", "soft_cap", "gate", "pick", "rms_norm", "layer_norm", "rotate", "remember", "attend"}
 
 // NewGPU compiles the kernels for the context's device and loads them.
 func NewGPU(c *cuda.Context, compiler Compiler) (_ *GPU, err error) {
@@ -80,10 +80,20 @@ type gpu struct {
 	values   []cuda.Pointer
 	turns    map[*vector]cuda.Pointer // frequencies, which no checkpoint holds
 	scores   cuda.Pointer
-	ids      cuda.Pointer
+	batch    cuda.Pointer // a batchHead
 	answer   []float32
 	held     []cuda.Pointer // all of the above
+	decode   *cuda.Graph    // the body for one token
 }
+
+// batchHead is what the kernels of a batch read of it.
+type batchHead struct {
+	at     int64 // the first token's position
+	tokens [maxBatch]int32
+}
+
+// tokensAt is where a batchHead's tokens lie in it.
+const tokensAt = cuda.Pointer(unsafe.Offsetof(batchHead{}.tokens))
 
 var _ processor = (*gpu)(nil)
 
@@ -134,10 +144,8 @@ func newGPU(g *GPU, p *program, capacity int) (_ *gpu, err error) {
 	if r.scores, err = r.room(maxBatch * heads * capacity); err != nil {
 		return nil, err
 	}
-	if r.ids, err = r.room(maxBatch); err != nil {
-		return nil, err
-	}
-	return r, nil
+	r.batch, err = r.room(int(unsafe.Sizeof(batchHead{}) / 4))
+	return r, err
 }
 
 // room reserves memory for n values of four bytes.
@@ -151,11 +159,15 @@ func (r *gpu) room(n int) (cuda.Pointer, error) {
 }
 
 func (r *gpu) close() error {
-	var errs []error
+	// Nothing is under way any more when its memory goes, also after a failure.
+	errs := []error{r.stream.Synchronize()}
+	if r.decode != nil {
+		errs = append(errs, r.decode.Close())
+	}
 	for _, at := range r.held {
 		errs = append(errs, r.context.Free(at))
 	}
-	r.held = nil
+	r.held, r.decode = nil, nil
 	return errors.Join(errs...)
 }
 
@@ -165,23 +177,31 @@ func (r *gpu) forward(tokens []int32) error {
 	if r.at+r.tokens > r.capacity {
 		return fmt.Errorf("%d tokens: there is room for %d", r.at+r.tokens, r.capacity)
 	}
-	// The stream is idle: logits waited for it, or nothing was asked of it.
-	if err := r.context.CopyToDevice(r.ids, bytesOf(tokens)); err != nil {
+	head := batchHead{at: int64(r.at)}
+	copy(head.tokens[:], tokens)
+	// What the stream still does of the last batch reads the last head.
+	if err := r.stream.Synchronize(); err != nil {
 		return err
 	}
-	return r.do(r.program.body, len(tokens))
+	if err := r.context.CopyToDevice(r.batch, unsafe.Slice((*byte)(unsafe.Pointer(&head)), unsafe.Sizeof(head))); err != nil {
+		return err
+	}
+	if len(tokens) > 1 {
+		return r.do(r.program.body, len(tokens))
+	}
+	if r.decode == nil {
+		var err error
+		if r.decode, err = r.stream.Record(func() error { return r.do(r.program.body, 1) }); err != nil {
+			return err
+		}
+	}
+	return r.decode.Launch(r.stream)
 }
 
 func (r *gpu) logits(i int) ([]float32, error) {
 	p := r.program
-	width := p.slots[p.last]
-	if err := r.stream.Synchronize(); err != nil {
-		return nil, err
-	}
-	if err := r.context.CopyOnDevice(r.slots[p.last], r.slots[p.hidden]+cuda.Pointer(4*i*width), 4*int64(width)); err != nil {
-		return nil, err
-	}
-	if err := r.context.Synchronize(); err != nil {
+	width := int64(p.slots[p.last])
+	if err := r.launch("pick", each(width), r.slots[p.last], r.slots[p.hidden], int32(i), width); err != nil {
 		return nil, err
 	}
 	if err := r.do(p.head, 1); err != nil {
@@ -207,9 +227,9 @@ func (r *gpu) step(s step, n int) error {
 	values := func(s slot) int64 { return int64(n * r.program.slots[s]) }
 	switch s := s.(type) {
 	case embed:
-		return r.launch("embed", each(values(s.dst)), r.slots[s.dst], s.table.at, s.table.kind, int32(s.table.cols), r.ids, int32(n))
+		return r.launch("embed", each(values(s.dst)), r.slots[s.dst], s.table.at, s.table.kind, int32(s.table.cols), r.batch+tokensAt, int32(n))
 	case place:
-		return r.launch("place", each(values(s.dst)), r.slots[s.dst], s.table.at, s.table.kind, int32(s.table.cols), int64(r.at+s.offset), int32(n))
+		return r.launch("place", each(values(s.dst)), r.slots[s.dst], s.table.at, s.table.kind, int32(s.table.cols), r.batch, int32(s.offset), int32(n))
 	case multiply:
 		var bias vector
 		if s.bias != nil {
@@ -229,13 +249,12 @@ func (r *gpu) step(s step, n int) error {
 		return r.launch("layer_norm", n, r.slots[s.dst], r.slots[s.x], s.weight.at, s.weight.kind, s.bias.at, s.bias.kind, int32(s.weight.n), float64(layerNormEps), int32(n))
 	case rotate:
 		half := s.frequencies.n
-		return r.launch("rotate", each(int64(n*s.heads*half)), r.slots[s.dst], r.turns[s.frequencies], int32(half), int32(s.heads), int64(r.at), int32(n))
+		return r.launch("rotate", each(int64(n*s.heads*half)), r.slots[s.dst], r.turns[s.frequencies], int32(half), int32(s.heads), r.batch, int32(n))
 	case attend:
-		width := s.kvHeads * s.size
-		if err := r.launch("remember", each(values(s.k)), r.keys[s.layer], r.values[s.layer], r.slots[s.k], r.slots[s.v], int64(r.at*width), values(s.k)); err != nil {
+		if err := r.launch("remember", each(values(s.k)), r.keys[s.layer], r.values[s.layer], r.slots[s.k], r.slots[s.v], r.batch, int64(s.kvHeads*s.size), values(s.k)); err != nil {
 			return err
 		}
-		return r.launch("attend", n*s.heads, r.slots[s.dst], r.slots[s.q], r.keys[s.layer], r.values[s.layer], r.scores, int64(r.capacity), int64(r.at), int32(n),
+		return r.launch("attend", n*s.heads, r.slots[s.dst], r.slots[s.q], r.keys[s.layer], r.values[s.layer], r.scores, int64(r.capacity), r.batch, int32(n),
 			int32(s.heads), int32(s.kvHeads), int32(s.size), s.scale, s.limit, int64(s.window))
 	case relu:
 		return r.launch("relu", each(values(s.dst)), r.slots[s.dst], values(s.dst))

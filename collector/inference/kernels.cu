@@ -87,9 +87,16 @@ KERNEL embed(float *dst, const void *table, int kind, int cols, const int *token
 	for EACH(i, (int64)n * cols) dst[i] = element(table, kind, (int64)tokens[i / cols] * cols + i % cols);
 }
 
-// place adds the rows of a table from first on.
-KERNEL place(float *dst, const void *table, int kind, int cols, int64 first, int n) {
-	for EACH(i, (int64)n * cols) dst[i] += element(table, kind, first * cols + i);
+// place adds the rows of a table from *at + offset on. The position of a batch's
+// first token is read from the device, so that a recorded launch is good for
+// the next one.
+KERNEL place(float *dst, const void *table, int kind, int cols, const int64 *at, int offset, int n) {
+	for EACH(i, (int64)n * cols) dst[i] += element(table, kind, (*at + offset) * cols + i);
+}
+
+// pick copies a row.
+KERNEL pick(float *dst, const float *x, int row, int64 width) {
+	for EACH(i, width) dst[i] = x[row * width + i];
 }
 
 // dot adds a row of a weight times n vectors to sums: a lane's share of it.
@@ -188,13 +195,13 @@ KERNEL layer_norm(float *dst, const float *x, const void *weight, int kind, cons
 	}
 }
 
-// rotate turns the heads of n tokens, the first of them at position at.
-KERNEL rotate(float *x, const float *frequencies, int half, int heads, int64 at, int n) {
+// rotate turns the heads of n tokens, the first of them at position *at.
+KERNEL rotate(float *x, const float *frequencies, int half, int heads, const int64 *at, int n) {
 	for EACH(i, (int64)n * heads * half) {
 		const int pair = i % half;
 		const int64 head = i / half; // of all tokens
 		// transformers computes the angle in float32.
-		const double angle = (float)(at + head / heads) * frequencies[pair];
+		const double angle = (float)(*at + head / heads) * frequencies[pair];
 		const float s = (float)sin(angle), c = (float)cos(angle);
 		float *h = x + head * 2 * half;
 		const float a = h[pair], b = h[pair + half];
@@ -203,20 +210,20 @@ KERNEL rotate(float *x, const float *frequencies, int half, int heads, int64 at,
 	}
 }
 
-// remember puts n values into a layer's cache.
-KERNEL remember(float *keys, float *values, const float *k, const float *v, int64 at, int64 n) {
+// remember puts n values, width a token, into a layer's cache.
+KERNEL remember(float *keys, float *values, const float *k, const float *v, const int64 *at, int64 width, int64 n) {
 	for EACH(i, n) {
-		keys[at + i] = k[i];
-		values[at + i] = v[i];
+		keys[*at * width + i] = k[i];
+		values[*at * width + i] = v[i];
 	}
 }
 
 // attend gives each pair of a token and a head a block. scores has room for
 // capacity values a block.
-KERNEL attend(float *dst, const float *q, const float *keys, const float *values, float *scores, int64 capacity, int64 at, int n, int heads,
+KERNEL attend(float *dst, const float *q, const float *keys, const float *values, float *scores, int64 capacity, const int64 *at, int n, int heads,
                                   int kv_heads, int size, double scale, double limit, int64 window) {
 	for (int64 task = blockIdx.x; task < (int64)n * heads; task += gridDim.x) {
-		const int64 last = at + task / heads, first = window > 0 && last - window + 1 > 0 ? last - window + 1 : 0;
+		const int64 last = *at + task / heads, first = window > 0 && last - window + 1 > 0 ? last - window + 1 : 0;
 		const int kv = (int)(task % heads) / (heads / kv_heads);
 		const float *query = q + task * size;
 		float *row = scores + task * capacity;
@@ -240,10 +247,11 @@ KERNEL attend(float *dst, const float *q, const float *keys, const float *values
 			row[i] = (float)e;
 			total += e;
 		}
-		total = block_sum(total);
+		const float whole = (float)block_sum(total);
 		for (int d = threadIdx.x; d < size; d += blockDim.x) {
 			float sum = 0;
-			for (int64 i = first; i <= last; i++) sum += row[i] / (float)total * values[(i * kv_heads + kv) * size + d];
+#pragma unroll 8
+			for (int64 i = first; i <= last; i++) sum += row[i] / whole * values[(i * kv_heads + kv) * size + d];
 			dst[task * size + d] = sum;
 		}
 		__syncthreads();

@@ -31,11 +31,11 @@ type Library struct {
 	Path string // of libcuda.so.1
 
 	control func(text string)
-	left    func(bytes, pinned, streams, events, contexts *uint64)
+	left    func(bytes, pinned, streams, events, graphs, contexts *uint64)
 }
 
 // Left is what was not given back.
-type Left struct{ Bytes, Pinned, Streams, Events, Contexts uint64 }
+type Left struct{ Bytes, Pinned, Streams, Events, Graphs, Contexts uint64 }
 
 // Build compiles the driver, opens it in this process, and sets it to what
 // control says: see lib/cuda.c. It skips the test where there is no C compiler.
@@ -70,7 +70,7 @@ func (l *Library) Control(text string) { l.control(text) }
 // Left says what was not given back.
 func (l *Library) Left() Left {
 	var left Left
-	l.left(&left.Bytes, &left.Pinned, &left.Streams, &left.Events, &left.Contexts)
+	l.left(&left.Bytes, &left.Pinned, &left.Streams, &left.Events, &left.Graphs, &left.Contexts)
 	return left
 }
 

@@ -1,5 +1,6 @@
 // kernels.cu for a processor without a GPU: blocks of one thread, one after
-// another. The fake driver (collector/cuda/cudatest) finds a kernel's _launch.
+// another. The fake driver (collector/cuda/cudatest)
+// finds a kernel by its name and _kernel.
 #include <cmath>
 #include <cstdint>
 #include <utility>
@@ -34,7 +35,13 @@ template <class... A, size_t... I> static void run(void (*kernel)(A...), void **
 }
 
 template <class... A> static void launch(void (*kernel)(A...), void **arguments, unsigned grid) { run(kernel, arguments, grid, index_sequence_for<A...>{}); }
+template <class... A> static constexpr int count(void (*)(A...)) { return sizeof...(A); }
 
-#define LAUNCH(name) extern "C" void name##_launch(void **arguments, unsigned grid) { launch(::name, arguments, grid); }
-LAUNCH(embed) LAUNCH(place) LAUNCH(multiply) LAUNCH(add) LAUNCH(scale) LAUNCH(relu) LAUNCH(soft_cap) LAUNCH(gate)
-LAUNCH(rms_norm) LAUNCH(layer_norm) LAUNCH(rotate) LAUNCH(remember) LAUNCH(attend)
+struct kernel {
+	void (*launch)(void **arguments, unsigned blocks);
+	int arguments;
+};
+
+#define FIND(name) extern "C" const kernel name##_kernel = {[](void **arguments, unsigned grid) { launch(::name, arguments, grid); }, count(::name)};
+FIND(embed) FIND(place) FIND(multiply) FIND(add) FIND(scale) FIND(relu) FIND(soft_cap) FIND(gate) FIND(pick)
+FIND(rms_norm) FIND(layer_norm) FIND(rotate) FIND(remember) FIND(attend)

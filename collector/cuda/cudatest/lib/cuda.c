@@ -5,7 +5,7 @@
  * what was allocated. A copy into a stream is done when somebody waits for the
  * stream, and no sooner, so that a load that does not wait, or that reuses a
  * buffer too soon, gets other bytes. A module's code is the path of a library
- * for the CPU, and its kernel NAME the function NAME_launch(arguments, blocks).
+ * for the CPU, and its kernel NAME the struct kernel NAME_kernel there.
  *
  * fake_control, or the variable FAKE_CUDA, is words with spaces between:
  *   devices=N          how many there are (1)
@@ -39,6 +39,17 @@ struct pinned {
   uint64_t size;
   int allocated;
 };
+struct kernel {
+  void (*launch)(void **arguments, unsigned blocks);
+  int arguments; /* of at most eight bytes each */
+};
+struct launch { /* recorded in a graph */
+  struct launch *next;
+  struct kernel *kernel;
+  unsigned blocks;
+  uint64_t values[32];
+};
+struct graph { struct launch *first, **last; };
 struct copy {
   struct copy *next;
   void *to;
@@ -48,6 +59,7 @@ struct copy {
 struct stream {
   struct stream *next;
   struct copy *first, **last;
+  struct graph *recording;
   int device;
 };
 struct event {
@@ -58,7 +70,7 @@ struct event {
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static int initialised, devices = 1, retained[MOST];
-static uint64_t memory = 64ull << 30, used[MOST], sequence, live_streams, live_events;
+static uint64_t memory = 64ull << 30, used[MOST], sequence, live_streams, live_events, live_graphs;
 static struct allocation *allocations;
 static struct pinned *pins;
 static struct stream *streams;
@@ -88,13 +100,14 @@ void fake_control(const char *text) {
 }
 
 /* What is not given back, in bytes and things. */
-void fake_left(uint64_t *device_bytes, uint64_t *pinned, uint64_t *stream_count, uint64_t *event_count, uint64_t *contexts) {
+void fake_left(uint64_t *device_bytes, uint64_t *pinned, uint64_t *stream_count, uint64_t *event_count, uint64_t *graphs, uint64_t *contexts) {
   pthread_mutex_lock(&lock);
   *device_bytes = *pinned = *contexts = 0;
   for (int i = 0; i < MOST; i++) *device_bytes += used[i], *contexts += retained[i];
   for (struct pinned *p = pins; p; p = p->next) ++*pinned;
   *stream_count = live_streams;
   *event_count = live_events;
+  *graphs = live_graphs;
   pthread_mutex_unlock(&lock);
 }
 
@@ -493,7 +506,7 @@ int cuModuleUnload(uintptr_t module) {
 int cuModuleGetFunction(uintptr_t *function, uintptr_t module, const char *name) {
   IN_CONTEXT(cuModuleGetFunction);
   char symbol[256];
-  snprintf(symbol, sizeof symbol, "%s_launch", name);
+  snprintf(symbol, sizeof symbol, "%s_kernel", name);
   *function = (uintptr_t)dlsym((void *)module, symbol);
   return leave(*function ? OK : NOT_FOUND);
 }
@@ -502,9 +515,72 @@ int cuLaunchKernel(uintptr_t function, unsigned x, unsigned y, unsigned z, unsig
                    uintptr_t stream, void **arguments, void **extra) {
   IN_CONTEXT(cuLaunchKernel);
   struct stream *s = known(stream);
+  struct kernel *k = (struct kernel *)function;
   if (!s || s->device != current) return leave(INVALID_HANDLE);
-  if (!x || y != 1 || z != 1 || !bx || bx > 1024 || by != 1 || bz != 1) return leave(INVALID_VALUE);
+  if (!x || y != 1 || z != 1 || !bx || bx > 1024 || by != 1 || bz != 1 || k->arguments > 32) return leave(INVALID_VALUE);
+  if (s->recording) {
+    struct launch *l = calloc(1, sizeof *l);
+    l->kernel = k;
+    l->blocks = x;
+    for (int i = 0; i < k->arguments; i++) memcpy(&l->values[i], arguments[i], 8);
+    *s->recording->last = l;
+    s->recording->last = &l->next;
+    return leave(OK);
+  }
   drain(s, UINT64_MAX);
-  ((void (*)(void **, unsigned))function)(arguments, x);
+  k->launch(arguments, x);
+  return leave(OK);
+}
+
+int cuStreamBeginCapture_v2(uintptr_t stream, int mode) {
+  IN_CONTEXT(cuStreamBeginCapture);
+  struct stream *s = known(stream);
+  if (!s || s->recording) return leave(INVALID_VALUE);
+  s->recording = calloc(1, sizeof *s->recording);
+  s->recording->last = &s->recording->first;
+  return leave(OK);
+}
+
+int cuStreamEndCapture(uintptr_t stream, uintptr_t *graph) {
+  IN_CONTEXT(cuStreamEndCapture);
+  struct stream *s = known(stream);
+  if (!s || !s->recording) return leave(INVALID_VALUE);
+  *graph = (uintptr_t)s->recording;
+  live_graphs++;
+  s->recording = NULL;
+  return leave(OK);
+}
+
+/* An instance takes over what was recorded. */
+int cuGraphInstantiateWithFlags(uintptr_t *instance, uintptr_t graph, unsigned long long flags) {
+  IN_CONTEXT(cuGraphInstantiate);
+  struct graph *to = calloc(1, sizeof *to), *from = (struct graph *)graph;
+  *to = *from;
+  *from = (struct graph){NULL, NULL};
+  *instance = (uintptr_t)to;
+  live_graphs++;
+  return leave(OK);
+}
+
+static int destroy(struct graph *g) {
+  for (struct launch *l = g->first, *next; l; l = next) next = l->next, free(l);
+  free(g);
+  live_graphs--;
+  return OK;
+}
+
+int cuGraphDestroy(uintptr_t graph) { IN_CONTEXT(cuGraphDestroy); return leave(destroy((struct graph *)graph)); }
+int cuGraphExecDestroy(uintptr_t graph) { IN_CONTEXT(cuGraphExecDestroy); return leave(destroy((struct graph *)graph)); }
+
+int cuGraphLaunch(uintptr_t graph, uintptr_t stream) {
+  IN_CONTEXT(cuGraphLaunch);
+  struct stream *s = known(stream);
+  if (!s) return leave(INVALID_HANDLE);
+  drain(s, UINT64_MAX);
+  for (struct launch *l = ((struct graph *)graph)->first; l; l = l->next) {
+    void *arguments[32];
+    for (int i = 0; i < 32; i++) arguments[i] = &l->values[i];
+    l->kernel->launch(arguments, l->blocks);
+  }
   return leave(OK);
 }
