@@ -61,7 +61,8 @@ func DrawBars(d Bars) (*Picture, error) {
 	}
 	for _, row := range rows.rows {
 		p.aside = append(p.aside, tick{row.y, u.format(row.item.MeanS)})
-		p.paint = append(p.paint, func(f frame) { drawBar(f, row, dots) })
+		text := row.item.text()
+		p.paint = append(p.paint, func(f frame) { f.tell(text, func() { drawBar(f, row, dots) }) })
 	}
 	compared := false
 	for _, row := range rows.rows {
@@ -95,6 +96,21 @@ func (b Bar) check() error {
 		}
 	}
 	return amounts(all, "loading time", b.Model, b.Arm)
+}
+
+// text is the bar in words.
+func (b Bar) text() string {
+	text := named(b.Model, b.Arm) + "\nmean " + timeText(b.MeanS)
+	if b.MedianS != nil {
+		text += ", median " + timeText(*b.MedianS)
+	}
+	if b.Interval != nil {
+		text += "\nfrom " + timeText(b.Interval.LowS) + " to " + timeText(b.Interval.HighS)
+	}
+	if b.Loads > 0 {
+		text += "\n" + plural(b.Loads, "load", "loads")
+	}
+	return text
 }
 
 // reach is from where to where the bar's end goes with all that stands on it.

@@ -50,7 +50,7 @@ func DrawBox(d Box) (*Picture, error) {
 			scatter[i] = random.Float64()
 		}
 		p.aside = append(p.aside, tick{row.y, u.format(quantile(times, 0.5)) + ", " + itoa(len(times))})
-		p.paint = append(p.paint, func(f frame) { drawBox(f, row.y, times, scatter, lookOf(row.arm)) })
+		p.paint = append(p.paint, func(f frame) { drawBox(f, row.y, times, scatter, lookOf(row.arm), named(row.item.Model, row.item.Arm)) })
 	}
 	fig := &figure{panels: []*panel{p}, legend: rows.swatches()}
 	fig.title, fig.subtitle = d.or("Loading times of " + about(rows.models))
@@ -61,13 +61,16 @@ func DrawBox(d Box) (*Picture, error) {
 	return &Picture{fig, d.rows()}, nil
 }
 
-func drawBox(f frame, y float64, times, scatter []float64, l look) {
+func drawBox(f frame, y float64, times, scatter []float64, l look, name string) {
 	r := vg.Length(1.7)
 	if len(times) > 200 {
 		r = 1.1
 	}
+	crowd := newCrowd(len(times))
 	for i, t := range times {
-		l.mark.draw(f.Canvas, f.at(t, y+0.12+0.34*scatter[i]), r, l.ink)
+		if pt := f.at(t, y+0.12+0.34*scatter[i]); crowd.free(pt) {
+			f.point(l, pt, r, name+"\n"+timeText(t))
+		}
 	}
 	middle := quantile(times, 0.5)
 	top, bottom := y-0.4, y
@@ -78,7 +81,8 @@ func drawBox(f frame, y float64, times, scatter []float64, l look) {
 		whisker(f.Canvas, f.x(low), f.x(q1), centre, 2.5)
 		whisker(f.Canvas, f.x(q3), f.x(high), centre, 2.5)
 		box := vg.Rectangle{Min: f.at(q1, bottom), Max: f.at(q3, top)}
-		filled(f.Canvas, box, tint(l.ink, 0.35), l.hatch)
+		text := fmt.Sprintf("%s\nmedian %s, quartiles %s and %s\nwhiskers %s and %s, %s", name, timeText(middle), timeText(q1), timeText(q3), timeText(low), timeText(high), plural(len(times), "load", "loads"))
+		f.tell(text, func() { filled(f.Canvas, box, tint(l.ink, 0.35), l.hatch) })
 	}
 	for _, s := range []draw.LineStyle{{Color: white, Width: 2.6}, {Color: black, Width: 1.4}} {
 		stroke(f.Canvas, s, f.at(middle, bottom), f.at(middle, top))

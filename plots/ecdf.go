@@ -40,7 +40,7 @@ func DrawECDF(d ECDF) (*Picture, error) {
 				continue
 			}
 			all = append(all, row.item.TimesS...)
-			p.paint = append(p.paint, func(f frame) { drawSteps(f, row.item.TimesS, lookOf(row.arm)) })
+			p.paint = append(p.paint, func(f frame) { drawSteps(f, row.item, lookOf(row.arm)) })
 		}
 		low, high := minMax(all)
 		p.x = around("Loading time", timeUnit, low, high)
@@ -74,16 +74,28 @@ func columnsFor(panels int) int {
 }
 
 // drawSteps draws a distribution from edge to edge, with a marker at its median.
-func drawSteps(f frame, times []float64, l look) {
-	times = slices.Clone(times)
+func drawSteps(f frame, s Series, l look) {
+	times := slices.Clone(s.TimesS)
 	slices.Sort(times)
 	line := []vg.Point{{X: f.Min.X, Y: f.y(0)}}
 	for i, t := range times {
-		line = append(line, f.at(t, float64(i)/float64(len(times))), f.at(t, float64(i+1)/float64(len(times))))
+		from, to := f.at(t, float64(i)/float64(len(times))), f.at(t, float64(i+1)/float64(len(times)))
+		const hair = 0.1 // which no eye resolves
+		if last := line[len(line)-1]; i < len(times)-1 && from.X-last.X < hair && to.Y-last.Y < hair {
+			continue
+		}
+		line = append(line, from, to)
 	}
 	line = append(line, vg.Point{X: f.Max.X, Y: f.y(1)})
 	l.stroke(f.Canvas, 1.4, line...)
-	l.mark.draw(f.Canvas, f.at(quantile(times, 0.5), 0.5), 3, l.ink)
+	name := named(s.Model, s.Arm) + "\n"
+	f.point(l, f.at(quantile(times, 0.5), 0.5), 3, name+"median "+timeText(quantile(times, 0.5))+" of "+plural(len(times), "load", "loads"))
+	const targets = 20
+	for i := range targets + 1 {
+		n := max(1, (len(times)*i+targets-1)/targets) // of the loads
+		at := float64(n) / float64(len(times))
+		f.target(f.at(times[n-1], at), 3, name+digits(100*at)+" % of loads in at most "+timeText(times[n-1]))
+	}
 }
 
 func (d ECDF) rows() [][]string {

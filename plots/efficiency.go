@@ -49,7 +49,9 @@ func DrawEfficiency(d Efficiency) (*Picture, error) {
 	for _, row := range rows.rows {
 		sorted := slices.Sorted(slices.Values(row.item.Efficiencies))
 		p.aside = append(p.aside, tick{row.y, digits(quantile(sorted, 0.5))})
-		p.paint = append(p.paint, func(f frame) { drawEfficiencies(f, row.y, sorted, lookOf(row.arm)) })
+		p.paint = append(p.paint, func(f frame) {
+			drawEfficiencies(f, row.y, sorted, lookOf(row.arm), named(row.item.Model, row.item.Arm))
+		})
 	}
 	fig := &figure{panels: []*panel{p}}
 	if len(rows.models) > 1 {
@@ -75,11 +77,15 @@ func roofAtOne(f frame) {
 	stroke(f.Canvas, draw.LineStyle{Color: black, Width: 1.4}, vg.Point{X: f.x(1), Y: f.Min.Y}, vg.Point{X: f.x(1), Y: f.Max.Y})
 }
 
-func drawEfficiencies(f frame, y float64, sorted []float64, l look) {
+func drawEfficiencies(f frame, y float64, sorted []float64, l look, name string) {
 	middle := quantile(sorted, 0.5)
 	stroke(f.Canvas, draw.LineStyle{Color: soft, Width: 0.6}, f.at(sorted[0], y), f.at(sorted[len(sorted)-1], y))
+	crowd := newCrowd(len(sorted))
 	for _, e := range sorted {
-		l.mark.draw(f.Canvas, f.at(e, y), 2.3, l.ink)
+		if !crowd.free(f.at(e, y)) {
+			continue
+		}
+		f.point(l, f.at(e, y), 2.3, name+"\n"+digits(e)+" of the roofline")
 		if e > 1 {
 			ring(f.Canvas, f.at(e, y))
 		}

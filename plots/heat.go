@@ -54,7 +54,8 @@ func DrawHeat(d Heat) (*Picture, error) {
 	low, high := minMax(rates)
 	m := heatMap{depths: sorted(depths), sizes: sorted(sizes), low: low, high: high, unit: rateUnit(high), best: best}
 	threads = sorted(threads)
-	fig := &figure{columns: 1, notes: []string{"Darker is faster. Best: " + rateText(best.BytesPS) + " with " + best.name() + "."}}
+	m.threads = len(threads) > 1
+	fig := &figure{columns: 1, notes: []string{"Darker is faster. Best: " + rateText(best.BytesPS) + " with " + m.name(best) + "."}}
 	if len(m.sizes) <= 7 && len(threads) > 1 {
 		fig.columns = 2
 	}
@@ -64,12 +65,24 @@ func DrawHeat(d Heat) (*Picture, error) {
 	for _, n := range threads {
 		fig.panels = append(fig.panels, m.panel(n, d.Cells))
 	}
-	fig.title, fig.subtitle = d.or("Read rate (" + m.unit.name + ") by threads, depth and I/O size")
+	by := ") by depth and I/O size"
+	if m.threads {
+		by = ") by threads, depth and I/O size"
+	}
+	fig.title, fig.subtitle = d.or("Read rate (" + m.unit.name + by)
 	return &Picture{fig, d.rows()}, nil
 }
 
 func (c HeatCell) name() string {
 	return plural(c.Threads, "thread", "threads") + ", depth " + itoa(c.Depth) + ", " + binary(c.IOBytes)
+}
+
+// name is a setting in words, which leave the threads out if all have as many.
+func (m heatMap) name(c HeatCell) string {
+	if m.threads {
+		return c.name()
+	}
+	return "depth " + itoa(c.Depth) + ", " + binary(c.IOBytes)
 }
 
 func sorted[T int | int64](all []T) []T {
@@ -84,10 +97,14 @@ type heatMap struct {
 	low, high float64
 	unit      unit
 	best      HeatCell
+	threads   bool // there are several numbers of them
 }
 
 func (m heatMap) panel(threads int, cells []HeatCell) *panel {
-	p := &panel{title: plural(threads, "thread", "threads"), height: max(40, 22*vg.Length(len(m.depths))), least: max(32, 11*vg.Length(len(m.depths)))}
+	p := &panel{height: max(40, 22*vg.Length(len(m.depths))), least: max(32, 11*vg.Length(len(m.depths)))}
+	if m.threads {
+		p.title = plural(threads, "thread", "threads")
+	}
 	p.x = axis{label: "I/O size (K = KiB, M = MiB)", high: float64(len(m.sizes))}
 	p.y = axis{label: "Depth", high: float64(len(m.depths))}
 	for i, size := range m.sizes {
@@ -123,8 +140,10 @@ func (m heatMap) box(f frame, c HeatCell) vg.Rectangle {
 func (m heatMap) cell(f frame, face *font.Face, c HeatCell) {
 	ink := m.colour(c.BytesPS)
 	box := m.box(f, c)
-	f.SetColor(ink)
-	f.Fill(box.Path())
+	f.tell(m.name(c)+"\n"+rateText(c.BytesPS), func() {
+		f.SetColor(ink)
+		f.Fill(box.Path())
+	})
 	stroke(f.Canvas, draw.LineStyle{Color: white, Width: 0.8}, corners(box)...)
 	write(f, face, over(ink), vg.Point{X: (box.Min.X + box.Max.X) / 2, Y: (box.Min.Y + box.Max.Y) / 2}, atMiddle, m.text(c.BytesPS))
 }

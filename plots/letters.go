@@ -61,6 +61,15 @@ func printable(s string) string {
 	}, strings.ToValidUTF8(s, "?"))
 }
 
+// printableLines is the same of several lines.
+func printableLines(s string) string {
+	lines := strings.Split(s, "\n")
+	for i, line := range lines {
+		lines[i] = printable(line)
+	}
+	return strings.Join(lines, "\n")
+}
+
 // Where text stands beside its point.
 const (
 	atLeft   = 0.0 // the text begins at the point

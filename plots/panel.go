@@ -60,8 +60,10 @@ func (p *panel) draw(c draw.Canvas, area vg.Rectangle, left, right vg.Length) {
 		paint(f)
 	}
 	stroke(c, draw.LineStyle{Color: black, Width: 0.6}, vg.Point{X: area.Min.X, Y: area.Max.Y}, area.Min, vg.Point{X: area.Max.X, Y: area.Min.Y})
-	if title := shorten(bold(labelSize), printable(p.title), right-area.Min.X); title != "" {
-		write(c, bold(labelSize), black, vg.Point{X: area.Min.X, Y: area.Max.Y + 7}, atLeft, title)
+	if title := shorten(bold(labelSize), printable(p.title), right-left); title != "" {
+		// Over the data, or as far to the left as its length asks for.
+		x := max(left, min(area.Min.X, right-bold(labelSize).Width(title)))
+		write(c, bold(labelSize), black, vg.Point{X: x, Y: area.Max.Y + 7}, atLeft, title)
 	}
 	p.below(c, f, xs, left, right)
 	p.beside(c, f, ys, left, right-left-room)

@@ -144,6 +144,7 @@ func TestHeightIsKept(t *testing.T) {
 type page struct {
 	width, height float64
 	title         string
+	hovers        []string
 	texts         []placedText
 	fills         map[string]int // paths by colour
 	lines         map[string]int
@@ -193,8 +194,14 @@ func parseSVG(t *testing.T, raw []byte) page {
 			var x, y float64
 			scan(attr["viewBox"], "%g %g %g %g", &x, &y, &p.width, &p.height)
 		case "title":
-			if err := d.DecodeElement(&p.title, &start); err != nil {
+			var text string
+			if err := d.DecodeElement(&text, &start); err != nil {
 				t.Fatal(err)
+			}
+			if p.title == "" {
+				p.title = text
+			} else {
+				p.hovers = append(p.hovers, text)
 			}
 		case "path":
 			if attr["id"] != "" {

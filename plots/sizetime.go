@@ -81,10 +81,16 @@ func (d SizeTime) draw(f frame, x axis, models, arms []string) {
 		beside.blockLine(f.at(x.low, x.low/r.BytesPS), f.at(x.high, x.high/r.BytesPS))
 	}
 	fastest := map[string]vg.Point{}
+	crowds := make([]*crowd, len(arms))
 	for _, l := range d.Loads {
 		pt := f.at(l.Bytes, l.TimeS)
-		look := lookOf(indexOf(arms, l.Arm))
-		look.mark.draw(f.Canvas, pt, 2.8, look.ink)
+		arm := indexOf(arms, l.Arm)
+		if crowds[arm] == nil {
+			crowds[arm] = newCrowd(len(d.Loads))
+		}
+		if crowds[arm].free(pt) {
+			f.point(lookOf(arm), pt, 2.8, named(l.Model, l.Arm)+"\n"+byteUnit(l.Bytes).with(l.Bytes)+" in "+timeText(l.TimeS)+", "+rateText(l.Bytes/l.TimeS))
+		}
 		beside.block(pt, 3)
 		if before, ok := fastest[l.Model]; !ok || pt.Y < before.Y {
 			fastest[l.Model] = pt

@@ -128,11 +128,15 @@ func drawStages(f frame, row placedRow[StageRow], stages []string, whole float64
 	at := 0.0
 	for _, s := range row.item.Stages {
 		l := lookOf(indexOf(stages, s.Name))
-		filled(f.Canvas, vg.Rectangle{Min: f.at(at, row.y+0.38), Max: f.at(at+s.DurationS/whole, row.y-0.38)}, l.ink, l.hatch)
+		f.tell(named(row.item.Model, row.item.name())+"\n"+s.Name+" "+timeText(s.DurationS), func() {
+			filled(f.Canvas, vg.Rectangle{Min: f.at(at, row.y+0.38), Max: f.at(at+s.DurationS/whole, row.y-0.38)}, l.ink, l.hatch)
+		})
 		at += s.DurationS / whole
 	}
 	if t := row.item.LoadingTimeS; t != nil {
-		loadMark(f.Canvas, f.x(*t/whole), f.y(row.y+0.48), f.y(row.y-0.48))
+		f.tell(named(row.item.Model, row.item.name())+"\nloading time "+timeText(*t), func() {
+			loadMark(f.Canvas, f.x(*t/whole), f.y(row.y+0.48), f.y(row.y-0.48))
+		})
 	}
 }
 

@@ -24,6 +24,7 @@ import (
 type svg struct {
 	pen
 	title        string
+	prefix       string // of ids, which have to differ within a page
 	body, shapes bytes.Buffer
 	known        map[shape]string
 }
@@ -33,7 +34,10 @@ type shape struct {
 	index sfnt.GlyphIndex
 }
 
-var _ vg.CanvasWriterTo = (*svg)(nil)
+var (
+	_ vg.CanvasWriterTo = (*svg)(nil)
+	_ teller            = (*svg)(nil)
+)
 
 func newSVG(title string, width, height vg.Length) *svg {
 	return &svg{pen: newPen(width, height), title: title, known: map[shape]string{}}
@@ -57,6 +61,15 @@ func (c *svg) Stroke(path vg.Path) {
 func (c *svg) Fill(path vg.Path) {
 	fmt.Fprintf(&c.body, `<path d="%s" fill="%s"%s/>`+"\n", c.data(path, c.state.to), hex(c.state.ink), opacity("fill", c.state.ink))
 }
+
+// begin opens a group that says text where a pointer rests on it.
+func (c *svg) begin(text string) {
+	c.body.WriteString("<g><title>")
+	escape(&c.body, printableLines(text))
+	c.body.WriteString("</title>")
+}
+
+func (c *svg) end() { c.body.WriteString("</g>\n") }
 
 // FillString draws the shapes of s, and s itself unseen.
 func (c *svg) FillString(f font.Face, pt vg.Point, s string) {
@@ -83,7 +96,7 @@ func (c *svg) shape(f font.Face, g glyph) string {
 	key := shape{f.Face, g.index}
 	id, ok := c.known[key]
 	if !ok {
-		id = fmt.Sprintf("g%d", len(c.known))
+		id = fmt.Sprintf("%sg%d", c.prefix, len(c.known))
 		c.known[key] = id
 		f.Font.Size = vg.Length(f.Face.UnitsPerEm())
 		fmt.Fprintf(&c.shapes, `<path id="%s" d="%s"/>`+"\n", id, c.data(glyph{index: g.index}.path(f), affine{xx: 1, yy: -1}))
@@ -128,9 +141,11 @@ func (c *svg) data(path vg.Path, to affine) string {
 // WriteTo writes the document.
 func (c *svg) WriteTo(w io.Writer) (int64, error) {
 	var b bytes.Buffer
+	if c.prefix == "" { // a file of its own
+		b.WriteString(`<?xml version="1.0" encoding="UTF-8"?>` + "\n")
+	}
 	width, height := decimal(float64(c.width)), decimal(float64(c.height))
-	fmt.Fprintf(&b, `<?xml version="1.0" encoding="UTF-8"?>
-<svg xmlns="http://www.w3.org/2000/svg" xmlns:xlink="http://www.w3.org/1999/xlink" width="%spt" height="%spt" viewBox="0 0 %s %s" role="img">
+	fmt.Fprintf(&b, `<svg xmlns="http://www.w3.org/2000/svg" xmlns:xlink="http://www.w3.org/1999/xlink" width="%spt" height="%spt" viewBox="0 0 %s %s" role="img">
 <title>`, width, height, width, height)
 	escape(&b, c.title)
 	b.WriteString("</title>\n<defs>\n")

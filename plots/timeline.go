@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math"
 	"slices"
+	"strings"
 
 	"gonum.org/v1/plot/vg"
 	"gonum.org/v1/plot/vg/draw"
@@ -203,13 +204,25 @@ func drawChunk(f frame, c Chunk, top, high float64, phases []string) {
 			inset = 0.3 * high
 		}
 		r := vg.Rectangle{Min: f.at(p.StartS, top+high-inset), Max: f.at(p.EndS, top+inset)}
-		if r.Size().X < 2.5 { // an edge would hide what it is around
-			f.SetColor(l.ink)
-			f.Fill(r.Path())
-			continue
-		}
-		filled(f.Canvas, r, l.ink, l.hatch)
+		f.tell(c.text(p), func() {
+			if r.Size().X < 2.5 { // an edge would hide what it is around
+				f.SetColor(l.ink)
+				f.Fill(r.Path())
+				return
+			}
+			filled(f.Canvas, r, l.ink, l.hatch)
+		})
 	}
+}
+
+// text is a phase of the chunk in words.
+func (c Chunk) text(p Phase) string {
+	text := p.Name + " " + byteUnit(float64(c.Bytes)).with(float64(c.Bytes)) + ", " + c.Thread
+	text += "\nfrom " + timeText(p.StartS) + " to " + timeText(p.EndS)
+	if took := p.EndS - p.StartS; took > 0 && p.Name != "queued" {
+		text += ", " + rateText(float64(c.Bytes)/took)
+	}
+	return text
 }
 
 func samplePanel(s Samples, x axis, quiet bool) *panel {
@@ -236,10 +249,11 @@ func samplePanel(s Samples, x axis, quiet bool) *panel {
 			line = append(line, f.at(s.TimesS[i], s.Values[i]))
 		}
 		stroke(f.Canvas, draw.LineStyle{Color: lookOf(0).ink, Width: 1.2}, line...)
-		if len(line) <= 60 && !s.Steps {
-			for _, pt := range line {
-				disc.draw(f.Canvas, pt, 1.5, lookOf(0).ink)
-			}
+		if len(s.TimesS) > 60 || s.Steps {
+			return
+		}
+		for i, pt := range line {
+			f.point(look{ink: lookOf(0).ink, mark: disc}, pt, 1.5, s.Name+" "+strings.TrimSpace(digits(s.Values[order[i]])+" "+s.Unit)+"\nafter "+timeText(s.TimesS[order[i]]))
 		}
 	}}}
 }

@@ -235,8 +235,9 @@ func (s TrendSeries) draw(f frame, l look, beside *labels) {
 	if len(line) > 150 {
 		r = 1.6
 	}
-	for _, pt := range line {
-		l.mark.draw(f.Canvas, pt, r, l.ink)
+	for i, pt := range line {
+		p := s.Points[i]
+		f.point(l, pt, r, named(s.Model, s.Arm)+"\n"+p.At.UTC().Format("2006-01-02 15:04")+" UTC\n"+timeText(p.TimeS))
 	}
 }
 

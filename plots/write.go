@@ -20,6 +20,7 @@ type Options struct {
 	WidthIn  float64 // inches
 	HeightIn float64 // inches; 0: what the picture needs
 	DPI      int     // of a png
+	IDPrefix string  // of an svg that stands in a page beside others: a word of its own
 }
 
 // DefaultOptions are a page's width at the resolution that journals ask for.
@@ -76,7 +77,9 @@ func Encode(w io.Writer, p *Picture, format string, o Options) error {
 		}
 		to = newPNG(width, height, o.DPI)
 	case "svg":
-		to = newSVG(p.figure.title, width, height)
+		drawing := newSVG(p.figure.title, width, height)
+		drawing.prefix = o.IDPrefix
+		to = drawing
 	case "pdf":
 		to = newPDF(p.figure.title, width, height)
 	}

@@ -23,9 +23,16 @@ type Load struct {
 	SourceTier                                                    *string
 }
 
+// mostLoads is as many as fit comfortably into memory.
+const mostLoads = 1_000_000
+
 // Loads answers sql/loads.sql for the loads that f chooses.
 func Loads(ctx context.Context, db *sql.DB, f Filter) ([]Load, error) {
+	n := 0
 	return all(ctx, db, "list loads", func(rows *sql.Rows, l *Load) error {
+		if n++; n > mostLoads {
+			return fmt.Errorf("more than %d are too many to be looked at one by one: choose fewer, by --model, --since or --where", mostLoads)
+		}
 		return rows.Scan(&l.RunID, &l.Session, &l.Seq, &l.StartedAt, &l.Machine, &l.Model, &l.Format, &l.Loader, &l.Device, &l.Engine, &l.BenchmarkType,
 			&l.Bytes, &l.LoadingTimeS, &l.Efficiency, &l.SourceTier)
 	}, f.over(loadsSQL), f.arguments()...)
@@ -165,7 +172,7 @@ type BestRoofline struct {
 	BytesPerS float64
 }
 
-// BestRooflines answers sql/best_rooflines.sql.
-func BestRooflines(ctx context.Context, db *sql.DB) ([]BestRoofline, error) {
-	return all(ctx, db, "list rooflines", func(rows *sql.Rows, b *BestRoofline) error { return rows.Scan(&b.Kind, &b.BytesPerS) }, bestRooflinesSQL)
+// BestRooflines answers sql/best_rooflines.sql for the loads that f chooses.
+func BestRooflines(ctx context.Context, db *sql.DB, f Filter) ([]BestRoofline, error) {
+	return all(ctx, db, "list rooflines", func(rows *sql.Rows, b *BestRoofline) error { return rows.Scan(&b.Kind, &b.BytesPerS) }, f.over(bestRooflinesSQL), f.arguments()...)
 }

@@ -3,6 +3,7 @@ package gallery
 import (
 	"context"
 	"database/sql"
+	"slices"
 
 	"github.com/sllmq/sllmq/plots"
 	"github.com/sllmq/sllmq/queries"
@@ -14,15 +15,20 @@ func drawBars(ctx context.Context, db *sql.DB, f queries.Filter) (*plots.Picture
 	if err != nil {
 		return nil, err
 	}
+	// Nobody serves with what drops the bytes it read; alone it may be looked at.
+	served := slices.ContainsFunc(rows, func(r queries.SummaryRow) bool { return r.Loader != "raw" && r.MeanS != nil })
 	var arms []arm
 	var counted []queries.SummaryRow
 	var loads int64
 	for _, r := range rows {
-		if r.MeanS == nil {
+		if r.MeanS == nil || r.Loader == "raw" && served {
 			continue
 		}
 		arms, counted = append(arms, arm{r.Machine, r.Model, r.BenchmarkType, r.Format, r.Loader, r.Device, r.Engine}), append(counted, r)
 		loads += r.Loads
+	}
+	if len(counted) == 0 {
+		return nil, errNoLoads
 	}
 	n := namesFor(arms)
 	d := plots.Bars{Caption: n.caption("Mean loading time", loads), Baseline: n.baseline(arms)}

@@ -5,11 +5,15 @@ package gallery
 import (
 	"context"
 	"database/sql"
+	"errors"
 	"strings"
 
 	"github.com/sllmq/sllmq/plots"
 	"github.com/sllmq/sllmq/queries"
 )
+
+// errNoLoads says that there is nothing to draw.
+var errNoLoads = errors.New("no load that counts is among those chosen: sllmq summary says what there is")
 
 // Kind is a kind of picture.
 type Kind struct {

@@ -3,6 +3,7 @@ package gallery
 import (
 	"context"
 	"database/sql"
+	"errors"
 	"strings"
 
 	"github.com/sllmq/sllmq/plots"
@@ -15,10 +16,10 @@ func series(ctx context.Context, db *sql.DB, f queries.Filter, what string) (lis
 	if err != nil {
 		return nil, nil, head, err
 	}
-	var arms []arm
-	for _, l := range loads {
-		arms = append(arms, arm{l.Machine, l.Model, l.BenchmarkType, l.Format, l.Loader, l.Device, l.Engine})
+	if len(loads) == 0 {
+		return nil, nil, head, errNoLoads
 	}
+	arms := armsOf(loads)
 	n := namesFor(arms)
 	at := map[[2]string]int{}
 	for i, l := range loads {
@@ -32,6 +33,13 @@ func series(ctx context.Context, db *sql.DB, f queries.Filter, what string) (lis
 		list[s].TimesS, of[s] = append(list[s].TimesS, l.LoadingTimeS), append(of[s], l)
 	}
 	return list, of, n.caption(what, int64(len(loads))), nil
+}
+
+func armsOf(loads []queries.Load) (arms []arm) {
+	for _, l := range loads {
+		arms = append(arms, arm{l.Machine, l.Model, l.BenchmarkType, l.Format, l.Loader, l.Device, l.Engine})
+	}
+	return arms
 }
 
 func drawECDF(ctx context.Context, db *sql.DB, f queries.Filter) (*plots.Picture, error) {
@@ -67,23 +75,39 @@ func drawEfficiency(ctx context.Context, db *sql.DB, f queries.Filter) (*plots.P
 			d.Arms = append(d.Arms, row)
 		}
 	}
+	if len(d.Arms) == 0 {
+		return nil, errors.New("no roofline was measured beside these loads: collect without --no-roofline")
+	}
 	return plots.DrawEfficiency(d)
 }
 
 func drawSizeTime(ctx context.Context, db *sql.DB, f queries.Filter) (*plots.Picture, error) {
-	list, of, head, err := series(ctx, db, f, "Loading time by size")
+	loads, err := queries.Loads(ctx, db, f)
 	if err != nil {
 		return nil, err
 	}
-	d := plots.SizeTime{Caption: head}
-	for i, s := range list {
-		for _, l := range of[i] {
-			if l.Bytes != nil && *l.Bytes > 0 {
-				d.Loads = append(d.Loads, plots.SizedLoad{Model: s.Model, Arm: s.Arm, Bytes: float64(*l.Bytes), TimeS: l.LoadingTimeS})
-			}
-		}
+	if len(loads) == 0 {
+		return nil, errNoLoads
 	}
-	best, err := queries.BestRooflines(ctx, db)
+	arms := armsOf(loads)
+	n := namesFor(arms)
+	d := plots.SizeTime{Caption: n.caption("Loading time by size", int64(len(loads)))}
+	for i, l := range loads {
+		if l.Bytes == nil || *l.Bytes <= 0 || l.LoadingTimeS <= 0 {
+			continue
+		}
+		// A model's loads lie over one another at its size, so the benchmark type
+		// goes to the arm, to be told apart.
+		name := n.arm(arms[i])
+		if n.types {
+			name += ", " + l.BenchmarkType
+		}
+		d.Loads = append(d.Loads, plots.SizedLoad{Model: l.Model, Arm: name, Bytes: float64(*l.Bytes), TimeS: l.LoadingTimeS})
+	}
+	if len(d.Loads) == 0 {
+		return nil, errors.New("the sizes of these loads are not known")
+	}
+	best, err := queries.BestRooflines(ctx, db, f)
 	if err != nil {
 		return nil, err
 	}

@@ -3,6 +3,7 @@ package gallery
 import (
 	"fmt"
 	"maps"
+	"path"
 	"slices"
 	"strings"
 
@@ -14,34 +15,44 @@ import (
 type arm struct{ machine, model, benchmarkType, format, loader, device, engine string }
 
 // names tells models and arms apart, in as few words as the data needs: what
-// all loads share is not repeated beside each.
+// all loads share is not repeated beside each, nor what another word implies.
 type names struct {
 	models, machines map[string]bool
-	// Which of these there are several of.
+	// Which of these have to be said.
 	types, devices, engines, manyMachines bool
-	loaders                               bool // of one format, on one device by one engine
+	loaders                               bool // a format has several, on one device by one engine
+	short                                 bool // models are told apart without their organisations
 }
 
 // namesFor looks at what there is.
 func namesFor(arms []arm) names {
 	n := names{models: map[string]bool{}, machines: map[string]bool{}}
-	types, devices, engines, loaders := map[string]bool{}, map[string]bool{}, map[string]bool{}, map[[3]string]string{}
+	types, engines, loaders := map[string]bool{}, map[string]bool{}, map[[3]string]string{}
+	devices, shorts := map[string]string{}, map[string]bool{}
 	for _, a := range arms {
 		n.models[a.model], n.machines[a.machine] = true, true
-		types[a.benchmarkType], devices[a.device], engines[a.engine] = true, true, true
+		types[a.benchmarkType], engines[a.engine], shorts[path.Base(a.model)] = true, true, true
+		if other, seen := devices[a.machine]; seen && other != a.device {
+			n.devices = true
+		}
+		devices[a.machine] = a.device
 		key := [3]string{a.format, a.device, a.engine}
 		if other, seen := loaders[key]; seen && other != a.loader {
 			n.loaders = true
 		}
 		loaders[key] = a.loader
 	}
-	n.types, n.devices, n.engines, n.manyMachines = len(types) > 1, len(devices) > 1, len(engines) > 1, len(n.machines) > 1
+	n.types, n.engines, n.manyMachines = len(types) > 1, len(engines) > 1, len(n.machines) > 1
+	n.short = len(shorts) == len(n.models) && (n.types || n.devices || n.manyMachines)
 	return n
 }
 
 // model names what is loaded, and where.
 func (n names) model(a arm) string {
 	name := a.model
+	if n.short {
+		name = path.Base(name)
+	}
 	if n.types {
 		name += ", " + a.benchmarkType
 	}

@@ -3,6 +3,7 @@ package gallery
 import (
 	"context"
 	"database/sql"
+	"errors"
 
 	"github.com/sllmq/sllmq/plots"
 	"github.com/sllmq/sllmq/queries"
@@ -16,6 +17,9 @@ func drawStages(ctx context.Context, db *sql.DB, f queries.Filter) (*plots.Pictu
 	var arms []arm
 	for _, r := range rows {
 		arms = append(arms, arm{r.Machine, r.Model, r.BenchmarkType, r.Format, r.Loader, r.Device, r.Engine})
+	}
+	if len(arms) == 0 {
+		return nil, errors.New("no stages of these loads are known")
 	}
 	n := namesFor(arms)
 	d := plots.Stages{Caption: plots.Caption{Title: "Stages of loading " + about(n.models), Subtitle: "medians of counted loads on " + n.where()}}

@@ -27,6 +27,7 @@ func drawTimeline(ctx context.Context, db *sql.DB, f queries.Filter) (*plots.Pic
 	if err != nil {
 		return nil, err
 	}
+	slices.SortStableFunc(chunks, func(a, b queries.Chunk) int { return cmp.Compare(a.Thread, b.Thread) })
 	first := chunks[0]
 	d := plots.Timeline{Model: first.Model, Arm: queries.FormatName(first.Format) + " " + first.Loader, LoadingTimeS: first.LoadingTimeS}
 	d.Subtitle = fmt.Sprintf("load %d of run %.8s, %s", first.Seq, first.RunID, first.BenchmarkType)
@@ -42,7 +43,10 @@ func drawTimeline(ctx context.Context, db *sql.DB, f queries.Filter) (*plots.Pic
 		}
 		d.Chunks = append(d.Chunks, chunk)
 	}
-	d.Samples = append([]plots.Samples{underWay(chunks)}, sampled(samples)...)
+	if s := underWay(chunks); slices.Max(s.Values) > 0 {
+		d.Samples = append(d.Samples, s)
+	}
+	d.Samples = append(d.Samples, sampled(samples)...)
 	return plots.DrawTimeline(d)
 }
 

@@ -30,6 +30,9 @@ func drawTrend(ctx context.Context, db *sql.DB, f queries.Filter) (*plots.Pictur
 		of[a] = append(of[a], l)
 		loads += l.Loads
 	}
+	if len(arms) == 0 {
+		return nil, errNoLoads
+	}
 	n := namesFor(arms)
 	d := plots.Trend{Caption: n.caption("Trend of the loading time", loads)}
 	d.Subtitle += "; a point a run, its median"

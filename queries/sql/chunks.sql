@@ -1,4 +1,4 @@
--- title: The requests of the last load that was traced
+-- title: The requests of the last load that was traced, a random one if there is any
 -- parameters:
 --   models, formats, benchmark_types, runs, collects: separated by the unit separator (chr(31)), empty for all
 --   tags: KEY=VALUE pairs that all must hold, separated likewise
@@ -16,7 +16,7 @@ WITH traced AS (
       AND ($tags = '' OR list_has_all(list_transform(map_entries(tags), e -> e.key || '=' || e.value), string_split($tags, chr(31))))
       AND ($since::TIMESTAMPTZ IS NULL OR started_at >= $since::TIMESTAMPTZ)
       AND ($until::TIMESTAMPTZ IS NULL OR started_at < $until::TIMESTAMPTZ)
-    ORDER BY started_at DESC
+    ORDER BY benchmark_type = 'random' DESC, started_at DESC
     LIMIT 1
 )
 SELECT t.thread, t.bytes, t.queued_s, t.start_s, t.duration_s, t.copied_s, l.model, l.format, l.loader, l.benchmark_type, l.loading_time_s,

@@ -1,4 +1,4 @@
--- title: What was sampled during the last load that was traced
+-- title: What was sampled during the last load that was traced, a random one if there is any
 -- parameters:
 --   models, formats, benchmark_types, runs, collects: separated by the unit separator (chr(31)), empty for all
 --   tags: KEY=VALUE pairs that all must hold, separated likewise
@@ -16,7 +16,7 @@ WITH traced AS (
       AND ($tags = '' OR list_has_all(list_transform(map_entries(tags), e -> e.key || '=' || e.value), string_split($tags, chr(31))))
       AND ($since::TIMESTAMPTZ IS NULL OR started_at >= $since::TIMESTAMPTZ)
       AND ($until::TIMESTAMPTZ IS NULL OR started_at < $until::TIMESTAMPTZ)
-    ORDER BY started_at DESC
+    ORDER BY benchmark_type = 'random' DESC, started_at DESC
     LIMIT 1
 )
 SELECT s.source, s.metric, epoch(s.sampled_at - l.started_at) AS at_s, s.value
