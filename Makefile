@@ -6,7 +6,7 @@ SHELL := bash
 BIN  := bin/sllmq
 DEMO := demo
 
-.PHONY: help build test race lint fuzz demo bench bench-loaders fixtures clean
+.PHONY: help build test race lint fuzz demo bench bench-loaders fixtures proto clean
 
 help: ## print the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  \1\t/' | expand -t 18
@@ -49,6 +49,9 @@ bench-loaders: build ## hold every loader against plain reads, fio and the Pytho
 
 fixtures: build ## hold what sllmq writes against real transformers and safetensors (PyPI)
 	scripts/fixtures/check.sh $(BIN)
+
+proto: ## generate the Go of sllm-store's contract from its .proto files (protoc from PyPI)
+	scripts/store/proto.sh
 
 clean: ## remove what the other targets made
 	rm -rf bin $(DEMO)

@@ -38,6 +38,7 @@ var allowed = map[string][]string{
 	"collector/directio":             {},
 	"collector/roofline":             {"collector/device", "collector/directio"},
 	"collector/sharedlib":            {},
+	"collector/sllmstore/storagepb":  {},
 	"collector/stage":                {},
 	"plots":                          {},
 	"plots/gallery":                  {"plots", "queries", "queries/stats"},

@@ -1,0 +1,21 @@
+#!/usr/bin/env bash
+# Generates collector/sllmstore/storagepb from its .proto files: protoc comes
+# with grpcio-tools (PyPI), its Go plugins are tools of go.mod, all pinned.
+#
+#   scripts/store/proto.sh [PYTHON]
+#
+# PYTHON has the packages of requirements.txt; else a virtual environment is
+# made below .venv-store.
+set -euo pipefail
+cd "$(dirname "$0")/../.."
+python=${1:-}
+if [[ -z $python ]]; then
+	python=.venv-store/bin/python
+	[[ -x $python ]] || python3 -m venv .venv-store
+	"$python" -m pip install --quiet --requirement scripts/store/requirements.txt
+fi
+to=collector/sllmstore/storagepb
+"$python" -m grpc_tools.protoc --proto_path=. \
+	--plugin=protoc-gen-go="$(go tool -n protoc-gen-go)" --go_out=. --go_opt=paths=source_relative \
+	--plugin=protoc-gen-go-grpc="$(go tool -n protoc-gen-go-grpc)" --go-grpc_out=. --go-grpc_opt=paths=source_relative \
+	$to/storage.proto $to/sllmq.proto
