@@ -1,7 +1,9 @@
 package device
 
 import (
+	"errors"
 	"fmt"
+	"os"
 	"sync"
 	"unsafe"
 
@@ -76,6 +78,7 @@ type host struct {
 	mu     sync.Mutex
 	region []byte
 	used   int64
+	file   *os.File // of a region that is shared; else nil
 }
 
 var _ Device = (*host)(nil)
@@ -112,6 +115,9 @@ func (h *host) Allocate(bytes int64) (Memory, error) {
 func (h *host) Close() error {
 	region := h.region
 	h.region = nil
+	if h.file != nil {
+		return errors.Join(unix.Munmap(region), h.file.Close())
+	}
 	return Unmap(region)
 }
 

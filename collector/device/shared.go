@@ -1,0 +1,226 @@
+package device
+
+import (
+	"bytes"
+	"crypto/rand"
+	"encoding/binary"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"os"
+	"strconv"
+
+	"golang.org/x/sys/unix"
+)
+
+// HandleBytes is how long a handle is, as CUDA's are.
+const HandleBytes = 64
+
+// ErrBadHandle says that a handle names no memory that this process may have.
+var ErrBadHandle = errors.New("not a handle of memory")
+
+// Handle names memory of a device to another process of this machine.
+type Handle struct {
+	Device string // a GPU's UUID, or HostDevice
+	Bytes  []byte // HandleBytes of them
+}
+
+// HostDevice is the device of handles of the host's memory.
+const HostDevice = "host"
+
+// Exporter is memory that another process can be given. What it was given
+// begins with this memory's first byte.
+type Exporter interface {
+	Export() (Handle, error)
+}
+
+// OpenShared is Open for a device whose memory is an Exporter. The host's is
+// then a memory file, in pages of 4 KiB where the kernel has no huge ones for
+// those, and so a little slower than memory of one process.
+func OpenShared(name string, capacity int64) (Device, error) {
+	if name != "host" {
+		return Open(name, capacity)
+	}
+	file, region, err := mapShared(capacity)
+	if err != nil {
+		return nil, fmt.Errorf("open device host: %w", err)
+	}
+	return &host{region: region, file: file}, nil
+}
+
+// A handle of host memory: which descriptor of which process it is, and the
+// file's name, which nobody knows who was not given the handle.
+//
+//	8 bytes  hostMagic
+//	4 bytes  process id, little endian, as are the others
+//	4 bytes  descriptor
+//	16 bytes of chance, the hexadecimal part of the name
+//	zeros
+const (
+	hostMagic  = "sllmqmem"
+	namePrefix = "sllmq-"
+	nonceBytes = 16
+)
+
+// mapShared is Map of a memory file. The file's size is sealed, so that no
+// other process can be hurt by its becoming shorter.
+func mapShared(size int64) (*os.File, []byte, error) {
+	size = max(1, (size+hugePage-1)/hugePage) * hugePage
+	var nonce [nonceBytes]byte
+	_, _ = rand.Read(nonce[:]) // it never fails
+	name := namePrefix + hex.EncodeToString(nonce[:])
+	fd, err := unix.MemfdCreate(name, unix.MFD_CLOEXEC|unix.MFD_ALLOW_SEALING)
+	if err != nil {
+		return nil, nil, fmt.Errorf("make a memory file: %w", err)
+	}
+	f := os.NewFile(uintptr(fd), name)
+	fail := func(err error) (*os.File, []byte, error) {
+		return nil, nil, errors.Join(fmt.Errorf("make a memory file of %d bytes: %w", size, err), f.Close())
+	}
+	if err := f.Truncate(size); err != nil {
+		return fail(err)
+	}
+	if _, err := unix.FcntlInt(f.Fd(), unix.F_ADD_SEALS, unix.F_SEAL_SHRINK|unix.F_SEAL_GROW|unix.F_SEAL_SEAL); err != nil {
+		return fail(err)
+	}
+	region, err := unix.Mmap(fd, 0, int(size), unix.PROT_READ|unix.PROT_WRITE, unix.MAP_SHARED)
+	if err != nil {
+		return fail(err)
+	}
+	_ = unix.Madvise(region, unix.MADV_HUGEPAGE) // only advice
+	populate(region)
+	return f, region, nil
+}
+
+// Export names the memory, which has to come from OpenShared.
+func (m *hostMemory) Export() (Handle, error) {
+	if m.host.file == nil {
+		return Handle{}, errors.New("export memory of host: it was not opened to be shared")
+	}
+	nonce, err := hex.DecodeString(m.host.file.Name()[len(namePrefix):])
+	if err != nil {
+		return Handle{}, fmt.Errorf("export memory of host: %w", err)
+	}
+	b := make([]byte, 0, HandleBytes)
+	b = append(b, hostMagic...)
+	b = binary.LittleEndian.AppendUint32(b, uint32(os.Getpid()))
+	b = binary.LittleEndian.AppendUint32(b, uint32(m.host.file.Fd()))
+	b = append(b, nonce...)
+	return Handle{Device: HostDevice, Bytes: b[:HandleBytes]}, nil
+}
+
+// ImportHost opens host memory that another process made a handle of, to be
+// written to. Free closes it, and leaves it to the other process.
+//
+// The two have to see each other under /proc: of one user, in one process
+// namespace.
+func ImportHost(handle []byte) (Memory, error) {
+	f, err := openHandle(handle)
+	if err != nil {
+		return nil, err
+	}
+	info, err := f.Stat()
+	if err == nil && info.Size() == 0 {
+		err = ErrBadHandle
+	}
+	var region []byte
+	if err == nil {
+		region, err = unix.Mmap(int(f.Fd()), 0, int(info.Size()), unix.PROT_READ|unix.PROT_WRITE, unix.MAP_SHARED)
+	}
+	// The mapping holds the memory; the descriptor is not needed any more.
+	if err := errors.Join(err, f.Close()); err != nil {
+		return nil, fmt.Errorf("map shared memory of host: %w", err)
+	}
+	return &imported{b: region}, nil
+}
+
+// openHandle opens what a handle names, if it is what it says: nothing else
+// of that process is touched.
+func openHandle(handle []byte) (*os.File, error) {
+	if len(handle) != HandleBytes || !bytes.HasPrefix(handle, []byte(hostMagic)) {
+		return nil, fmt.Errorf("open shared memory of host: %w", ErrBadHandle)
+	}
+	pid, fd := binary.LittleEndian.Uint32(handle[8:]), binary.LittleEndian.Uint32(handle[12:])
+	name := namePrefix + hex.EncodeToString(handle[16:16+nonceBytes])
+	path := fmt.Sprintf("/proc/%d/fd/%d", pid, fd)
+	// To open a path so does nothing to what is there; only then is it looked
+	// at, and what was looked at is what is opened.
+	place, err := os.OpenFile(path, unix.O_PATH, 0)
+	if err != nil {
+		return nil, fmt.Errorf("open shared memory of process %d (it has to be of the same user and in the same process namespace): %w: %w", pid, ErrBadHandle, err)
+	}
+	defer place.Close()
+	here := "/proc/self/fd/" + strconv.Itoa(int(place.Fd()))
+	if target, err := os.Readlink(here); err != nil || target != "/memfd:"+name+" (deleted)" {
+		return nil, fmt.Errorf("open shared memory of process %d: %w", pid, ErrBadHandle)
+	}
+	f, err := os.OpenFile(here, os.O_RDWR, 0)
+	if err != nil {
+		return nil, fmt.Errorf("open shared memory of process %d: %w: %w", pid, ErrBadHandle, err)
+	}
+	// No regular file has seals: whatever its name, this one is memory, and
+	// stays as long as it is.
+	if seals, err := unix.FcntlInt(f.Fd(), unix.F_GET_SEALS, 0); err != nil || seals&unix.F_SEAL_SHRINK == 0 {
+		return nil, errors.Join(fmt.Errorf("open shared memory of process %d: %w", pid, ErrBadHandle), f.Close())
+	}
+	return f, nil
+}
+
+// Sized is memory that knows how many bytes it has.
+type Sized interface {
+	Size() int64
+}
+
+// imported is memory of another process.
+type imported struct{ b []byte }
+
+var (
+	_ Exporter    = (*hostMemory)(nil)
+	_ Memory      = (*imported)(nil)
+	_ Addressable = (*imported)(nil)
+	_ Sized       = (*imported)(nil)
+)
+
+func (m *imported) Bytes() []byte { return m.b }
+
+func (m *imported) Size() int64 { return int64(len(m.b)) }
+
+func (m *imported) Write(offset int64, src []byte) error {
+	dst, err := m.part(offset, len(src))
+	if err != nil {
+		return fmt.Errorf("write shared memory: %w", err)
+	}
+	// The pages are there; only this process has not seen them yet. Asking for
+	// all of them at once takes half the time of meeting each on the way.
+	if first := offset / pageBytes * pageBytes; len(dst) > 0 {
+		_ = unix.Madvise(m.b[first:offset+int64(len(dst))], unix.MADV_POPULATE_READ) // only to be faster
+	}
+	copy(dst, src)
+	return nil
+}
+
+func (m *imported) Read(offset int64, dst []byte) error {
+	src, err := m.part(offset, len(dst))
+	if err != nil {
+		return fmt.Errorf("read shared memory: %w", err)
+	}
+	copy(dst, src)
+	return nil
+}
+
+func (m *imported) part(offset int64, length int) ([]byte, error) {
+	if offset < 0 || offset > int64(len(m.b))-int64(length) {
+		return nil, fmt.Errorf("%d bytes at %d: past the end of %d", length, offset, len(m.b))
+	}
+	return m.b[offset : offset+int64(length)], nil
+}
+
+func (m *imported) Sync() error { return nil }
+
+func (m *imported) Free() error {
+	b := m.b
+	m.b = nil
+	return unix.Munmap(b)
+}
+
+const pageBytes = 4096
