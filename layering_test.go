@@ -34,7 +34,7 @@ var allowed = map[string][]string{
 	"collector/hub":                  {"collector/filelock", "collector/probe"},
 	"collector/cuda":                 {"collector/sharedlib"},
 	"collector/cuda/cudatest":        {},
-	"collector/device":               {},
+	"collector/device":               {"collector/cuda"},
 	"collector/directio":             {},
 	"collector/roofline":             {"collector/device", "collector/directio"},
 	"collector/sharedlib":            {},

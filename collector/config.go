@@ -187,7 +187,7 @@ func (c Config) Validate() error {
 		}
 	}
 	for _, d := range c.Devices {
-		if err := device.Parse(d); err != nil {
+		if _, err := device.Parse(d); err != nil {
 			return &UsageError{err}
 		}
 	}

@@ -9,6 +9,11 @@ package device
 import (
 	"errors"
 	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/sllmq/sllmq/collector/cuda"
 )
 
 // ErrTooSmall says that a checkpoint does not fit the device.
@@ -45,18 +50,65 @@ type Device interface {
 	Close() error
 }
 
-// Parse checks a device's name. Only host is there yet.
-func Parse(name string) error {
-	if name != "host" {
-		return fmt.Errorf("device %q is not there yet: use host", name)
+// Locker is a device that copies fast only from memory that is page-locked for
+// it. Lock takes memory of Map; what it locked is unlocked before it is
+// unmapped.
+type Locker interface {
+	Lock(b []byte) error
+	Unlock(b []byte) error
+}
+
+// Meter is a device that others may use too.
+type Meter interface {
+	// InUse is how many bytes of the device are taken, by whomever.
+	InUse() (int64, error)
+}
+
+// OnGPU is memory of a GPU, or of several.
+type OnGPU interface {
+	// Locate says where the byte at offset lies, and in which context.
+	Locate(offset int64) (*cuda.Context, cuda.Pointer)
+}
+
+// Name is a device's name, taken apart: the ordinals of its GPUs, none for
+// host. One model spread over several GPUs has a name like cuda:0+cuda:1.
+type Name struct{ GPUs []int }
+
+// mostGPUs bounds an ordinal, and how many there can be of them.
+const mostGPUs = 64
+
+// Parse takes a device's name apart.
+func Parse(name string) (Name, error) {
+	if name == "host" {
+		return Name{}, nil
 	}
-	return nil
+	var n Name
+	for part := range strings.SplitSeq(name, "+") {
+		digits, ok := strings.CutPrefix(part, "cuda:")
+		i, err := strconv.Atoi(digits)
+		if !ok || err != nil || i < 0 || i >= mostGPUs || strconv.Itoa(i) != digits {
+			return Name{}, fmt.Errorf("no device %q: use host, or cuda:0 and so on", name)
+		}
+		if slices.Contains(n.GPUs, i) {
+			return Name{}, fmt.Errorf("device %q names cuda:%d twice", name, i)
+		}
+		n.GPUs = append(n.GPUs, i)
+	}
+	return n, nil
 }
 
 // Open starts the named device with room for capacity bytes.
 func Open(name string, capacity int64) (Device, error) {
-	if err := Parse(name); err != nil {
+	n, err := Parse(name)
+	if err != nil {
 		return nil, err
 	}
-	return newHost(capacity)
+	if len(n.GPUs) == 0 {
+		return newHost(capacity)
+	}
+	driver, err := cuda.Open("")
+	if err != nil {
+		return nil, fmt.Errorf("open device %s: %w", name, err)
+	}
+	return OpenCUDA(driver, n.GPUs, capacity)
 }

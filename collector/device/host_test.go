@@ -68,9 +68,3 @@ func TestHostRefusesWhatDoesNotFit(t *testing.T) {
 		t.Error("a second allocation was given while the first is in use")
 	}
 }
-
-func TestOnlyHostIsThere(t *testing.T) {
-	if _, err := device.Open("cuda:0", 1); err == nil {
-		t.Error("cuda:0 was opened")
-	}
-}

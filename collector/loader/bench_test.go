@@ -155,7 +155,7 @@ func TestBenchLoaders(t *testing.T) {
 	contenders = append(contenders, contender{name: "memcpy", warm: true, run: func() (time.Duration, error) { return memcpy(host, buffer[:b.bytes]) }})
 	for _, technique := range loader.Techniques() {
 		for _, f := range technique.Formats {
-			l := open(t, technique, f, host, func(o *loader.Options) {
+			l := open(t, arm{technique: technique, format: f}, host, func(o *loader.Options) {
 				// The pool has room for one model: whoever is called by another
 				// path makes way for it.
 				o.Threads, o.ChunkBytes, o.PoolBytes = 4, 16<<20, (b.bytes+16<<20)/(16<<20)*(16<<20)
@@ -418,7 +418,7 @@ func TestBenchPython(t *testing.T) {
 	for _, warm := range []bool{false, true} {
 		var contenders []contender
 		for _, technique := range techniques {
-			l := open(t, technique, checkpoint.SafeTensors, host)
+			l := open(t, arm{technique: technique, format: checkpoint.SafeTensors}, host)
 			contenders = append(contenders,
 				contender{name: "python " + technique.Name, warm: warm, run: func() (time.Duration, error) {
 					return ask(in, lines, technique.Name)

@@ -18,29 +18,75 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/sllmq/sllmq/collector/checkpoint"
+	"github.com/sllmq/sllmq/collector/cuda"
+	"github.com/sllmq/sllmq/collector/cuda/cudatest"
 	"github.com/sllmq/sllmq/collector/device"
 	"github.com/sllmq/sllmq/collector/loader"
 	"github.com/sllmq/sllmq/collector/stage"
 )
 
-// each runs a test for every technique and every format that it takes; a new
-// technique gets these tests for nothing.
-func each(t *testing.T, test func(t *testing.T, technique loader.Technique, f checkpoint.Format)) {
+// arm is a technique, a format that it takes, and a sort of device.
+type arm struct {
+	technique loader.Technique
+	format    checkpoint.Format
+	// open opens the device with room for so many bytes.
+	open func(t *testing.T, bytes int64) device.Device
+	gpu  bool
+}
+
+// each runs a test for every technique, every format that it takes, and every
+// device that it brings tensors to; a new technique gets these tests for
+// nothing.
+func each(t *testing.T, test func(t *testing.T, a arm)) {
+	library := cudatest.Build(t, "")
+	driver, err := cuda.Open(library.Path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	devices := map[string]func(*testing.T, int64) device.Device{
+		"host": openHost,
+		"cuda": func(t *testing.T, bytes int64) device.Device { return openGPU(t, library, driver, bytes) },
+	}
 	for _, technique := range loader.Techniques() {
 		for _, f := range technique.Formats {
-			t.Run(fmt.Sprintf("%s/%s", technique.Name, f), func(t *testing.T) { test(t, technique, f) })
+			for name, open := range devices {
+				if name == "host" || technique.Device {
+					t.Run(fmt.Sprintf("%s/%s/%s", technique.Name, f, name), func(t *testing.T) { test(t, arm{technique, f, open, name == "cuda"}) })
+				}
+			}
 		}
 	}
 }
 
-// open opens a technique with chunks so small that little files have many.
-func open(t *testing.T, technique loader.Technique, f checkpoint.Format, d device.Device, change ...func(*loader.Options)) loader.Loader {
+// openGPU opens the fake driver's GPU, which has only so much memory, and
+// looks afterwards that all of it was given back.
+func openGPU(t *testing.T, library *cudatest.Library, driver *cuda.Driver, bytes int64) device.Device {
 	t.Helper()
-	o := loader.Options{Format: f, Device: d, Threads: 3, ChunkBytes: 64 << 10, PoolBytes: 96 << 20}
+	// The device tries itself out with 4 MiB.
+	library.Control(fmt.Sprintf("memory=%d", max(bytes, 4<<20)))
+	d, err := device.OpenCUDA(driver, []int{0}, bytes)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := d.Close(); err != nil {
+			t.Errorf("closing the device: %v", err)
+		}
+		if left := library.Left(); left != (cudatest.Left{}) {
+			t.Errorf("left: %+v", left)
+		}
+	})
+	return d
+}
+
+// open opens a technique with chunks so small that little files have many.
+func open(t *testing.T, a arm, d device.Device, change ...func(*loader.Options)) loader.Loader {
+	t.Helper()
+	o := loader.Options{Format: a.format, Device: d, Threads: 3, ChunkBytes: 64 << 10, PoolBytes: 96 << 20}
 	for _, c := range change {
 		c(&o)
 	}
-	l, err := technique.Open(o)
+	l, err := a.technique.Open(o)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -115,18 +161,21 @@ func check(t *testing.T, loaded *loader.Loaded, files [][]tensor) {
 }
 
 func TestEveryTensorArrives(t *testing.T) {
-	each(t, func(t *testing.T, technique loader.Technique, f checkpoint.Format) {
-		host := openHost(t, 16<<20)
-		for name, d := range map[string]device.Device{"addressable": host, "not addressable": &hooked{Device: host}} {
+	each(t, func(t *testing.T, a arm) {
+		own := a.open(t, 16<<20)
+		for name, d := range map[string]device.Device{"its own": own, "a stranger's": &hooked{Device: own}} {
 			for _, threads := range []int{1, 3, 64} {
-				l := open(t, technique, f, d, func(o *loader.Options) { o.Threads = threads })
+				if a.gpu && threads != 3 {
+					continue // they differ in how files are read
+				}
+				l := open(t, a, d, func(o *loader.Options) { o.Threads = threads })
 				for content, files := range checkpoints() {
 					t.Run(fmt.Sprintf("%s, %s, %d threads", content, name, threads), func(t *testing.T) {
-						dir := write(t, t.TempDir(), f, files)
+						dir := write(t, t.TempDir(), a.format, files)
 						load(t, l, dir, files)
 						load(t, l, dir, files)
-						if host.Used() != 0 {
-							t.Errorf("%d bytes of the device are in use", host.Used())
+						if own.Used() != 0 {
+							t.Errorf("%d bytes of the device are in use", own.Used())
 						}
 					})
 				}
@@ -143,10 +192,10 @@ func TestWhereDirectReadingIsRefused(t *testing.T) {
 		t.Skipf("no tmpfs to try: %v", err)
 	}
 	defer os.RemoveAll(dir)
-	each(t, func(t *testing.T, technique loader.Technique, f checkpoint.Format) {
-		l := open(t, technique, f, openHost(t, 16<<20))
+	each(t, func(t *testing.T, a arm) {
+		l := open(t, a, a.open(t, 16<<20))
 		files := checkpoints()["several files"]
-		loaded := load(t, l, write(t, dir, f, files), files)
+		loaded := load(t, l, write(t, dir, a.format, files), files)
 		if loaded.Direct != nil && *loaded.Direct {
 			t.Error("it says that it read past the page cache")
 		}
@@ -154,7 +203,7 @@ func TestWhereDirectReadingIsRefused(t *testing.T) {
 }
 
 // hooked is a device that can't be addressed, and that calls something in the
-// middle of a load: as the second MiB is written to it.
+// middle of a load: when the second MiB was written to it.
 type hooked struct {
 	device.Device
 	act func()
@@ -173,10 +222,11 @@ type hookedMemory struct {
 }
 
 func (m *hookedMemory) Write(offset int64, src []byte) error {
+	err := m.Memory.Write(offset, src)
 	if m.written.Add(int64(len(src))) > 1<<20 && m.device.act != nil {
 		m.once.Do(m.device.act)
 	}
-	return m.Memory.Write(offset, src)
+	return err
 }
 
 // addressed is a device whose memory can be addressed, and that calls
@@ -197,22 +247,30 @@ func (m *addressedMemory) Bytes() []byte {
 	return m.Memory.(device.Addressable).Bytes()
 }
 
+// locking is a device that page-locks memory for itself.
+type locking struct{ hooked }
+
+func (d *locking) Lock(b []byte) error   { return d.Device.(device.Locker).Lock(b) }
+func (d *locking) Unlock(b []byte) error { return d.Device.(device.Locker).Unlock(b) }
+
 // middle runs a load that something happens in the middle of, on each sort of
 // device, and then one of an intact checkpoint with the same loader.
-func middle(t *testing.T, technique loader.Technique, f checkpoint.Format, act func(dir, path string, cancel func()), verdict func(t *testing.T, err error)) {
+func middle(t *testing.T, a arm, act func(dir, path string, cancel func()), verdict func(t *testing.T, err error)) {
 	const count = 80 // MiB: more than any loader has under way at once
-	host := openHost(t, (count+1)<<20)
-	devices := map[string]device.Device{"addressable": &addressed{}, "not addressable": &hooked{}}
-	if !technique.Device {
-		devices = map[string]device.Device{"no device": &hooked{}}
+	own := a.open(t, (count+1)<<20)
+	devices := map[string]device.Device{"a stranger's": &hooked{}}
+	if _, ok := own.(device.Locker); ok {
+		devices["page-locking"] = &locking{}
+	} else if a.technique.Device {
+		devices["addressable"] = &addressed{}
 	}
 	for name, d := range devices {
 		t.Run(name, func(t *testing.T) {
 			megabytes := count
-			if !technique.Device {
+			if !a.technique.Device {
 				megabytes = 8 << 10 // there is no hook: time to act is all there is
 			}
-			dir, path := sparse(t, f, megabytes)
+			dir, path := sparse(t, a.format, megabytes)
 			info, err := os.Stat(path)
 			if err != nil {
 				t.Fatal(err)
@@ -228,11 +286,13 @@ func middle(t *testing.T, technique loader.Technique, f checkpoint.Format, act f
 				hook = d
 			case *addressed:
 				hook = &d.hooked
+			case *locking:
+				hook = &d.hooked
 			}
-			hook.Device = host
-			l := open(t, technique, f, d)
+			hook.Device = own
+			l := open(t, a, d)
 			var watching sync.WaitGroup
-			if technique.Device {
+			if a.technique.Device {
 				hook.act = happen
 			} else {
 				watching.Go(func() { onceReading(clock, happen) })
@@ -246,8 +306,8 @@ func middle(t *testing.T, technique loader.Technique, f checkpoint.Format, act f
 			if strings.Contains(err.Error(), "\n") || !strings.Contains(err.Error(), dir) {
 				t.Errorf("error %q, want one line that names the folder", err)
 			}
-			if host.Used() != 0 {
-				t.Errorf("%d bytes of the device are in use", host.Used())
+			if own.Used() != 0 {
+				t.Errorf("%d bytes of the device are in use", own.Used())
 			}
 			if found := left(t, dir); len(found) > 0 {
 				t.Errorf("it left %q", found)
@@ -256,7 +316,7 @@ func middle(t *testing.T, technique loader.Technique, f checkpoint.Format, act f
 
 			hook.act = nil
 			grow(t, path, info.Size())
-			if !technique.Device {
+			if !a.technique.Device {
 				return
 			}
 			loaded, err = l.Load(t.Context(), dir, stage.Begin())
@@ -300,8 +360,8 @@ func settle(t *testing.T, goroutines int) {
 }
 
 func TestACancelledLoadLeavesNothing(t *testing.T) {
-	each(t, func(t *testing.T, technique loader.Technique, f checkpoint.Format) {
-		middle(t, technique, f,
+	each(t, func(t *testing.T, a arm) {
+		middle(t, a,
 			func(_, _ string, cancel func()) { cancel() },
 			func(t *testing.T, err error) {
 				if !errors.Is(err, context.Canceled) {
@@ -312,8 +372,11 @@ func TestACancelledLoadLeavesNothing(t *testing.T) {
 }
 
 func TestAFileCutShortUnderwayIsAnError(t *testing.T) {
-	each(t, func(t *testing.T, technique loader.Technique, f checkpoint.Format) {
-		middle(t, technique, f,
+	each(t, func(t *testing.T, a arm) {
+		if a.gpu && a.technique.Name == "mmap-parallel" {
+			t.Skip("another thread may be within the driver by then, where a fault ends the process: its parent makes that a row")
+		}
+		middle(t, a,
 			func(_, path string, _ func()) { _ = os.Truncate(path, 100_001) },
 			func(t *testing.T, err error) {
 				if !errors.Is(err, io.ErrUnexpectedEOF) && !strings.Contains(err.Error(), "cut short") {
@@ -327,12 +390,12 @@ func TestAFileCutShortUnderwayIsAnError(t *testing.T) {
 // any more fails as it does. Those who map files have no descriptor then, and
 // a failure reaches them as a fault, as that of a file cut short does.
 func TestAReadErrorUnderwayIsAnError(t *testing.T) {
-	each(t, func(t *testing.T, technique loader.Technique, f checkpoint.Format) {
+	each(t, func(t *testing.T, a arm) {
 		var broken atomic.Bool
-		if strings.HasPrefix(technique.Name, "mmap") || technique.Name == "pinned" {
+		if strings.HasPrefix(a.technique.Name, "mmap") || a.technique.Name == "pinned" {
 			t.Skip("it maps its files")
 		}
-		middle(t, technique, f,
+		middle(t, a,
 			func(dir, _ string, _ func()) { broken.Store(breakDescriptors(dir)) },
 			func(t *testing.T, err error) {
 				if !broken.Load() {
@@ -371,13 +434,13 @@ func breakDescriptors(dir string) bool {
 }
 
 func TestADeviceTooSmallIsAnError(t *testing.T) {
-	each(t, func(t *testing.T, technique loader.Technique, f checkpoint.Format) {
-		if !technique.Device {
+	each(t, func(t *testing.T, a arm) {
+		if !a.technique.Device {
 			t.Skip("it takes no device")
 		}
-		d := openHost(t, 1)
-		l := open(t, technique, f, d)
-		dir, _ := sparse(t, f, 5)
+		d := a.open(t, 1)
+		l := open(t, a, d)
+		dir, _ := sparse(t, a.format, 5)
 		if _, err := l.Load(t.Context(), dir, stage.Begin()); !errors.Is(err, device.ErrTooSmall) {
 			t.Errorf("error %v, want ErrTooSmall", err)
 		}
@@ -388,10 +451,10 @@ func TestADeviceTooSmallIsAnError(t *testing.T) {
 }
 
 func TestWhatIsNoCheckpointIsAnError(t *testing.T) {
-	each(t, func(t *testing.T, technique loader.Technique, f checkpoint.Format) {
-		d := openHost(t, 1<<20)
-		l := open(t, technique, f, d)
-		dir, path := sparse(t, f, 1)
+	each(t, func(t *testing.T, a arm) {
+		d := a.open(t, 1<<20)
+		l := open(t, a, d)
+		dir, path := sparse(t, a.format, 1)
 		grow(t, path, 1000)
 		for _, bad := range []string{dir, t.TempDir()} {
 			if _, err := l.Load(t.Context(), bad, stage.Begin()); err == nil {
@@ -407,11 +470,11 @@ func TestWhatIsNoCheckpointIsAnError(t *testing.T) {
 // A load tells what it did: every byte that it says it brought was read or
 // copied in a stage.
 func TestStagesCountTheBytes(t *testing.T) {
-	each(t, func(t *testing.T, technique loader.Technique, f checkpoint.Format) {
+	each(t, func(t *testing.T, a arm) {
 		files := checkpoints()["several files"]
-		l := open(t, technique, f, openHost(t, 16<<20))
+		l := open(t, a, a.open(t, 16<<20))
 		clock := stage.Begin()
-		loaded, err := l.Load(t.Context(), write(t, t.TempDir(), f, files), clock)
+		loaded, err := l.Load(t.Context(), write(t, t.TempDir(), a.format, files), clock)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -1,11 +1,10 @@
 package loader
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"unsafe"
-
-	"golang.org/x/sys/unix"
 
 	"github.com/sllmq/sllmq/collector/checkpoint"
 	"github.com/sllmq/sllmq/collector/device"
@@ -26,20 +25,26 @@ import (
 // buffer of its own.
 type direct struct {
 	o       Options
-	queue   int    // requests under way at once
-	staging []byte // memory for them, where a device needs it; kept for the next load
+	queue   int            // requests under way at once
+	staging *device.Buffer // memory for them, where a device needs it; kept for the next load
 }
 
 var _ Loader = (*direct)(nil)
 
 func openDirect(o Options) (Loader, error) {
-	return &direct{o: o, queue: o.queue()}, nil
+	l := &direct{o: o, queue: o.queue()}
+	if _, ok := o.Device.(device.Locker); !ok {
+		return l, nil
+	}
+	// Locking memory for a GPU takes long, and is no part of a load.
+	err := l.stage(cmp.Or(o.IOBytes, directio.MaxRequest))
+	return l, err
 }
 
 func (l *direct) Close() error {
 	staging := l.staging
 	l.staging = nil
-	return device.Unmap(staging)
+	return staging.Close()
 }
 
 func (l *direct) Load(ctx context.Context, dir string, clock *stage.Timeline) (*Loaded, error) {
@@ -117,20 +122,12 @@ func (l *direct) staged(files directio.Files, requests []readRequest, memory dev
 	for _, r := range requests {
 		part = max(part, r.bytes)
 	}
-	if need := part * int64(l.queue); need > int64(len(l.staging)) {
-		if err := l.Close(); err != nil {
-			return nil, err
-		}
-		b, err := device.Map(need)
-		if err != nil {
-			return nil, fmt.Errorf("take read buffers: %w", err)
-		}
-		_ = unix.Mlock(b) // unlocked it is as good, only slower
-		l.staging = b
+	if err := l.stage(part); err != nil {
+		return nil, err
 	}
 	return func(r readRequest, k int) error {
 		begin := int64(k) * part
-		buffer := l.staging[begin : begin+r.bytes : begin+part]
+		buffer := l.staging.Bytes[begin : begin+r.bytes : begin+part]
 		chunk, err := r.read(files, buffer, k, clock)
 		if err != nil {
 			return err
@@ -141,4 +138,22 @@ func (l *direct) staged(files directio.Files, requests []readRequest, memory dev
 		clock.Chunk(chunk)
 		return err
 	}, nil
+}
+
+// stage sees to it that there is page-locked memory for as many bytes of each
+// place in the queue.
+func (l *direct) stage(part int64) error {
+	need := part * int64(l.queue)
+	if l.staging != nil && need <= int64(len(l.staging.Bytes)) {
+		return nil
+	}
+	if err := l.Close(); err != nil {
+		return err
+	}
+	b, err := device.NewBuffer(l.o.Device, need)
+	if err != nil {
+		return fmt.Errorf("take read buffers: %w", err)
+	}
+	l.staging = b
+	return nil
 }

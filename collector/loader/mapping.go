@@ -169,3 +169,20 @@ func copyMapped(ctx context.Context, b []byte, write func(offset int64, src []by
 	}
 	return nil
 }
+
+// touch reads a byte of every page of b, in their order, so that a page that
+// can't be read is a fault here, which can be told, and not within a driver,
+// where it ends the process. What it reads is of no use, but has to be read.
+//
+//go:noinline
+func touch(b []byte) byte {
+	const page = 4096
+	var x byte
+	for i := 0; i < len(b); i += page {
+		x ^= b[i]
+	}
+	if n := len(b); n > 0 {
+		x ^= b[n-1]
+	}
+	return x
+}

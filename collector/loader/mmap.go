@@ -7,6 +7,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"github.com/sllmq/sllmq/collector/device"
 	"github.com/sllmq/sllmq/collector/stage"
 )
 
@@ -46,6 +47,7 @@ func (l *mapped) Load(ctx context.Context, dir string, clock *stage.Timeline) (*
 func (l *mapped) copyTensors(ctx context.Context, m mapping, clock *stage.Timeline) error {
 	var next atomic.Int64
 	tensors := m.checkpoint.Tensors
+	_, inPlace := m.memory.(device.Addressable)
 	g, ctx := errgroup.WithContext(ctx)
 	for range l.threads {
 		g.Go(func() error {
@@ -61,6 +63,9 @@ func (l *mapped) copyTensors(ctx context.Context, m mapping, clock *stage.Timeli
 				place := m.place(t)
 				begun := clock.Elapsed()
 				err := copyMapped(ctx, m.bytes(t), func(offset int64, src []byte) error {
+					if !inPlace {
+						touch(src)
+					}
 					return m.memory.Write(place+offset, src)
 				})
 				clock.Add("copy", begun, t.Size)

@@ -6,8 +6,6 @@ import (
 	"fmt"
 	"math/bits"
 
-	"golang.org/x/sys/unix"
-
 	"github.com/sllmq/sllmq/collector/checkpoint"
 	"github.com/sllmq/sllmq/collector/device"
 	"github.com/sllmq/sllmq/collector/stage"
@@ -27,19 +25,19 @@ import (
 // timed here is its way to a GPU, the device's copy being one of memory.
 type pinned struct {
 	o       Options
-	buffers map[int][]byte // by the power of two
+	buffers map[int]*device.Buffer // by the power of two
 }
 
 var _ Loader = (*pinned)(nil)
 
 func openPinned(o Options) (Loader, error) {
-	return &pinned{o: o, buffers: map[int][]byte{}}, nil
+	return &pinned{o: o, buffers: map[int]*device.Buffer{}}, nil
 }
 
 func (l *pinned) Close() error {
 	var err error
 	for _, b := range l.buffers {
-		err = errors.Join(err, device.Unmap(b))
+		err = errors.Join(err, b.Close())
 	}
 	l.buffers = nil
 	return err
@@ -88,15 +86,17 @@ func sizeClass(bytes int64) int { return bits.Len64(uint64(bytes - 1)) }
 func (l *pinned) buffer(size int64, clock *stage.Timeline) ([]byte, error) {
 	class := sizeClass(size)
 	if b, ok := l.buffers[class]; ok {
-		return b, nil
+		return b.Bytes, nil
 	}
 	end := clock.Start("pin")
 	defer func() { end(0) }()
-	b, err := device.Map(1 << class)
+	b, err := device.NewBuffer(l.o.Device, 1<<class)
 	if err != nil {
 		return nil, fmt.Errorf("take a staging buffer: %w", err)
 	}
-	_ = unix.Mlock(b) // where the limits forbid it the copies are the same on host
-	l.buffers[class] = b
-	return b, nil
+	if _, ok := l.o.Device.(device.Locker); ok && b.LockError != nil {
+		return nil, errors.Join(b.LockError, b.Close())
+	}
+	l.buffers[class] = b // on host, where the limits may forbid locking, the copies are the same
+	return b.Bytes, nil
 }

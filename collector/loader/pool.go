@@ -30,7 +30,7 @@ var (
 )
 
 func openPool(o Options) (Loader, error) {
-	p, err := pool.New(pool.Options{Bytes: o.PoolBytes, ChunkBytes: o.ChunkBytes, Queue: o.Depth, Threads: o.Threads, RequestBytes: o.IOBytes, Stream: o.Stream})
+	p, err := pool.New(pool.Options{Bytes: o.PoolBytes, ChunkBytes: o.ChunkBytes, Queue: o.Depth, Threads: o.Threads, RequestBytes: o.IOBytes, Stream: o.Stream, Device: o.Device})
 	if err != nil {
 		return nil, err
 	}

@@ -12,8 +12,6 @@ import (
 	"fmt"
 	"sync"
 
-	"golang.org/x/sys/unix"
-
 	"github.com/sllmq/sllmq/collector/device"
 	"github.com/sllmq/sllmq/collector/directio"
 )
@@ -40,19 +38,19 @@ type Options struct {
 	ChunkBytes   int64 // a multiple of directio.Align
 	Queue        int   // reads under way at once; 0: as many as Threads, and at least 16
 	Threads      int
-	RequestBytes int64 // of a read, at most a chunk; 0: by what there is to read
-	Stream       bool  // a model that can't lie in the pool passes through it, rather than being refused
+	RequestBytes int64         // of a read, at most a chunk; 0: by what there is to read
+	Stream       bool          // a model that can't lie in the pool passes through it, rather than being refused
+	Device       device.Device // that copies from the pool, which is page-locked for it; nil: any
 }
 
 // Pool is a set of chunks and the models that lie in them.
 type Pool struct {
-	region    []byte // rounded up to huge pages, and so perhaps more than the chunks
-	chunk     int64
-	capacity  int // chunks
-	queue     int
-	request   int64
-	stream    bool
-	lockError error
+	memory   *device.Buffer // rounded up to huge pages, and so perhaps more than the chunks
+	chunk    int64
+	capacity int // chunks
+	queue    int
+	request  int64
+	stream   bool
 
 	mu        sync.Mutex
 	free      [][]byte
@@ -85,24 +83,23 @@ func New(o Options) (*Pool, error) {
 	if count < 1 {
 		return nil, fmt.Errorf("make a pool of %d bytes in chunks of %d: %w", o.Bytes, o.ChunkBytes, ErrTooSmall)
 	}
-	region, err := device.Map(count * o.ChunkBytes)
+	memory, err := device.NewBuffer(o.Device, count*o.ChunkBytes)
 	if err != nil {
 		return nil, fmt.Errorf("make a pool of %d bytes: %w", o.Bytes, err)
 	}
 	p := &Pool{
-		region:    region,
-		chunk:     o.ChunkBytes,
-		capacity:  int(count),
-		queue:     cmp.Or(o.Queue, max(o.Threads, leastQueue)),
-		request:   o.RequestBytes,
-		stream:    o.Stream,
-		lockError: unix.Mlock(region),
-		models:    map[string]*model{},
-		recent:    list.New(),
+		memory:   memory,
+		chunk:    o.ChunkBytes,
+		capacity: int(count),
+		queue:    cmp.Or(o.Queue, max(o.Threads, leastQueue)),
+		request:  o.RequestBytes,
+		stream:   o.Stream,
+		models:   map[string]*model{},
+		recent:   list.New(),
 	}
 	for i := range count {
 		start := i * o.ChunkBytes
-		p.free = append(p.free, region[start:start+o.ChunkBytes:start+o.ChunkBytes])
+		p.free = append(p.free, memory.Bytes[start:start+o.ChunkBytes:start+o.ChunkBytes])
 	}
 	return p, nil
 }
@@ -111,7 +108,7 @@ func New(o Options) (*Pool, error) {
 func (p *Pool) Bytes() int64 { return int64(p.capacity) * p.chunk }
 
 // LockError is why the pool's memory is not page-locked; nil if it is.
-func (p *Pool) LockError() error { return p.lockError }
+func (p *Pool) LockError() error { return p.memory.LockError }
 
 // Evictions is how many models have made way so far.
 func (p *Pool) Evictions() int64 {
@@ -129,9 +126,8 @@ func (p *Pool) Close() error {
 			return fmt.Errorf("close the pool: %s: %w", m.key, ErrBusy)
 		}
 	}
-	region := p.region
-	p.region, p.free, p.models = nil, nil, nil
-	return device.Unmap(region)
+	p.free, p.models = nil, nil
+	return p.memory.Close()
 }
 
 // acquire finds key's model in the pool, or reserves chunks for it, and says

@@ -87,7 +87,7 @@ func compile(t testing.TB, dir, name string, source []byte, flags ...string) str
 	if err := os.WriteFile(from, source, 0o644); err != nil {
 		t.Fatal(err)
 	}
-	if out, err := exec.Command(compiler, append(flags, "-shared", "-fPIC", "-O1", "-Wall", "-Wno-unused-parameter", "-pthread", "-o", to, from)...).CombinedOutput(); err != nil {
+	if out, err := exec.Command(compiler, append(flags, "-shared", "-fPIC", "-pthread", "-o", to, from)...).CombinedOutput(); err != nil {
 		t.Fatalf("compile %s: %v\n%s", name, err, out)
 	}
 	return to

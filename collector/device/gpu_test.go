@@ -1,0 +1,172 @@
+package device_test
+
+import (
+	"bytes"
+	"errors"
+	"math/rand/v2"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/sllmq/sllmq/collector/cuda"
+	"github.com/sllmq/sllmq/collector/cuda/cudatest"
+	"github.com/sllmq/sllmq/collector/device"
+)
+
+func openGPUs(t *testing.T, control string, ordinals ...int) (*cudatest.Library, device.Device) {
+	t.Helper()
+	library := cudatest.Build(t, control)
+	driver, err := cuda.Open(library.Path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	d, err := device.OpenCUDA(driver, ordinals, 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := d.Close(); err != nil {
+			t.Errorf("closing the device: %v", err)
+		}
+		if left := library.Left(); left != (cudatest.Left{}) {
+			t.Errorf("left: %+v", left)
+		}
+	})
+	return library, d
+}
+
+func random(n int) []byte {
+	b := make([]byte, n)
+	_, _ = rand.NewChaCha8([32]byte{byte(n)}).Read(b) // it never fails
+	return b
+}
+
+func TestNamesAreTakenApart(t *testing.T) {
+	for name, want := range map[string][]int{"host": nil, "cuda:0": {0}, "cuda:12": {12}, "cuda:1+cuda:0": {1, 0}} {
+		if n, err := device.Parse(name); err != nil || !slices.Equal(n.GPUs, want) {
+			t.Errorf("%s: %v, %v", name, n.GPUs, err)
+		}
+	}
+	for _, name := range []string{"", "cuda", "cuda:", "cuda:-1", "cuda:01", "cuda:+1", "cuda:64", "cuda:0+", "cuda:0+cuda:0", "host+cuda:0", "rocm:0"} {
+		if _, err := device.Parse(name); err == nil {
+			t.Errorf("%q was taken", name)
+		}
+	}
+}
+
+func TestAGPUKeepsWhatIsWrittenFromAnyMemory(t *testing.T) {
+	_, d := openGPUs(t, "", 0)
+	want := random(1 << 20)
+	b, err := device.NewBuffer(d, int64(len(want)))
+	if err != nil || b.LockError != nil {
+		t.Fatal(err, b.LockError)
+	}
+	copy(b.Bytes, want)
+	for name, src := range map[string][]byte{"page-locked": b.Bytes[:len(want)], "pageable": want} {
+		m, err := d.Allocate(int64(len(want)))
+		if err != nil {
+			t.Fatal(err)
+		}
+		var wg sync.WaitGroup
+		const part = 1 << 14 // more copies at once than there are streams
+		for at := 0; at < len(want); at += part {
+			wg.Go(func() {
+				if err := m.Write(int64(at), src[at:at+part]); err != nil {
+					t.Error(err)
+				}
+			})
+		}
+		wg.Wait()
+		if err := m.Sync(); err != nil {
+			t.Error(err)
+		}
+		got := make([]byte, len(want))
+		if err := m.Read(0, got); err != nil || !bytes.Equal(got, want) {
+			t.Errorf("%s: other bytes came back (%v)", name, err)
+		}
+		if d.Used() != int64(len(want)) {
+			t.Errorf("used %d", d.Used())
+		}
+		if err := m.Free(); err != nil || d.Used() != 0 {
+			t.Errorf("used %d after Free (%v)", d.Used(), err)
+		}
+	}
+	if err := b.Close(); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestAGPURefusesWhatDoesNotFit(t *testing.T) {
+	library, d := openGPUs(t, "memory=10000000", 0)
+	_, err := d.Allocate(10_000_001)
+	if !errors.Is(err, device.ErrTooSmall) || !strings.Contains(err.Error(), "of which 10000000 are free") {
+		t.Errorf("too much: %v", err)
+	}
+	m, err := d.Allocate(10)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, offset := range []int64{-1, 1, 11, 1 << 62} {
+		if m.Write(offset, make([]byte, 10)) == nil || m.Read(offset, make([]byte, 10)) == nil {
+			t.Errorf("10 bytes at %d of 10 were taken", offset)
+		}
+	}
+	if err := m.Free(); err != nil {
+		t.Error(err)
+	}
+	driver, err := cuda.Open(library.Path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := device.OpenCUDA(driver, []int{0}, 20_000_000); !errors.Is(err, device.ErrTooSmall) {
+		t.Errorf("a device for more than it has: %v", err)
+	}
+	if _, err := device.OpenCUDA(driver, []int{1}, 1); err == nil || !strings.Contains(err.Error(), "no device cuda:1") {
+		t.Errorf("a device that is not there: %v", err)
+	}
+}
+
+func TestMemoryThatCannotBeLockedIsStillMemory(t *testing.T) {
+	library, d := openGPUs(t, "", 0)
+	library.Control("fail=cuMemHostRegister:2:0")
+	b, err := device.NewBuffer(d, 1<<20)
+	if err != nil || !errors.Is(b.LockError, cuda.OutOfMemory) {
+		t.Fatalf("%v, %v", err, b.LockError)
+	}
+	if err := b.Close(); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestAModelIsSpreadOverGPUs(t *testing.T) {
+	_, d := openGPUs(t, "devices=3", 2, 0)
+	if d.Name() != "cuda:2+cuda:0" {
+		t.Errorf("name %s", d.Name())
+	}
+	want := random(100_000)
+	m, err := d.(device.Spreader).AllocateParts([]device.Part{{100, 900, 0}, {1000, 49_000, 1}, {50_000, 0, 0}, {50_000, 50_000, 0}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for at := 0; at < len(want); at += 7777 {
+		if err := m.Write(int64(at), want[at:min(at+7777, len(want))]); err != nil {
+			t.Fatal(err)
+		}
+	}
+	got := make([]byte, len(want))
+	if err := errors.Join(m.Sync(), m.Read(0, got)); err != nil || !bytes.Equal(got[100:], want[100:]) {
+		t.Errorf("other bytes came back (%v)", err)
+	}
+	_, low := m.(device.OnGPU).Locate(100)
+	_, high := m.(device.OnGPU).Locate(1000)
+	if one, two := got[100:108], make([]byte, 8); low == high {
+		t.Errorf("%v %v: two parts lie at one place", one, two)
+	}
+	if err := m.Free(); err != nil || d.Used() != 0 {
+		t.Errorf("used %d after Free (%v)", d.Used(), err)
+	}
+	if _, err := d.(device.Spreader).AllocateParts([]device.Part{{0, 100, 0}, {50, 100, 1}}); err == nil {
+		t.Error("parts that overlap were taken")
+	}
+}
