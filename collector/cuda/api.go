@@ -25,6 +25,7 @@ type api struct {
 
 	MemGetInfo        func(free, total *uint64) int32                                                                                                                                         `c:"cuMemGetInfo_v2"`
 	MemAlloc          func(address *uint64, bytes uint64) int32                                                                                                                               `c:"cuMemAlloc_v2"`
+	MemGetRange       func(base, bytes *uint64, address uint64) int32                                                                                                                         `c:"cuMemGetAddressRange_v2"`
 	MemFree           func(address uint64) int32                                                                                                                                              `c:"cuMemFree_v2"`
 	MemHostAlloc      func(host *unsafe.Pointer, bytes uint64, flags uint32) int32                                                                                                            `c:"cuMemHostAlloc"`
 	MemFreeHost       func(host unsafe.Pointer) int32                                                                                                                                         `c:"cuMemFreeHost"`

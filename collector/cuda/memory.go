@@ -16,6 +16,13 @@ func (c *Context) Alloc(bytes int64) (Pointer, error) {
 	return Pointer(p), err
 }
 
+// Size is how many bytes the allocation has that p lies in.
+func (c *Context) Size(p Pointer) (int64, error) {
+	var base, bytes uint64
+	err := c.call("cuMemGetAddressRange", func(a *api) int32 { return a.MemGetRange(&base, &bytes, uint64(p)) })
+	return int64(bytes), err
+}
+
 // Free gives back what Alloc reserved, after all that is under way with it.
 func (c *Context) Free(p Pointer) error {
 	return c.call("cuMemFree", func(a *api) int32 { return a.MemFree(uint64(p)) })

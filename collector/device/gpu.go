@@ -216,6 +216,7 @@ type gpuMemory struct {
 	gpu   *gpu
 	at    cuda.Pointer
 	bytes int64
+	lent  bool // by another process, which frees it
 }
 
 var (
@@ -257,6 +258,9 @@ func (m *gpuMemory) Free() error {
 	m.bytes, m.at = 0, 0
 	if bytes == 0 {
 		return nil
+	}
+	if m.lent {
+		return m.gpu.context.CloseIPC(at)
 	}
 	m.gpu.mu.Lock()
 	m.gpu.used -= bytes

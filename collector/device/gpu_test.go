@@ -170,3 +170,35 @@ func TestAModelIsSpreadOverGPUs(t *testing.T) {
 		t.Error("parts that overlap were taken")
 	}
 }
+
+func TestMemoryOfAGPUIsSharedByItsHandle(t *testing.T) {
+	_, d := openGPUs(t, "", 0)
+	m, err := d.Allocate(100_000)
+	if err != nil {
+		t.Fatal(err)
+	}
+	h, err := m.(device.Exporter).Export()
+	if err != nil || len(h.Bytes) != device.HandleBytes || h.Device != "a0a1a2a3-a4a5-a6a7-a8a9-aaabacadae00" {
+		t.Fatalf("handle %+v, %v", h, err)
+	}
+	lent, err := d.(device.Importer).Import(h.Bytes)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if n := lent.(device.Sized).Size(); n != 100_000 {
+		t.Errorf("%d bytes were lent", n)
+	}
+	want := random(100_000)
+	got := make([]byte, len(want))
+	if err := errors.Join(lent.Write(0, want), lent.Sync(), lent.Free(), m.Read(0, got)); err != nil || !bytes.Equal(got, want) {
+		t.Errorf("other bytes came (%v)", err)
+	}
+	if err := m.Free(); err != nil {
+		t.Error(err)
+	}
+	for _, bad := range [][]byte{nil, h.Bytes[:63], make([]byte, 64), h.Bytes} {
+		if _, err := d.(device.Importer).Import(bad); !errors.Is(err, device.ErrBadHandle) {
+			t.Errorf("a bad handle: %v", err)
+		}
+	}
+}

@@ -277,6 +277,15 @@ int cuMemAlloc_v2(uint64_t *at, size_t size) {
   return leave(code);
 }
 
+int cuMemGetAddressRange_v2(uint64_t *base, size_t *size, uint64_t at) {
+  IN_CONTEXT(cuMemGetAddressRange);
+  struct allocation *a = holding(at, 1);
+  if (!a) return leave(INVALID_VALUE);
+  *base = a->at;
+  *size = a->size;
+  return leave(OK);
+}
+
 static int unmap(uint64_t at, int opened) {
   for (struct allocation **p = &allocations; *p; p = &(*p)->next) {
     struct allocation *a = *p;

@@ -1,0 +1,60 @@
+package device
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/sllmq/sllmq/collector/cuda"
+)
+
+// Importer is a device that can take memory of another process.
+type Importer interface {
+	// UUID is what handles of its memory name it by.
+	UUID() (string, error)
+	// Import opens memory by the bytes of its handle, to be written to. Free
+	// closes it, and leaves it to the other process.
+	Import(handle []byte) (Memory, error)
+}
+
+var (
+	_ Importer = (*gpu)(nil)
+	_ Exporter = (*gpuMemory)(nil)
+	_ Sized    = (*gpuMemory)(nil)
+)
+
+// UUID is 32 hex digits with dashes, in lower case.
+func (g *gpu) UUID() (string, error) {
+	uuid, err := g.context.Device().UUID()
+	return uuid.String(), err
+}
+
+// Import asks the driver whether the handle is one, and how much it names.
+func (g *gpu) Import(handle []byte) (Memory, error) {
+	if len(handle) != len(cuda.IPCHandle{}) {
+		return nil, fmt.Errorf("open shared memory of %s: %d bytes: %w", g.name, len(handle), ErrBadHandle)
+	}
+	at, err := g.context.OpenIPC(cuda.IPCHandle(handle))
+	if err != nil {
+		return nil, fmt.Errorf("open shared memory of %s: %w: %w", g.name, ErrBadHandle, err)
+	}
+	bytes, err := g.context.Size(at)
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("open shared memory of %s: %w", g.name, err), g.context.CloseIPC(at))
+	}
+	return &gpuMemory{gpu: g, at: at, bytes: bytes, lent: true}, nil
+}
+
+// Export names the memory.
+func (m *gpuMemory) Export() (Handle, error) {
+	uuid, err := m.gpu.UUID()
+	if err != nil {
+		return Handle{}, fmt.Errorf("export memory of %s: %w", m.gpu.name, err)
+	}
+	h, err := m.gpu.context.IPCHandle(m.at)
+	if err != nil {
+		return Handle{}, fmt.Errorf("export memory of %s: %w", m.gpu.name, err)
+	}
+	return Handle{Device: uuid, Bytes: h[:]}, nil
+}
+
+func (m *gpuMemory) Size() int64 { return m.bytes }
