@@ -58,9 +58,11 @@ func (f Filter) arguments() []any {
 	return list
 }
 
+// quote is a text as SQL.
+func quote(text string) string { return "'" + strings.ReplaceAll(text, "'", "''") + "'" }
+
 // literal is the value as SQL.
 func (p parameter) literal() string {
-	quote := func(s string) string { return "'" + strings.ReplaceAll(s, "'", "''") + "'" }
 	switch {
 	case p.values == nil && p.bound.IsZero():
 		return "NULL"

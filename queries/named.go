@@ -140,7 +140,7 @@ func (n Named) value(p Parameter, values map[string]string) string {
 func (n Named) Paste(values map[string]string) string {
 	text := n.SQL
 	for _, p := range n.Parameters {
-		text = strings.ReplaceAll(text, "$"+p.Name, "'"+strings.ReplaceAll(n.value(p, values), "'", "''")+"'")
+		text = strings.ReplaceAll(text, "$"+p.Name, quote(n.value(p, values)))
 	}
 	return text + ";\n"
 }

@@ -21,24 +21,55 @@ func (p Pair) Notes() []string {
 			}
 		}
 	}
-	if p.Outliers > 0 {
-		list = append(list, fmt.Sprintf("%d of %d are outliers (none is left out)", p.Outliers, p.Before.N+p.After.N))
+	var outliers []string
+	for _, side := range []struct {
+		arm   string
+		loads ArmLoads
+	}{{p.Baseline, p.BeforeLoads}, {p.Arm, p.AfterLoads}} {
+		if side.loads.Outliers > 0 {
+			outliers = append(outliers, fmt.Sprintf("%d of %d loads of %s", side.loads.Outliers, side.loads.N, side.arm))
+		}
+	}
+	if outliers != nil {
+		list = append(list, "outliers, none left out: "+strings.Join(outliers, ", "))
 	}
 	return list
 }
 
-// GroupTitle is a pair's group in few words: its model and benchmark type first,
-// and the machine last if there are several.
+// GroupTitle is what sets a pair's group apart from the others' in few words:
+// its model and benchmark type first, and the machine last. If there is one
+// group, it is all of it.
 func GroupTitle(p Pair, pairs []Pair) string {
+	return title(p, func(i int) bool { return !common(pairs, i) || single(pairs) })
+}
+
+// CommonTitle is what all groups share, where there are several.
+func CommonTitle(pairs []Pair) string {
+	if single(pairs) {
+		return ""
+	}
+	return title(pairs[0], func(i int) bool { return common(pairs, i) })
+}
+
+// common says whether the i-th part of the group is that of all pairs.
+func common(pairs []Pair, i int) bool {
+	return !slices.ContainsFunc(pairs, func(other Pair) bool { return i >= len(other.Group) || other.Group[i] != pairs[0].Group[i] })
+}
+
+// single says whether there is one group.
+func single(pairs []Pair) bool {
+	return !slices.ContainsFunc(pairs, func(other Pair) bool { return !slices.Equal(other.Group, pairs[0].Group) })
+}
+
+// title joins the parts that are wanted, the machine last.
+func title(p Pair, wanted func(i int) bool) string {
 	var parts []string
 	for i, g := range p.Group {
-		differs := func(other Pair) bool { return i >= len(other.Group) || other.Group[i] != g }
-		// What all pairs share is not worth a line's room, but for the model.
-		if g != "" && (slices.ContainsFunc(pairs, differs) || strings.Contains(g, "/") || len(pairs) == 1 && i > 0 && i < 3) {
+		if g != "" && wanted(i) {
 			parts = append(parts, g)
 		}
 	}
-	if len(parts) > 1 && slices.ContainsFunc(pairs, func(other Pair) bool { return other.Group[0] != p.Group[0] }) {
+	if len(parts) > 1 && parts[0] == p.Group[0] && p.machineFirst {
 		parts = append(parts[1:], parts[0])
 	}
 	return strings.Join(parts, ", ")

@@ -2,10 +2,12 @@ package main
 
 import (
 	"bufio"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"math"
 	"slices"
 	"strconv"
 	"strings"
@@ -71,66 +73,45 @@ func (o checkOptions) run(ctx context.Context, env *environment) error {
 	if !slices.Contains([]string{"table", "json", "markdown"}, o.format) {
 		return &usageError{fmt.Errorf("no format %q: use table, json or markdown", o.format)}
 	}
-	gate, err := o.gate()
+	check, err := o.check()
 	if err != nil {
 		return err
 	}
-	contrast, err := o.contrast()
+	checked, err := answer(ctx, env, check.Ask)
 	if err != nil {
 		return err
 	}
-	if o.noiseFloor == "" {
-		if gate.NoiseFloor, err = o.measuredNoise(ctx, env, contrast); err != nil {
-			return err
-		}
+	if o.noiseFloor == "" && checked.Noise.Pairs == 0 {
+		env.say("no A/A runs in the warehouse: the noise floor is taken for 0 (measure it with sllmq collect --aa)")
 	}
-	pairs, err := ask(ctx, env, contrast)
-	if err != nil {
+	if err := o.write(env, check, checked); err != nil {
 		return err
 	}
-	var list []judged
-	worst := stats.NoRegression
-	for i, row := range pairRows(contrast, pairs) {
-		evidence := pairs[i].Evidence()
-		evidence.P = pairs[i].AdjustedP
-		d, err := gate.Decide(evidence)
-		if err != nil {
-			return fmt.Errorf("judge %s: %w", strings.Join(pairs[i].Group, ", "), err)
-		}
-		if d.Verdict == stats.Regression && pairs[i].Unit == "load" && gate.NoiseFloor == 0 {
-			// The loads of one session share their luck: against itself such an
-			// arm is found slower far more often than the significance says.
-			d.Verdict = stats.Inconclusive
-			d.Reason += "; but one session an arm may be luck: collect with --sessions 4 or more, or give --noise-floor"
-		}
-		list = append(list, judged{row, d.Verdict.String(), d.Limit, d.Reason})
-		switch {
-		case d.Verdict == stats.Regression, d.Verdict == stats.Inconclusive && worst == stats.NoRegression:
-			worst = d.Verdict
-		}
-	}
-	if err := o.write(env, pairs, list, worst); err != nil {
-		return err
-	}
-	if worst != stats.NoRegression {
-		return &verdictError{worst, worst.String()}
+	if checked.Verdict != stats.NoRegression {
+		return &verdictError{checked.Verdict, checked.Verdict.String()}
 	}
 	return nil
 }
 
-// gate reads what is allowed.
-func (o checkOptions) gate() (g stats.Gate, err error) {
-	if !(o.confidence > 0.5 && o.confidence < 1) {
-		return g, &usageError{fmt.Errorf("--confidence %g is not between 0.5 and 1", o.confidence)}
+// check reads what is asked.
+func (o checkOptions) check() (c queries.Check, err error) {
+	if c.Contrast, err = o.contrast(); err != nil {
+		return c, err
 	}
-	g.Alpha = 1 - o.confidence
-	if g.MaxSlowdown, err = parseShare("--max-slowdown", o.maxSlowdown); err != nil {
-		return g, err
+	if !(o.confidence > 0.5 && o.confidence < 1) {
+		return c, &usageError{fmt.Errorf("--confidence %g is not between 0.5 and 1", o.confidence)}
+	}
+	if c.MaxSlowdown, err = parseShare("--max-slowdown", o.maxSlowdown); err != nil {
+		return c, err
 	}
 	if o.noiseFloor != "" {
-		g.NoiseFloor, err = parseShare("--noise-floor", o.noiseFloor)
+		floor, err := parseShare("--noise-floor", o.noiseFloor)
+		if err != nil {
+			return c, err
+		}
+		c.NoiseFloor = &floor
 	}
-	return g, err
+	return c, nil
 }
 
 // parseShare reads 5% or 0.05.
@@ -140,8 +121,11 @@ func parseShare(flag, text string) (float64, error) {
 	if percent {
 		v /= 100
 	}
-	if err != nil || !(v >= 0 && v <= 100) {
+	switch {
+	case err != nil || !(v >= 0) || math.IsInf(v, 0):
 		return 0, &usageError{fmt.Errorf("%s %q is no share: write 5%% or 0.05", flag, text)}
+	case !percent && v >= 1:
+		return 0, &usageError{fmt.Errorf("%s %s allows %.0f times the time: write %[2]s%% if that is meant, or %.0[3]f%%", flag, text, 1+v)}
 	}
 	return v, nil
 }
@@ -156,9 +140,6 @@ func (o checkOptions) contrast() (c queries.Contrast, err error) {
 		return c, &usageError{errors.New("say what to hold against: --baseline KEY=VALUE")}
 	}
 	c.By, c.Baseline, c.Confidence = key, value, o.confidence
-	if !slices.Contains(queries.LoadColumns(), key) {
-		c.By = "tag:" + key
-	}
 	if o.candidate == "" {
 		return c, nil
 	}
@@ -170,48 +151,65 @@ func (o checkOptions) contrast() (c queries.Contrast, err error) {
 	return c, nil
 }
 
-// measuredNoise is what A/A runs of the same loads say; without any it is 0.
-func (o checkOptions) measuredNoise(ctx context.Context, env *environment, c queries.Contrast) (float64, error) {
-	db, err := env.open(ctx)
-	if err != nil {
-		return 0, err
-	}
-	f := c.Filter
-	f.Tags = nil // A/A runs need not have the tags that are compared
-	noise, err := queries.NoiseFloor(ctx, db.SQL(), f, o.confidence)
-	if err = errors.Join(err, db.Close()); err != nil {
-		return 0, err
-	}
-	if noise.Pairs == 0 {
-		env.say("no A/A runs in the warehouse: the noise floor is taken for 0 (measure it with sllmq collect --aa)")
-	}
-	return noise.Floor, nil
-}
+// urgency orders verdicts for people.
+var urgency = map[stats.Verdict]int{stats.Regression: 0, stats.Inconclusive: 1, stats.NoRegression: 2}
 
-func (o checkOptions) write(env *environment, pairs []queries.Pair, list []judged, worst stats.Verdict) error {
+func (o checkOptions) write(env *environment, check queries.Check, checked queries.Checked) error {
+	// What is worst is read first.
+	slices.SortStableFunc(checked.Pairs, func(a, b queries.Judged) int { return cmp.Compare(urgency[a.Verdict], urgency[b.Verdict]) })
+	var pairs []queries.Pair
+	for _, j := range checked.Pairs {
+		pairs = append(pairs, j.Pair)
+	}
+	noise := "no A/A runs: the noise floor is taken for 0"
+	switch {
+	case check.NoiseFloor != nil:
+		noise = fmt.Sprintf("noise floor given: %.1f %%", 100**check.NoiseFloor)
+	case checked.Noise.Pairs > 0:
+		noise = fmt.Sprintf("noise floor %.1f %%, of %d pairs of A/A sessions", 100*checked.Noise.Floor, checked.Noise.Pairs)
+	}
+	for _, d := range checked.Noise.Doubts {
+		noise += "; " + d
+	}
 	out := bufio.NewWriter(env.stdout)
 	switch o.format {
 	case "json":
+		list := []judged{}
+		for _, j := range checked.Pairs {
+			list = append(list, judged{newPairRow(check.Contrast, j.Pair), j.Verdict.String(), j.Limit, j.Reason})
+		}
 		e := json.NewEncoder(out)
 		e.SetIndent("", "  ")
 		if err := e.Encode(struct {
-			Verdict string   `json:"verdict"`
-			Pairs   []judged `json:"pairs"`
-		}{worst.String(), list}); err != nil {
+			Verdict     string   `json:"verdict"`
+			MaxSlowdown float64  `json:"max_slowdown"`
+			NoiseFloor  float64  `json:"noise_floor"`
+			NoisePairs  int      `json:"noise_pairs"`
+			Pairs       []judged `json:"pairs"`
+		}{checked.Verdict.String(), check.MaxSlowdown, checked.Noise.Floor, checked.Noise.Pairs, list}); err != nil {
 			return err
 		}
 	case "markdown":
-		fmt.Fprintf(out, "**Loading time: %s**\n\n| what | baseline s | candidate s | ratio | verdict | why |\n|---|---:|---:|---:|---|---|\n", worst)
-		for i, j := range list {
-			fmt.Fprintf(out, "| %s | %.3f | %.3f | %.3f | %s | %s |\n", strings.ReplaceAll(queries.GroupTitle(pairs[i], pairs), "|", `\|`), j.BaselineMedianS, j.ArmMedianS, j.ShiftFactor, j.Verdict, j.Reason)
+		escape := func(s string) string { return strings.ReplaceAll(s, "|", `\|`) }
+		fmt.Fprintf(out, "**Loading time: %s**\n\n| what | baseline | s | candidate | s | slowdown | verdict | why |\n|---|---|---:|---|---:|---:|---|---|\n", checked.Verdict)
+		for i, j := range checked.Pairs {
+			why := strings.Join(append([]string{j.Reason}, j.Warnings...), "; ")
+			fmt.Fprintf(out, "| %s | %s | %s | %s | %s | %+.1f %% | %s | %s |\n", escape(queries.GroupTitle(pairs[i], pairs)), escape(j.Baseline), precise(j.Before.Median), escape(j.Arm), precise(j.After.Median),
+				100*(j.Factor.Estimate-1), j.Verdict, escape(why))
 		}
+		fmt.Fprintf(out, "\nAllowed: %.4g %%; %s.\n", 100*check.MaxSlowdown, noise)
 	default:
-		for i, j := range list {
-			fmt.Fprintf(out, "%-15s %s, %s against %s: %s\n", j.Verdict, queries.GroupTitle(pairs[i], pairs), j.Arm, j.Baseline, j.Reason)
-			for _, w := range pairs[i].Warnings {
-				fmt.Fprintln(out, "    ! "+w)
+		if title := queries.CommonTitle(pairs); title != "" {
+			fmt.Fprintln(out, fold("all: ", title))
+		}
+		for i, j := range checked.Pairs {
+			fmt.Fprintln(out, fold(fmt.Sprintf("%-15s ", j.Verdict), queries.GroupTitle(pairs[i], pairs)))
+			fmt.Fprintln(out, fold("    ", fmt.Sprintf("%s against %s, %d and %d %ss: %s", j.Arm, j.Baseline, j.After.N, j.Before.N, j.Unit, j.Reason)))
+			for _, w := range j.Warnings {
+				fmt.Fprintln(out, fold("    ! ", w))
 			}
 		}
+		fmt.Fprintf(out, "%s: allowed %.4g %%; %s\n", checked.Verdict, 100*check.MaxSlowdown, noise)
 	}
 	return out.Flush()
 }

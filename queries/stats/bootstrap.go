@@ -68,7 +68,7 @@ func drawRatio(before, after [][]float64, confidence float64, seed uint64, most 
 const (
 	mostDraws   = 9999
 	fewestDraws = 999
-	mostMedians = 10_000_000
+	mostMedians = 1_500_000
 )
 
 // arm is one side of a comparison, each session sorted.

@@ -1,6 +1,9 @@
 package stats
 
-import "slices"
+import (
+	"cmp"
+	"slices"
+)
 
 // Comparison is all that is told of a change from one arm to another. Ratio
 // compares the medians that people read; Factor and Test rest on ranks and are
@@ -11,6 +14,7 @@ type Comparison struct {
 	Before, After Summary
 	Ratio         Ratio
 	Factor        Shift // Hodges and Lehmann's, as a ratio
+	Shift         Shift // the same as a difference
 	Test          UTest
 	Doubts        []string
 }
@@ -20,10 +24,17 @@ func (c Comparison) Evidence() Evidence {
 	return Evidence{Ratio: c.Factor.Estimate, Interval: c.Factor.Interval, P: c.Test.P}
 }
 
+// CompareOptions say how.
+type CompareOptions struct {
+	Confidence float64 // of the intervals
+	Seed       uint64  // of the bootstrap
+	Draws      int     // of the bootstrap; 0: enough
+}
+
 // Compare compares two arms, each a list of sessions with their times. Where
 // both have several sessions, the unit is the session and stands in by its
 // median; else it is the load, and what a session's luck did cannot be told.
-func Compare(before, after [][]float64, confidence float64, seed uint64) (Comparison, error) {
+func Compare(before, after [][]float64, o CompareOptions) (Comparison, error) {
 	c := Comparison{Unit: "session"}
 	if len(before) < 2 || len(after) < 2 {
 		c.Unit = "load"
@@ -31,25 +42,28 @@ func Compare(before, after [][]float64, confidence float64, seed uint64) (Compar
 		before, after = [][]float64{slices.Concat(before...)}, [][]float64{slices.Concat(after...)}
 	}
 	var err error
-	if c.Ratio, err = RatioOfMedians(before, after, confidence, seed); err != nil {
+	if c.Ratio, err = drawRatio(before, after, o.Confidence, o.Seed, cmp.Or(o.Draws, mostDraws)); err != nil {
 		return Comparison{}, err
 	}
-	x, y := units(before), units(after)
-	if c.Before, err = Summarize(x, confidence); err != nil {
+	x, y := Units(before), Units(after)
+	if c.Before, err = Summarize(x, o.Confidence); err != nil {
 		return Comparison{}, err
 	}
-	if c.After, err = Summarize(y, confidence); err != nil {
+	if c.After, err = Summarize(y, o.Confidence); err != nil {
 		return Comparison{}, err
 	}
-	if c.Factor, err = HodgesLehmannRatio(x, y, confidence); err != nil {
+	if c.Factor, err = HodgesLehmannRatio(x, y, o.Confidence); err != nil {
+		return Comparison{}, err
+	}
+	if c.Shift, err = HodgesLehmann(x, y, o.Confidence); err != nil {
 		return Comparison{}, err
 	}
 	c.Test, err = MannWhitney(x, y)
 	return c, err
 }
 
-// units are the sessions' medians, or the loads of a single one.
-func units(sessions [][]float64) []float64 {
+// Units are the sessions' medians, or the loads of a single one.
+func Units(sessions [][]float64) []float64 {
 	if len(sessions) == 1 {
 		return sessions[0]
 	}

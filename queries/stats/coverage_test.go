@@ -58,7 +58,7 @@ func TestCoverage(t *testing.T) {
 			if i := drawn.Interval; i.Lo <= 1 && i.Hi >= 1 {
 				ratio += 1.0 / rounds
 			}
-			x, y := units(before), units(after)
+			x, y := Units(before), Units(after)
 			shift := must[Shift](t)(HodgesLehmannRatio(x, y, 0.95))
 			if i := shift.Interval; i.Lo <= 1 && i.Hi >= 1 {
 				factor += 1.0 / rounds

@@ -23,9 +23,12 @@ var calls = map[string]func([]float64) error{
 		_, err := RatioOfMedians([][]float64{xs, xs}, [][]float64{xs, xs, xs}, 0.95, 1)
 		return err
 	},
-	"Compare": func(xs []float64) error { _, err := Compare([][]float64{xs}, [][]float64{xs}, 0.95, 1); return err },
+	"Compare": func(xs []float64) error {
+		_, err := Compare([][]float64{xs}, [][]float64{xs}, CompareOptions{Confidence: 0.95, Seed: 1})
+		return err
+	},
 	"Compare, sessions": func(xs []float64) error {
-		_, err := Compare([][]float64{xs, xs}, [][]float64{xs, xs}, 0.95, 1)
+		_, err := Compare([][]float64{xs, xs}, [][]float64{xs, xs}, CompareOptions{Confidence: 0.95, Seed: 1})
 		return err
 	},
 	"OutliersMAD":   func(xs []float64) error { _, err := OutliersMAD(xs, MADCutoff); return err },
@@ -58,10 +61,10 @@ func TestWhatIsNoNumberIsRefused(t *testing.T) {
 			}
 		}
 	}
-	if _, err := Compare(nil, [][]float64{{1}}, 0.95, 1); !errors.Is(err, ErrEmpty) {
+	if _, err := Compare(nil, [][]float64{{1}}, CompareOptions{Confidence: 0.95, Seed: 1}); !errors.Is(err, ErrEmpty) {
 		t.Error(err)
 	}
-	if _, err := Compare([][]float64{{1}, {}}, [][]float64{{1}, {2}}, 0.95, 1); !errors.Is(err, ErrEmpty) {
+	if _, err := Compare([][]float64{{1}, {}}, [][]float64{{1}, {2}}, CompareOptions{Confidence: 0.95, Seed: 1}); !errors.Is(err, ErrEmpty) {
 		t.Error(err)
 	}
 }
@@ -177,7 +180,7 @@ func TestLargeSamples(t *testing.T) {
 		t.Logf("%s: %v", what, time.Since(start).Round(time.Millisecond))
 		start = time.Now()
 	}
-	c := must[Comparison](t)(Compare([][]float64{xs}, [][]float64{ys}, 0.95, 1))
+	c := must[Comparison](t)(Compare([][]float64{xs}, [][]float64{ys}, CompareOptions{Confidence: 0.95, Seed: 1}))
 	lap("compare 100,000 with 100,000")
 	within(t, "ratio", c.Ratio.Estimate, 1.1, 0.05)
 	within(t, "factor", c.Factor.Estimate, 1.1, 0.03)

@@ -99,9 +99,9 @@ func TestNothingIsChangedAndSeedsDecide(t *testing.T) {
 	x, y := draw(random, 40, false), draw(random, 30, false)
 	before, after := [][]float64{x[:20], x[20:]}, [][]float64{y[:10], y[10:20], y[20:]}
 	keep := slices.Concat(x, y)
-	a := must[Comparison](t)(Compare(before, after, 0.95, 7))
-	b := must[Comparison](t)(Compare(before, after, 0.95, 7))
-	c := must[Comparison](t)(Compare(before, after, 0.95, 8))
+	a := must[Comparison](t)(Compare(before, after, CompareOptions{Confidence: 0.95, Seed: 7}))
+	b := must[Comparison](t)(Compare(before, after, CompareOptions{Confidence: 0.95, Seed: 7}))
+	c := must[Comparison](t)(Compare(before, after, CompareOptions{Confidence: 0.95, Seed: 8}))
 	if a.Ratio.Interval != b.Ratio.Interval {
 		t.Errorf("one seed, two intervals: %v and %v", a.Ratio.Interval, b.Ratio.Interval)
 	}
