@@ -37,6 +37,7 @@ var allowed = map[string][]string{
 	"collector/device":               {"collector/cuda"},
 	"collector/directio":             {},
 	"collector/roofline":             {"collector/device", "collector/directio"},
+	"collector/nvml":                 {"collector/sharedlib"},
 	"collector/sharedlib":            {},
 	"collector/sllmstore/storagepb":  {},
 	"collector/stage":                {},

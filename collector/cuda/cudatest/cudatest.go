@@ -15,8 +15,18 @@ import (
 //go:embed lib/cuda.c
 var cudaSource []byte
 
+//go:embed lib/nvml.c
+var nvmlSource []byte
+
 //go:embed lib/nvrtc.c
 var nvrtcSource []byte
+
+// BuildNVML compiles a management library into dir, which may be a Library's,
+// and returns its path: see lib/nvml.c.
+func BuildNVML(t testing.TB, dir string) string {
+	t.Helper()
+	return compile(t, dir, "libnvidia-ml.so.1", nvmlSource)
+}
 
 // BuildNVRTC compiles a library that stands for NVRTC into dir and returns its
 // path: see lib/nvrtc.c.
