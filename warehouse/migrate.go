@@ -2,7 +2,9 @@ package warehouse
 
 import (
 	"context"
+	"crypto/sha256"
 	"embed"
+	"encoding/hex"
 	"fmt"
 	"io/fs"
 	"strconv"
@@ -11,6 +13,9 @@ import (
 
 //go:embed schema/*.sql
 var schemaFiles embed.FS
+
+//go:embed schema/views.sql
+var viewsSQL string
 
 // migration is one step of the schema; its number is its file's.
 type migration struct {
@@ -21,7 +26,7 @@ type migration struct {
 
 // migrations are the steps in order. Their numbers follow one another from 1.
 func migrations() ([]migration, error) {
-	names, err := fs.Glob(schemaFiles, "schema/*.sql")
+	names, err := fs.Glob(schemaFiles, "schema/[0-9]*.sql")
 	if err != nil {
 		return nil, fmt.Errorf("list migrations: %w", err)
 	}
@@ -42,8 +47,8 @@ func migrations() ([]migration, error) {
 	return steps, nil
 }
 
-// migrate brings the schema up to date, each step in a transaction of its own.
-// What only reads takes an older schema as it is.
+// migrate brings the schema up to date, each step in a transaction of its own,
+// and the views after them. What only reads takes an older schema as it is.
 func (d *DB) migrate(ctx context.Context, readOnly bool) error {
 	steps, err := migrations()
 	if err != nil {
@@ -67,7 +72,25 @@ func (d *DB) migrate(ctx context.Context, readOnly bool) error {
 			return fmt.Errorf("migrate with %s: %w", step.name, err)
 		}
 	}
+	if err := d.renewViews(ctx); err != nil {
+		return fmt.Errorf("renew the views: %w", err)
+	}
 	return nil
+}
+
+// viewsVersion stands in schema_migrations for the text that the views were
+// made from, which is named by its digest.
+const viewsVersion = 0
+
+// renewViews makes the views again if their text is another one.
+func (d *DB) renewViews(ctx context.Context) error {
+	digest := sha256.Sum256([]byte(viewsSQL))
+	name := "views.sql " + hex.EncodeToString(digest[:8])
+	var same bool
+	if err := d.db.QueryRowContext(ctx, "SELECT count(*) > 0 FROM schema_migrations WHERE version = ? AND name = ?", viewsVersion, name).Scan(&same); err != nil || same {
+		return err
+	}
+	return d.change(ctx, viewsSQL, "INSERT OR REPLACE INTO schema_migrations VALUES (?, ?, now())", viewsVersion, name)
 }
 
 // schemaVersion is the last step that was applied, 0 for an empty file.
@@ -86,23 +109,26 @@ func (d *DB) schemaVersion(ctx context.Context) (int, error) {
 	return version, nil
 }
 
-func (d *DB) apply(ctx context.Context, step migration) (err error) {
+func (d *DB) apply(ctx context.Context, step migration) error {
+	statements := step.sql
+	if step.version == 1 {
+		statements = `CREATE TABLE schema_migrations (version INTEGER PRIMARY KEY, name VARCHAR NOT NULL, applied_at TIMESTAMPTZ NOT NULL);
+			COMMENT ON TABLE schema_migrations IS 'the steps that made this schema; number 0 are its views';` + statements
+	}
+	return d.change(ctx, statements, "INSERT INTO schema_migrations VALUES (?, ?, now())", step.version, step.name)
+}
+
+// change applies statements and notes them, or does neither.
+func (d *DB) change(ctx context.Context, statements, note string, arguments ...any) error {
 	tx, err := d.db.BeginTx(ctx, nil)
 	if err != nil {
 		return err
 	}
 	defer tx.Rollback() //nolint:errcheck // after a commit there is nothing to roll back
-	if step.version == 1 {
-		const table = `CREATE TABLE schema_migrations (version INTEGER PRIMARY KEY, name VARCHAR NOT NULL, applied_at TIMESTAMPTZ NOT NULL);
-			COMMENT ON TABLE schema_migrations IS 'the steps that made this schema'`
-		if _, err := tx.ExecContext(ctx, table); err != nil {
-			return err
-		}
-	}
-	if _, err := tx.ExecContext(ctx, step.sql); err != nil {
+	if _, err := tx.ExecContext(ctx, statements); err != nil {
 		return err
 	}
-	if _, err := tx.ExecContext(ctx, "INSERT INTO schema_migrations VALUES (?, ?, now())", step.version, step.name); err != nil {
+	if _, err := tx.ExecContext(ctx, note, arguments...); err != nil {
 		return err
 	}
 	return tx.Commit()

@@ -88,3 +88,47 @@ func TestSchemaAndRowsAreTheSame(t *testing.T) {
 		}
 	}
 }
+
+// TestViewsAreMadeAnew takes a warehouse that another text made views in.
+func TestViewsAreMadeAnew(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "w.duckdb")
+	ask := func(o warehouse.Options, statement string) (answer string) {
+		t.Helper()
+		db, err := warehouse.Open(t.Context(), path, o)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer db.Close()
+		if err := db.SQL().QueryRow(statement).Scan(&answer); err != nil {
+			t.Fatal(err)
+		}
+		return answer
+	}
+	const changed = "SELECT coalesce(max(applied_at)::VARCHAR, '') FROM schema_migrations WHERE version = 0"
+	made := ask(warehouse.Options{}, changed)
+	if again := ask(warehouse.Options{}, changed); again != made || made == "" {
+		t.Errorf("the same views were made at %q and again at %q", made, again)
+	}
+	for _, statement := range []string{
+		"CREATE OR REPLACE VIEW load_facts AS SELECT 1 AS run_id",
+		"UPDATE schema_migrations SET name = 'views.sql of another day' WHERE version = 0 RETURNING 'done'",
+	} {
+		db, err := warehouse.Open(t.Context(), path, warehouse.Options{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := db.SQL().Exec(statement); err != nil {
+			t.Fatal(err)
+		}
+		if err := db.Close(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	const columns = "SELECT count(*)::VARCHAR FROM duckdb_columns() WHERE table_name = 'load_facts'"
+	if n := ask(warehouse.Options{ReadOnly: true}, columns); n != "1" {
+		t.Errorf("a reader changed the views: load_facts has %s columns", n)
+	}
+	if n := ask(warehouse.Options{}, columns); n == "1" {
+		t.Error("load_facts is still the old one")
+	}
+}
