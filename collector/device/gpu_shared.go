@@ -22,6 +22,21 @@ var (
 	_ Sized    = (*gpuMemory)(nil)
 )
 
+// Importers are those of a device's GPUs; none for host.
+func Importers(d Device) []Importer {
+	switch d := d.(type) {
+	case *gpu:
+		return []Importer{d}
+	case *spread:
+		var all []Importer
+		for _, g := range d.gpus {
+			all = append(all, g)
+		}
+		return all
+	}
+	return nil
+}
+
 // UUID is 32 hex digits with dashes, in lower case.
 func (g *gpu) UUID() (string, error) {
 	uuid, err := g.context.Device().UUID()

@@ -109,12 +109,18 @@ func (m *hostMemory) Export() (Handle, error) {
 	return Handle{Device: HostDevice, Bytes: b[:HandleBytes]}, nil
 }
 
-// ImportHost opens host memory that another process made a handle of, to be
-// written to. Free closes it, and leaves it to the other process.
-//
-// The two have to see each other under /proc: of one user, in one process
-// namespace.
-func ImportHost(handle []byte) (Memory, error) {
+// HostImporter takes memory of the host. The two processes have to see each
+// other under /proc: of one user, in one process namespace.
+type HostImporter struct{}
+
+var _ Importer = HostImporter{}
+
+// UUID is HostDevice.
+func (HostImporter) UUID() (string, error) { return HostDevice, nil }
+
+// Import opens what a handle names, to be written to. Free closes it, and
+// leaves it to the other process.
+func (HostImporter) Import(handle []byte) (Memory, error) {
 	f, err := openHandle(handle)
 	if err != nil {
 		return nil, err

@@ -22,7 +22,7 @@ func TestMain(m *testing.M) {
 		if err != nil {
 			panic(err)
 		}
-		memory, err := device.ImportHost(b)
+		memory, err := device.HostImporter{}.Import(b)
 		if err == nil {
 			err = memory.Write(4090, []byte("from elsewhere"))
 		}
@@ -75,7 +75,7 @@ func TestAnotherProcessWritesToSharedMemory(t *testing.T) {
 
 func TestImportedMemoryIsBounded(t *testing.T) {
 	_, h := share(t, 10_000)
-	m, err := device.ImportHost(h.Bytes)
+	m, err := device.HostImporter{}.Import(h.Bytes)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -126,7 +126,7 @@ func TestWhatIsNoHandleOpensNothing(t *testing.T) {
 		"a descriptor that is not there": change(func(b []byte) { copy(b[12:], "\xff\xff\xff\xff") }),
 		"a file":                         change(func(b []byte) { b[12], b[13], b[14], b[15] = byte(fake.Fd()), byte(fake.Fd()>>8), 0, 0 }),
 	} {
-		if m, err := device.ImportHost(b); !errors.Is(err, device.ErrBadHandle) {
+		if m, err := (device.HostImporter{}).Import(b); !errors.Is(err, device.ErrBadHandle) {
 			t.Errorf("%s: %v, %v, want ErrBadHandle", name, m, err)
 		}
 	}

@@ -31,8 +31,17 @@ type File struct {
 // Open opens path, with O_DIRECT if direct is asked for and the filesystem
 // accepts it. size is how long the file has to be.
 func Open(path string, size int64, direct bool) (*File, error) {
+	return open(func(flag int) (*os.File, error) { return os.OpenFile(path, flag, 0) }, size, direct)
+}
+
+// OpenIn is Open for a file below a folder that no link leads out of.
+func OpenIn(root *os.Root, name string, size int64, direct bool) (*File, error) {
+	return open(func(flag int) (*os.File, error) { return root.OpenFile(name, flag, 0) }, size, direct)
+}
+
+func open(open func(flag int) (*os.File, error), size int64, direct bool) (*File, error) {
 	if direct {
-		f, err := os.OpenFile(path, os.O_RDONLY|unix.O_DIRECT, 0)
+		f, err := open(os.O_RDONLY | unix.O_DIRECT)
 		if err == nil {
 			// tmpfs accepts the flag since Linux 6.6 and reads as before.
 			return &File{f: f, size: size, Direct: !inMemory(f)}, nil
@@ -41,7 +50,7 @@ func Open(path string, size int64, direct bool) (*File, error) {
 			return nil, fmt.Errorf("open for direct reading: %w", err)
 		}
 	}
-	f, err := os.Open(path)
+	f, err := open(os.O_RDONLY)
 	if err != nil {
 		return nil, fmt.Errorf("open for reading: %w", err)
 	}

@@ -113,22 +113,28 @@ type filling struct {
 	deliver  Deliver
 }
 
-// run has so many requests under way until all are done. Each goroutine takes
-// the next one that nobody has, so that a slow one holds up no other.
+// run has so many requests under way until all are done.
 func (f *filling) run(ctx context.Context, queue int) error {
+	return each(ctx, len(f.requests), queue, func(_ context.Context, i, k int) error { return f.bring(f.requests[i], k) })
+}
+
+// each does something for every number below n, on so many goroutines. Each of
+// them, k, takes the next number that nobody has, so that a slow one holds up no
+// other.
+func each(ctx context.Context, n, queue int, do func(ctx context.Context, i, k int) error) error {
 	var next atomic.Int64
 	g, ctx := errgroup.WithContext(ctx)
 	for k := range queue {
 		g.Go(func() error {
 			for {
 				i := int(next.Add(1)) - 1
-				if i >= len(f.requests) {
+				if i >= n {
 					return nil
 				}
 				if err := ctx.Err(); err != nil {
 					return err
 				}
-				if err := f.bring(f.requests[i], k); err != nil {
+				if err := do(ctx, i, k); err != nil {
 					return err
 				}
 			}

@@ -65,7 +65,11 @@ type model struct {
 	chunks [][]byte
 	users  int
 	whole  bool // every chunk holds its bytes
+	gone   bool // out of the pool's list: its chunks are free when nobody uses them
 	place  *list.Element
+
+	fetching *fetching // on its way by Fetch; nil else
+	requests []request // that brought it, by Fetch; nil else
 }
 
 // New takes the pool's memory, touches every page of it and locks it, so that
@@ -139,10 +143,20 @@ func (p *Pool) acquire(key string, chunks int) (m *model, evicted int64, err err
 		if !m.whole {
 			return nil, 0, fmt.Errorf("another load of it is under way: %w", ErrBusy)
 		}
-		m.users++
-		p.recent.MoveToFront(m.place)
+		p.use(m)
 		return m, 0, nil
 	}
+	return p.reserve(key, chunks)
+}
+
+// use begins another use of m.
+func (p *Pool) use(m *model) {
+	m.users++
+	p.recent.MoveToFront(m.place)
+}
+
+// reserve takes chunks for a new model, and says how many bytes made way.
+func (p *Pool) reserve(key string, chunks int) (m *model, evicted int64, err error) {
 	if chunks > p.capacity {
 		return nil, 0, fmt.Errorf("it takes %d chunks of %d bytes and the pool has %d; give a larger --mem-pool-size: %w",
 			chunks, p.chunk, p.capacity, ErrTooSmall)
@@ -174,10 +188,18 @@ func (p *Pool) evict() bool {
 	return false
 }
 
+// forget takes m out of the list. Its chunks are free when nobody uses them any
+// more.
 func (p *Pool) forget(m *model) {
-	p.recent.Remove(m.place)
-	delete(p.models, m.key)
-	p.free = append(p.free, m.chunks...)
+	if !m.gone {
+		m.gone = true
+		p.recent.Remove(m.place)
+		delete(p.models, m.key)
+	}
+	if m.users == 0 {
+		p.free = append(p.free, m.chunks...)
+		m.chunks = nil
+	}
 }
 
 // release ends a use of m. A model that did not come whole is forgotten.
@@ -189,4 +211,43 @@ func (p *Pool) release(m *model, whole bool) {
 	if !whole {
 		p.forget(m)
 	}
+}
+
+// Drop frees the chunks of the model whose checkpoint lies in dir, if it is
+// idle, and says whether it was there. The error is ErrBusy.
+func (p *Pool) Drop(dir string) (bool, error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	m, ok := p.models[dir]
+	if !ok {
+		return false, nil
+	}
+	if m.users > 0 {
+		return true, fmt.Errorf("it is in use: %w", ErrBusy)
+	}
+	p.forget(m)
+	return true, nil
+}
+
+// Clear frees the chunks of every idle model, and says how many are in use and
+// stay.
+func (p *Pool) Clear() (inUse int) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for _, m := range p.models {
+		if m.users > 0 {
+			inUse++
+			continue
+		}
+		p.forget(m)
+	}
+	return inUse
+}
+
+// Usage is how many models lie in the pool or are on their way, and how many
+// bytes of chunks nobody has.
+func (p *Pool) Usage() (models int, freeBytes int64) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return len(p.models), int64(len(p.free)) * p.chunk
 }
