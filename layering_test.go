@@ -21,11 +21,11 @@ const module = "github.com/sllmq/sllmq/"
 var allowed = map[string][]string{
 	"cmd/sllmq":                      {"collector", "collector/checkpoint", "collector/hub", "collector/probe", "collector/roofline", "collector/worker", "plots", "plots/gallery", "queries", "queries/resultset", "queries/stats", "warehouse"},
 	"collector":                      {"collector/checkpoint", "collector/device", "collector/directio", "collector/hub", "collector/loader", "collector/probe", "collector/roofline", "collector/worker", "warehouse/record"},
-	"collector/worker":               {"collector/checkpoint", "collector/device", "collector/inference", "collector/inference/tokenizer", "collector/loader", "collector/probe", "collector/roofline", "collector/stage"},
+	"collector/worker":               {"collector/checkpoint", "collector/cuda", "collector/cuda/nvrtc", "collector/device", "collector/inference", "collector/inference/tokenizer", "collector/loader", "collector/probe", "collector/roofline", "collector/stage"},
 	"collector/inference":            {"collector/cuda"},
 	"collector/cuda/nvrtc":           {"collector/sharedlib"},
 	"collector/inference/tokenizer":  {},
-	"collector/loader":               {"collector/checkpoint", "collector/device", "collector/directio", "collector/pool", "collector/stage"},
+	"collector/loader":               {"collector/checkpoint", "collector/cuda", "collector/device", "collector/directio", "collector/pool", "collector/stage"},
 	"collector/pool":                 {"collector/checkpoint", "collector/device", "collector/directio", "collector/stage"},
 	"collector/probe":                {"warehouse/record"},
 	"collector/checkpoint":           {"collector/checkpoint/torchfile", "collector/filelock"},

@@ -105,7 +105,10 @@ func inferenceRow(runID string, seq int64, asked worker.Generate, g *worker.Gene
 		MaxNewTokens: new(int64(asked.NewTokens)),
 		Temperature:  &asked.Temperature,
 		TopP:         &asked.TopP,
-		Threads:      new(int64(asked.Threads)),
+		Device:       known(g.Device),
+	}
+	if g.Device == "" || g.Device == "host" {
+		row.Threads = new(int64(asked.Threads))
 	}
 	if asked.Temperature > 0 {
 		row.Seed = &asked.Seed

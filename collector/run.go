@@ -85,7 +85,7 @@ type benchmark struct {
 	machine  record.Machine
 	result   Result
 
-	generations map[string]generation // the first of each model, by its name
+	generations map[string]generation // the first of each model on each device
 }
 
 // generation is what a load gave, and which one.

@@ -131,16 +131,18 @@ func (r *run) generate(ctx context.Context, w *worker.Process, dir string) (g *w
 }
 
 // compareTokens holds a load's token ids against those of the first load of
-// the model: the same weights have to say the same, whatever brought them.
+// the model on the same device: the same weights have to say the same, whatever
+// brought them. Devices may round otherwise.
 func (r *run) compareTokens(seq int64, g *worker.Generated) {
 	if g == nil || g.TokenIDsSHA256 == "" || g.Error != "" {
 		return
 	}
 	here := generation{g.TokenIDsSHA256, r.row.ID, seq}
-	first, ok := r.generations[r.arm.Checkpoint.Model.Name]
+	of := r.arm.Checkpoint.Model.Name + " on " + g.Device
+	first, ok := r.generations[of]
 	switch {
 	case !ok:
-		r.generations[r.arm.Checkpoint.Model.Name] = here
+		r.generations[of] = here
 	case first.tokens != here.tokens:
 		g.Error = fmt.Sprintf("the token ids are not those that load %d of run %s gave: the tensors or the machine are wrong", first.seq, first.run)
 	}

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -22,23 +21,11 @@ type hostCompiler struct{ t *testing.T }
 
 func (c hostCompiler) Compile(name, source string, major, minor int) ([]byte, error) {
 	c.t.Helper()
-	compiler := os.Getenv("CXX")
-	if compiler == "" {
-		compiler = "c++"
-	}
-	if _, err := exec.LookPath(compiler); err != nil {
-		c.t.Skipf("no C++ compiler to make the kernels with: %v", err)
-	}
 	dir := c.t.TempDir()
 	if err := os.WriteFile(filepath.Join(dir, name), []byte(source), 0o644); err != nil {
 		return nil, err
 	}
-	library := filepath.Join(dir, "kernels.so")
-	out, err := exec.Command(compiler, "-std=c++17", "-O2", "-Wall", "-Wno-unknown-pragmas", "-shared", "-fPIC", "-I", dir, "-o", library, filepath.Join("testdata", "kernels_on_cpu.cpp")).CombinedOutput()
-	if err != nil || len(out) > 0 {
-		c.t.Fatalf("compile the kernels: %v\n%s", err, out)
-	}
-	return []byte(library), nil
+	return []byte(cudatest.BuildKernels(c.t, filepath.Join("testdata", "kernels_on_cpu.cpp"), dir)), nil
 }
 
 // anyPlace is where tensors of any checkpoint may lie, in bytes from where the

@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/sllmq/sllmq/collector/checkpoint"
+	"github.com/sllmq/sllmq/collector/cuda"
 	"github.com/sllmq/sllmq/collector/device"
 	"github.com/sllmq/sllmq/collector/directio"
 	"github.com/sllmq/sllmq/collector/stage"
@@ -66,6 +67,19 @@ func (l *Loaded) View(t checkpoint.Tensor) ([]byte, bool) {
 	}
 	at := l.place(t)
 	return m.Bytes()[at : at+t.Size : at+t.Size], true
+}
+
+// Locate says where on a GPU the tensor lies. It is false for other devices.
+func (l *Loaded) Locate(t checkpoint.Tensor) (*cuda.Context, cuda.Pointer, bool) {
+	m, ok := l.Memory.(device.OnGPU)
+	if !ok {
+		return nil, 0, false
+	}
+	if t.Size == 0 {
+		return nil, 0, true
+	}
+	context, at := m.Locate(l.place(t))
+	return context, at, true
 }
 
 // Free gives the device's memory back.

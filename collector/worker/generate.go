@@ -12,10 +12,8 @@ import (
 	"path/filepath"
 	"time"
 
-	"github.com/sllmq/sllmq/collector/checkpoint"
 	"github.com/sllmq/sllmq/collector/inference"
 	"github.com/sllmq/sllmq/collector/inference/tokenizer"
-	"github.com/sllmq/sllmq/collector/loader"
 )
 
 // maxConfig bounds the JSON files that generation reads, in bytes.
@@ -50,15 +48,12 @@ func (n *native) generateInto(ctx context.Context, g *Generated, r Generate) err
 	if err != nil {
 		return &unsupportedError{err}
 	}
-	lookup, err := tensorsOf(n.held)
-	if err != nil {
-		return err
-	}
-	model, err := inference.New(text.config, lookup, r.Threads)
+	model, on, err := n.model(text.config, r.Threads)
 	if err != nil {
 		return err
 	}
 	defer model.Close()
+	g.Device = on
 	prompt, err := text.tokenizer.Encode(r.Prompt, true)
 	if err != nil {
 		return err
@@ -172,25 +167,6 @@ func endTokens(dir string, config []byte, t *tokenizer.Tokenizer) ([]int32, erro
 		return []int32{id}, nil
 	}
 	return nil, nil
-}
-
-// tensorsOf finds a load's tensors by name, where they lie.
-func tensorsOf(l *loader.Loaded) (inference.Lookup, error) {
-	tensors := make(map[string]checkpoint.Tensor, len(l.Checkpoint.Tensors))
-	for _, t := range l.Checkpoint.Tensors {
-		tensors[t.Name] = t
-	}
-	if _, ok := l.View(checkpoint.Tensor{}); !ok {
-		return nil, &unsupportedError{errors.New("the device's memory can't be read by the CPU in place")}
-	}
-	return func(name string) (inference.Tensor, bool) {
-		t, ok := tensors[name]
-		if !ok || !t.Dense() {
-			return inference.Tensor{}, false
-		}
-		b, ok := l.View(t)
-		return inference.Tensor{DType: t.DType.String(), Shape: t.Shape, Data: b}, ok
-	}, nil
 }
 
 // readSmall reads a file that has no business being large.

@@ -94,6 +94,7 @@ type Generated struct {
 	Error       string `json:"error,omitempty"`
 	Unsupported string `json:"unsupported,omitempty"` // why there is none, where the load is not to blame
 
+	Device               string    `json:"device,omitempty"` // that computed: host or cuda:N
 	Prompt               string    `json:"prompt"`
 	Text                 string    `json:"text"` // of prompt and output
 	InputTokens          int       `json:"input_tokens"`

@@ -12,6 +12,7 @@ import (
 
 	"github.com/sllmq/sllmq/collector/checkpoint"
 	"github.com/sllmq/sllmq/collector/device"
+	"github.com/sllmq/sllmq/collector/inference"
 	"github.com/sllmq/sllmq/collector/loader"
 	"github.com/sllmq/sllmq/collector/roofline"
 )
@@ -70,6 +71,9 @@ type native struct {
 	textRead bool
 	textOf   *text
 	textErr  error
+
+	gpu    *inference.GPU // that generates, from the first time on
+	gpuErr error          // why it can't
 }
 
 func (n *native) answer(ctx context.Context, line []byte) Reply {
@@ -154,6 +158,9 @@ func (n *native) close() {
 		return
 	}
 	_ = n.free()
+	if n.gpu != nil {
+		_ = n.gpu.Close()
+	}
 	_ = n.loader.Close()
 	_ = n.device.Close()
 }

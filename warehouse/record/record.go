@@ -202,7 +202,8 @@ type Inference struct {
 	Temperature       *float64 `db:"temperature"`    // 0: greedy
 	TopP              *float64 `db:"top_p"`
 	Seed              *int64   `db:"seed"`    // of the draw; NULL: greedy
-	Threads           *int64   `db:"threads"` // that generated
+	Threads           *int64   `db:"threads"` // that generated; NULL: a GPU did
+	Device            *string  `db:"device"`  // that computed: host or cuda:N
 }
 
 // Sample is one telemetry value in time.

@@ -84,6 +84,25 @@ func (l *Library) Left() Left {
 	return left
 }
 
+// BuildKernels compiles kernels for the CPU, from a shim that includes their
+// file in folder, and returns the library's path: code for the fake driver.
+func BuildKernels(t testing.TB, shim, folder string) string {
+	t.Helper()
+	compiler := os.Getenv("CXX")
+	if compiler == "" {
+		compiler = "c++"
+	}
+	if _, err := exec.LookPath(compiler); err != nil {
+		t.Skipf("no C++ compiler to make the kernels with: %v", err)
+	}
+	library := filepath.Join(t.TempDir(), "kernels.so")
+	out, err := exec.Command(compiler, "-std=c++17", "-O2", "-Wall", "-Wno-unknown-pragmas", "-shared", "-fPIC", "-I", folder, "-o", library, shim).CombinedOutput()
+	if err != nil || len(out) > 0 {
+		t.Fatalf("compile the kernels: %v\n%s", err, out)
+	}
+	return library
+}
+
 func compile(t testing.TB, dir, name string, source []byte, flags ...string) string {
 	t.Helper()
 	compiler := os.Getenv("CC")

@@ -1,0 +1,90 @@
+package worker
+
+import (
+	"errors"
+
+	"github.com/sllmq/sllmq/collector/checkpoint"
+	"github.com/sllmq/sllmq/collector/cuda"
+	"github.com/sllmq/sllmq/collector/cuda/nvrtc"
+	"github.com/sllmq/sllmq/collector/inference"
+	"github.com/sllmq/sllmq/collector/loader"
+)
+
+// model is the network over the tensors of the last load, to be run where they
+// lie, and that device's name.
+func (n *native) model(config []byte, threads int) (m *inference.Model, on string, err error) {
+	tensors := make(map[string]checkpoint.Tensor, len(n.held.Checkpoint.Tensors))
+	for _, t := range n.held.Checkpoint.Tensors {
+		tensors[t.Name] = t
+	}
+	if _, ok := n.held.View(checkpoint.Tensor{}); ok {
+		m, err := inference.New(config, inMemory(n.held, tensors), threads)
+		return m, "host", err
+	}
+	if _, _, ok := n.held.Locate(checkpoint.Tensor{}); !ok {
+		return nil, "", &unsupportedError{errors.New("the device's memory can't be read in place")}
+	}
+	context, lookup, err := onGPU(n.held, tensors)
+	if err != nil {
+		return nil, "", err
+	}
+	gpu, err := n.gpuFor(context)
+	if err != nil {
+		return nil, "", err
+	}
+	m, err = inference.NewOnGPU(config, lookup, gpu)
+	return m, n.device.Name(), err
+}
+
+// inMemory finds a load's tensors by name.
+func inMemory(l *loader.Loaded, tensors map[string]checkpoint.Tensor) inference.Lookup {
+	return func(name string) (inference.Tensor, bool) {
+		t, ok := tensors[name]
+		if !ok || !t.Dense() {
+			return inference.Tensor{}, false
+		}
+		b, ok := l.View(t)
+		return inference.Tensor{DType: t.DType.String(), Shape: t.Shape, Data: b}, ok
+	}
+}
+
+// onGPU finds a load's tensors by name on the one GPU that has them all.
+func onGPU(l *loader.Loaded, tensors map[string]checkpoint.Tensor) (context *cuda.Context, lookup inference.Lookup, err error) {
+	for _, t := range tensors {
+		if t.Size == 0 {
+			continue
+		}
+		c, _, _ := l.Locate(t)
+		if context != nil && c != context {
+			return nil, nil, &unsupportedError{errors.New("the model is spread over several GPUs")}
+		}
+		context = c
+	}
+	if context == nil {
+		return nil, nil, &unsupportedError{errors.New("the checkpoint has no tensors")}
+	}
+	return context, func(name string) (inference.Tensor, bool) {
+		t, ok := tensors[name]
+		if !ok || !t.Dense() {
+			return inference.Tensor{}, false
+		}
+		_, at, ok := l.Locate(t)
+		return inference.Tensor{DType: t.DType.String(), Shape: t.Shape, Device: at, Bytes: t.Size}, ok
+	}, nil
+}
+
+// gpuFor compiles the kernels, once. Where that can't be done the load is as
+// good as any.
+func (n *native) gpuFor(context *cuda.Context) (*inference.GPU, error) {
+	if n.gpu != nil || n.gpuErr != nil {
+		return n.gpu, n.gpuErr
+	}
+	compiler, err := nvrtc.Open("")
+	if err == nil {
+		n.gpu, err = inference.NewGPU(context, compiler)
+	}
+	if err != nil {
+		n.gpuErr = &unsupportedError{err}
+	}
+	return n.gpu, n.gpuErr
+}
