@@ -97,72 +97,82 @@ func TestFaultsAreRows(t *testing.T) {
 	}
 }
 
-// TestABadSectorIsARow reads from a device whose middle gives errors. It needs
-// root and the device mapper.
+// TestABadSectorIsARow reads from a block device whose end gives errors, since
+// the file below it was cut off there. It needs root.
 func TestABadSectorIsARow(t *testing.T) {
-	for _, tool := range []string{"dmsetup", "losetup", "mkfs.ext4", "mount"} {
-		if _, err := exec.LookPath(tool); err != nil || os.Geteuid() != 0 {
-			t.Skipf("needs root and %s", tool)
-		}
-	}
-	dir := t.TempDir()
-	do := func(command string, arguments ...string) string {
-		t.Helper()
-		out, err := exec.Command(command, arguments...).CombinedOutput()
-		if err != nil {
-			t.Skipf("%s %v: %v: %s", command, arguments, err, out)
-		}
-		return strings.TrimSpace(string(out))
-	}
-	image := filepath.Join(dir, "image")
-	const megabytes = 256
-	if err := os.WriteFile(image, nil, 0o644); err != nil {
-		t.Fatal(err)
-	}
-	if err := os.Truncate(image, megabytes<<20); err != nil {
-		t.Fatal(err)
-	}
-	loop := do("losetup", "--find", "--show", image)
-	t.Cleanup(func() { _ = exec.Command("losetup", "--detach", loop).Run() })
-	name := fmt.Sprintf("sllmq-test-%d", os.Getpid())
-	sectors := megabytes << 20 / 512
-	do("dmsetup", "create", name, "--table", fmt.Sprintf("0 %d linear %s 0", sectors, loop))
-	t.Cleanup(func() { _ = exec.Command("dmsetup", "remove", "--force", name).Run() })
-	do("mkfs.ext4", "-q", "/dev/mapper/"+name)
-	storage := filepath.Join(dir, "storage")
-	if err := os.Mkdir(storage, 0o755); err != nil {
-		t.Fatal(err)
-	}
-	do("mount", "/dev/mapper/"+name, storage)
-	t.Cleanup(func() { _ = exec.Command("umount", "--lazy", storage).Run() })
-
+	storage := mountLoop(t, 256<<20)
 	c := config(t, larger(t))
-	c.StoragePath, c.Replicas = storage, 2
+	c.StoragePath, c.Replicas = storage.dir, 2
 	c.BenchmarkTypes, c.DType, c.Inference = []string{collector.Random}, "auto", collector.InferenceNone
 	c.Formats, c.Loaders = []string{"sllm"}, []string{"direct", "pool"}
 	var sink memory
-	broken := false
+	bad := int64(-1) // the replica that lies last on the device
 	sink.then = func(b record.Batch) {
-		if len(b.Loads) == 0 || broken {
+		if len(b.Loads) == 0 || bad >= 0 {
 			return
 		}
-		broken = true
-		// Where the other replica's tensors lie, every sector is bad.
-		other := filepath.Join(filepath.Dir(filepath.Dir(tensorFilesOf(t, c, "sllm")[0])), strconv.FormatInt(1-b.Loads[0].Replica, 10), "tensor.data_0")
-		first := firstBlock(t, other)
-		begin := first*8 + 64
-		do("dmsetup", "suspend", name)
-		do("dmsetup", "load", name, "--table", fmt.Sprintf("0 %d linear %s 0\n%d 64 error\n%d %d linear %s %d", begin, loop, begin, begin+64, sectors-begin-64, loop, begin+64))
-		do("dmsetup", "resume", name)
+		end := 0
+		for _, path := range tensorFilesOf(t, c, "sllm") {
+			if block := firstBlock(t, path); block > end {
+				end = block
+				replica, err := strconv.ParseInt(filepath.Base(filepath.Dir(path)), 10, 64)
+				if err != nil {
+					t.Error(err)
+				}
+				bad = replica
+			}
+		}
+		if err := os.Truncate(storage.image, int64(end)*4096+1<<20); err != nil {
+			t.Error(err)
+		}
+	}
+	_, progress := run(t, t.Context(), c, &sink)
+	if len(sink.Loads) != 4 {
+		t.Fatalf("%d loads: %v", len(sink.Loads), progress.notes)
+	}
+	for i, l := range sink.Loads[1:] {
+		switch {
+		case l.Replica != bad && l.Error != nil:
+			t.Errorf("load %d: %s", i+1, *l.Error)
+		case l.Replica == bad && l.Error == nil:
+			t.Errorf("load %d of replica %d has no error", i+1, bad)
+		case l.Replica == bad && (!strings.Contains(*l.Error, "input/output error") || !strings.Contains(*l.Error, "tensor.data_0")):
+			t.Errorf("load %d: %q", i+1, *l.Error)
+		}
+	}
+}
+
+// TestStorageThatGoesAwayIsRows takes the storage path away between two loads.
+// It needs root.
+func TestStorageThatGoesAwayIsRows(t *testing.T) {
+	storage := mountLoop(t, 256<<20)
+	c := config(t, larger(t))
+	c.StoragePath, c.Sessions, c.Roofline = storage.dir, 2, true
+	c.BenchmarkTypes, c.DType, c.Inference = []string{collector.Random}, "auto", collector.InferenceNone
+	c.Loaders = []string{"mmap-parallel", "direct", "pool"}
+	var sink memory
+	away := false
+	sink.then = func(b record.Batch) {
+		if len(b.Loads) == 0 || away {
+			return
+		}
+		away = true
+		if out, err := exec.Command("umount", storage.dir).CombinedOutput(); err != nil {
+			t.Errorf("umount: %v: %s", err, out)
+		}
 	}
 	result, progress := run(t, t.Context(), c, &sink)
-	if result.Loads != 4 || result.Failed != 2 {
-		t.Fatalf("%+v: %v", result, progress.notes)
+	const loads = 4 * 2 * 3 // direct loads both formats
+	if result.Loads != loads || result.Failed != loads-1 || len(sink.Loads) != loads || sink.Loads[0].Error != nil {
+		t.Fatalf("%+v with %d rows: %v", result, len(sink.Loads), progress.notes)
 	}
 	for _, text := range failures(&sink) {
-		if !strings.Contains(text, "input/output error") || !strings.Contains(text, "tensor.data_0") {
-			t.Errorf("%q", text)
+		if strings.Contains(text, "\n") || !strings.Contains(text, storage.dir) || !strings.Contains(text, "no such file") {
+			t.Errorf("%q, want one line that says where", text)
 		}
+	}
+	if len(sink.RunEnds) != 4 {
+		t.Errorf("%d runs ended, want 4", len(sink.RunEnds))
 	}
 }
 

@@ -23,6 +23,9 @@ func TestMain(m *testing.M) {
 	if os.Getenv(serves) == "" {
 		os.Exit(m.Run())
 	}
+	if os.Getenv(denies) != "" {
+		denyRings()
+	}
 	if err := worker.Serve(context.Background(), os.Stdin, os.Stdout); err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)
