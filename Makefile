@@ -6,7 +6,7 @@ SHELL := bash
 BIN  := bin/sllmq
 DEMO := demo
 
-.PHONY: help build test race lint fuzz demo bench bench-loaders fixtures proto clean
+.PHONY: help build test race lint fuzz demo false-alarms bench bench-loaders fixtures proto clean
 
 help: ## print the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  \1\t/' | expand -t 18
@@ -39,6 +39,9 @@ demo: build ## collect a small made-up model in both formats, cold and cached, a
 	@mkdir -p $(DEMO)
 	$(BIN) collect --model-name synthetic/opt-125m --benchmark-type random,cached --num-replicas 5 \
 	  --storage-path $(DEMO)/models --warehouse $(DEMO)/sllmq.duckdb
+
+false-alarms: ## how often the gate of sllmq check is wrong, and what it finds
+	go test ./queries -run TestFalseAlarms -v -count=1
 
 bench: ## what an append, reading an index, making weights and decoding cost
 	go test ./warehouse ./collector/checkpoint -run '^$$' -bench . -benchtime 20x

@@ -37,6 +37,7 @@ type Pair struct {
 	AdjustedP               float64 // Comparison.Test.P, corrected by Holm over all pairs
 	Need                    int     // sessions or loads an arm from which on a difference can be told; 0: there are as many
 	Warnings                []string
+	Apart                   bool // the arms were never measured by one command
 	machineFirst            bool // in Group
 }
 
@@ -44,6 +45,7 @@ type Pair struct {
 type ArmLoads struct {
 	N, Failed, Outliers int     // outliers by Tukey's fences; none is left out
 	MeanS               float64 // of those that did not fail
+	Collects            int     // commands that measured them: times at which the machine may have had another mood
 }
 
 // Ask answers with a pair for each arm but the baseline, in each group.
@@ -201,6 +203,8 @@ func (c Contrast) pair(before, after []armSession) (*Pair, error) {
 	if p.AfterLoads, err = loadsOf(after); err != nil {
 		return nil, err
 	}
+	collects := collectsOf(before)
+	p.Apart = !slices.ContainsFunc(after, func(s armSession) bool { return collects[s.collect] })
 	p.MeanRatio = p.AfterLoads.MeanS / p.BeforeLoads.MeanS
 	return p, nil
 }
@@ -215,6 +219,16 @@ func times(sessions []armSession) (all [][]float64) {
 	return all
 }
 
+func collectsOf(sessions []armSession) map[string]bool {
+	ids := map[string]bool{}
+	for _, s := range sessions {
+		if len(s.seconds) > 0 {
+			ids[s.collect] = true
+		}
+	}
+	return ids
+}
+
 func loadsOf(sessions []armSession) (l ArmLoads, err error) {
 	all := slices.Concat(times(sessions)...)
 	l.N = len(all)
@@ -224,6 +238,7 @@ func loadsOf(sessions []armSession) (l ArmLoads, err error) {
 	for _, t := range all {
 		l.MeanS += t / float64(len(all))
 	}
+	l.Collects = len(collectsOf(sessions))
 	outliers, err := stats.OutliersTukey(all, stats.TukeyCutoff)
 	l.Outliers = len(outliers)
 	return l, err

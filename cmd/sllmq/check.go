@@ -43,8 +43,10 @@ func newCheckCommand(env *environment) *cobra.Command {
 		Long: `Say whether loading became slower, for CI.
 
 Exit code 0: no regression. 5: a regression, which is significant and above both
---max-slowdown and the noise floor that A/A runs (collect --aa) measured.
-6: inconclusive, so that more loads would tell.`,
+--max-slowdown and the noise floor: how much A/A runs (collect --aa) differ and,
+for arms that were measured at different times, how much the baseline differs
+from itself from one time to the next. 6: inconclusive, so that more sessions
+would tell.`,
 		Example: `  sllmq check --baseline branch=main --candidate branch=mine --max-slowdown 5%
   sllmq check --baseline sllmq_version=v1.2.0 --format markdown`,
 		Args: noArguments,
@@ -80,9 +82,6 @@ func (o checkOptions) run(ctx context.Context, env *environment) error {
 	checked, err := answer(ctx, env, check.Ask)
 	if err != nil {
 		return err
-	}
-	if o.noiseFloor == "" && checked.Noise.Pairs == 0 {
-		env.say("no A/A runs in the warehouse: the noise floor is taken for 0 (measure it with sllmq collect --aa)")
 	}
 	if err := o.write(env, check, checked); err != nil {
 		return err
@@ -151,6 +150,27 @@ func (o checkOptions) contrast() (c queries.Contrast, err error) {
 	return c, nil
 }
 
+// noiseWords say what the noise floor rests on.
+func noiseWords(checked queries.Checked) (said []string) {
+	n := checked.Noise
+	if n.Given != nil {
+		return []string{fmt.Sprintf("noise floor given: %.1f %%", 100**n.Given)}
+	}
+	if n.Twins.Pairs == 0 {
+		said = append(said, "no A/A runs in the warehouse (sllmq collect --aa): noise floor 0")
+	} else {
+		said = append(said, fmt.Sprintf("noise floor %.1f %%, of %d pairs of A/A sessions", 100*n.Twins.Floor, n.Twins.Pairs))
+	}
+	switch {
+	case !checked.Apart:
+	case n.Nights.Pairs == 0:
+		said = append(said, "the arms were measured at different times, and the baseline only once under these conditions: what changes by itself from time to time is not known")
+	default:
+		said = append(said, fmt.Sprintf("from one time to another %.1f %%, of %d pairs of times of the baseline, and less where arms were measured at several", 100*n.Nights.Floor, n.Nights.Pairs))
+	}
+	return append(said, n.Twins.Doubts...)
+}
+
 // urgency orders verdicts for people.
 var urgency = map[stats.Verdict]int{stats.Regression: 0, stats.Inconclusive: 1, stats.NoRegression: 2}
 
@@ -161,16 +181,7 @@ func (o checkOptions) write(env *environment, check queries.Check, checked queri
 	for _, j := range checked.Pairs {
 		pairs = append(pairs, j.Pair)
 	}
-	noise := "no A/A runs: the noise floor is taken for 0"
-	switch {
-	case check.NoiseFloor != nil:
-		noise = fmt.Sprintf("noise floor given: %.1f %%", 100**check.NoiseFloor)
-	case checked.Noise.Pairs > 0:
-		noise = fmt.Sprintf("noise floor %.1f %%, of %d pairs of A/A sessions", 100*checked.Noise.Floor, checked.Noise.Pairs)
-	}
-	for _, d := range checked.Noise.Doubts {
-		noise += "; " + d
-	}
+	noise := strings.Join(noiseWords(checked), "; ")
 	out := bufio.NewWriter(env.stdout)
 	switch o.format {
 	case "json":
@@ -183,10 +194,9 @@ func (o checkOptions) write(env *environment, check queries.Check, checked queri
 		if err := e.Encode(struct {
 			Verdict     string   `json:"verdict"`
 			MaxSlowdown float64  `json:"max_slowdown"`
-			NoiseFloor  float64  `json:"noise_floor"`
-			NoisePairs  int      `json:"noise_pairs"`
+			Noise       []string `json:"noise"`
 			Pairs       []judged `json:"pairs"`
-		}{checked.Verdict.String(), check.MaxSlowdown, checked.Noise.Floor, checked.Noise.Pairs, list}); err != nil {
+		}{checked.Verdict.String(), check.MaxSlowdown, noiseWords(checked), list}); err != nil {
 			return err
 		}
 	case "markdown":
@@ -209,7 +219,7 @@ func (o checkOptions) write(env *environment, check queries.Check, checked queri
 				fmt.Fprintln(out, fold("    ! ", w))
 			}
 		}
-		fmt.Fprintf(out, "%s: allowed %.4g %%; %s\n", checked.Verdict, 100*check.MaxSlowdown, noise)
+		fmt.Fprintln(out, fold(checked.Verdict.String()+": ", fmt.Sprintf("allowed %.4g %%; %s", 100*check.MaxSlowdown, noise)))
 	}
 	return out.Flush()
 }
