@@ -6,7 +6,10 @@ import (
 	"database/sql/driver"
 	"errors"
 	"fmt"
+	"io/fs"
+	"path/filepath"
 	"reflect"
+	"sync"
 	"time"
 
 	"github.com/duckdb/duckdb-go/v2"
@@ -15,30 +18,55 @@ import (
 	"github.com/sllmq/sllmq/warehouse/record"
 )
 
-// Log appends to a warehouse, which it opens for the length of each append
-// only. It is for concurrent use.
+// Log appends to a warehouse, a file or a folder of Parquet, which it has for
+// the length of each append only. It is for concurrent use.
 type Log struct {
 	path    string
 	options Options
+
+	mu     sync.Mutex
+	folder *folder // what it appends to where that is a folder
 }
 
-// NewLog appends to the warehouse at path.
+// NewLog appends to the warehouse at path: a file, or a folder if one is there
+// or the path ends with a slash.
 func NewLog(path string, o Options) *Log {
-	o.ReadOnly = false
-	return &Log{path: path, options: o}
+	l := &Log{path: path, options: o}
+	if isDataset(path) {
+		l.folder = &folder{dataset: dataset{filepath.Clean(path)}}
+	}
+	return l
 }
 
-// Append adds all rows of the batch or none.
+// Append adds all rows of the batch or none. In a folder that holds for each
+// table; a load that is there has all that belongs to it.
 func (l *Log) Append(ctx context.Context, b record.Batch) error {
-	return l.with(ctx, func(d *DB) error { return d.append(ctx, b) })
-}
-
-func (l *Log) with(ctx context.Context, do func(*DB) error) error {
-	d, err := Open(ctx, l.path, l.options)
+	if l.folder != nil {
+		l.mu.Lock()
+		defer l.mu.Unlock()
+		return l.folder.append(ctx, l.options, b)
+	}
+	o := l.options
+	o.ReadOnly = false
+	d, err := Open(ctx, l.path, o)
 	if err != nil {
 		return err
 	}
-	return errors.Join(do(d), d.Close())
+	return errors.Join(d.append(ctx, b), d.Close())
+}
+
+// read asks the warehouse, if it is there.
+func (l *Log) read(ctx context.Context, ask func(*DB) error) error {
+	o := l.options
+	o.ReadOnly = true
+	d, err := Open(ctx, l.path, o)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	return errors.Join(ask(d), d.Close())
 }
 
 // rowsOf lists a batch's tables in the order in which they are written.
@@ -183,20 +211,22 @@ func valuesOf(row reflect.Value) ([]driver.Value, error) {
 // EndLost marks as lost the runs of one machine that are said to run although
 // alive says that their collector does not, and returns how many.
 func (l *Log) EndLost(ctx context.Context, machineID string, alive func(pid int64, bootID string) bool) (int, error) {
-	lost := 0
-	err := l.with(ctx, func(d *DB) error {
+	var b record.Batch
+	err := l.read(ctx, func(d *DB) error {
 		dead, err := d.dead(ctx, machineID, alive)
-		if err != nil || len(dead) == 0 {
-			return err
-		}
-		var b record.Batch
 		for _, id := range dead {
 			b.RunEnds = append(b.RunEnds, record.RunEnd{RunID: id, EndedAt: time.Now().UTC(), Status: record.StatusLost, Error: new("the collector died")})
 		}
-		lost = len(dead)
-		return d.append(ctx, b)
+		return err
 	})
-	return lost, err
+	if err == nil {
+		// Without a dead run too: what is wrong with the warehouse is told now.
+		err = l.Append(ctx, b)
+	}
+	if err != nil {
+		return 0, err
+	}
+	return len(b.RunEnds), nil
 }
 
 func (d *DB) dead(ctx context.Context, machineID string, alive func(int64, string) bool) ([]string, error) {

@@ -128,12 +128,3 @@ func replace(path, folder, name string) error {
 	}
 	return syncFile(folder)
 }
-
-// syncFile puts a file or a folder's entries on the disk.
-func syncFile(path string) error {
-	f, err := os.Open(path)
-	if err != nil {
-		return err
-	}
-	return errors.Join(f.Sync(), f.Close())
-}

@@ -74,19 +74,26 @@ func (l *Log) importResults(ctx context.Context, file string, o ImportOptions) (
 	}
 	b := r.batch(filepath.Base(file), digest, o)
 	done := Imported{File: file, RunID: b.Runs[0].ID, Model: r.model, Format: r.format, BenchmarkType: r.benchmarkType, Loads: len(b.Loads)}
-	err = l.with(ctx, func(d *DB) error {
-		if err := d.db.QueryRowContext(ctx, "SELECT count(*) > 0 FROM runs WHERE run_id = ?::UUID", done.RunID).Scan(&done.Already); err != nil {
-			return fmt.Errorf("look for the run: %w", err)
-		}
-		if done.Already {
-			return nil
-		}
-		return d.append(ctx, b)
-	})
+	if done.Already, err = l.hasRun(ctx, done.RunID); err != nil {
+		return nil, err
+	}
+	if !done.Already {
+		err = l.Append(ctx, b)
+	}
 	if err != nil {
 		return nil, err
 	}
 	return []Imported{done}, nil
+}
+
+func (l *Log) hasRun(ctx context.Context, id string) (there bool, err error) {
+	err = l.read(ctx, func(d *DB) error {
+		return d.db.QueryRowContext(ctx, "SELECT count(*) > 0 FROM runs WHERE run_id = ?::UUID", id).Scan(&there)
+	})
+	if err != nil {
+		err = fmt.Errorf("look for the run: %w", err)
+	}
+	return there, err
 }
 
 func readResults(file string) (text []byte, modified time.Time, err error) {
@@ -174,7 +181,11 @@ func (l *Log) importDataset(ctx context.Context, dir string) ([]Imported, error)
 		return nil, errors.New("the folder holds no data set that sllmq export wrote")
 	}
 	done := Imported{File: dir, Already: true}
-	err := l.with(ctx, func(d *DB) error {
+	d, err := Open(ctx, l.path, l.options)
+	if err != nil {
+		return nil, err
+	}
+	merge := func() error {
 		tx, err := d.db.BeginTx(ctx, nil)
 		if err != nil {
 			return err
@@ -200,8 +211,8 @@ func (l *Log) importDataset(ctx context.Context, dir string) ([]Imported, error)
 			done.Already = done.Already && n == 0
 		}
 		return tx.Commit()
-	})
-	if err != nil {
+	}
+	if err := errors.Join(merge(), d.Close()); err != nil {
 		return nil, err
 	}
 	return []Imported{done}, nil

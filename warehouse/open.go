@@ -1,4 +1,5 @@
-// Package warehouse keeps measurements in one DuckDB file.
+// Package warehouse keeps measurements in one DuckDB file, or in a folder of
+// Parquet.
 //
 // DuckDB lets nobody else open a file that one process has open for writing,
 // not even to read. So a writer opens it for the length of an append and
@@ -63,10 +64,14 @@ func (d *DB) Close() error {
 	return nil
 }
 
-// Open opens the warehouse at path, waiting while another process has it. For
-// writing, one that is not there is made, and its schema brought up to date.
-// One that is not there can't be read: that is fs.ErrNotExist.
+// Open opens the warehouse at path, a file or a folder of Parquet, waiting while
+// another process has the file. For writing, one that is not there is made, and
+// its schema brought up to date. One that is not there can't be read: that is
+// fs.ErrNotExist. A folder can be read, and grows by Log and Export alone.
 func Open(ctx context.Context, path string, o Options) (*DB, error) {
+	if isDataset(path) {
+		return openDataset(ctx, path, o)
+	}
 	if err := check(path, o); err != nil {
 		return nil, err
 	}
@@ -74,7 +79,11 @@ func Open(ctx context.Context, path string, o Options) (*DB, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open warehouse %s: %w", path, err)
 	}
-	d, err := wait(ctx, path, o)
+	var d *DB
+	err = wait(ctx, path, o, func() (err error) {
+		d, err = open(ctx, path, o)
+		return err
+	})
 	if err != nil {
 		leave()
 		return nil, err
@@ -83,21 +92,21 @@ func Open(ctx context.Context, path string, o Options) (*DB, error) {
 	return d, nil
 }
 
-// wait opens the file as soon as no other process has it.
-func wait(ctx context.Context, path string, o Options) (*DB, error) {
+// wait tries again as long as another process has the warehouse.
+func wait(ctx context.Context, path string, o Options, try func() error) error {
 	begun, told := time.Now(), false
 	for pause := time.Millisecond; ; pause = min(2*pause, 20*time.Millisecond) {
-		d, err := open(ctx, path, o)
+		err := try()
 		if err == nil {
-			return d, nil
+			return nil
 		}
 		holder, locked := lockHolder(err)
 		if !locked {
-			return nil, explain(path, err)
+			return explain(path, err)
 		}
 		waited := time.Since(begun)
 		if o.LockWait > 0 && waited > o.LockWait {
-			return nil, fmt.Errorf("open warehouse %s: it is in use by %s: try again when that is done", path, holder)
+			return fmt.Errorf("open warehouse %s: it is in use by %s: try again when that is done", path, holder)
 		}
 		if waited > quietWait && !told && o.OnWait != nil {
 			o.OnWait(fmt.Sprintf("waiting for warehouse %s, in use by %s", path, holder))
@@ -105,7 +114,7 @@ func wait(ctx context.Context, path string, o Options) (*DB, error) {
 		}
 		select {
 		case <-ctx.Done():
-			return nil, fmt.Errorf("open warehouse %s: it is in use by %s: %w", path, holder, ctx.Err())
+			return fmt.Errorf("open warehouse %s: it is in use by %s: %w", path, holder, ctx.Err())
 		case <-time.After(pause + rand.N(pause)):
 		}
 	}
@@ -113,12 +122,10 @@ func wait(ctx context.Context, path string, o Options) (*DB, error) {
 
 // check finds what can be said better before DuckDB tries.
 func check(path string, o Options) error {
-	info, err := os.Stat(path)
+	_, err := os.Stat(path)
 	switch {
-	case err == nil && info.IsDir():
-		return fmt.Errorf("open warehouse %s: it is a folder: name a .duckdb file", path)
 	case errors.Is(err, fs.ErrNotExist) && o.ReadOnly:
-		return fmt.Errorf("warehouse %s is not there: run sllmq collect first, or name one with --warehouse: %w", path, fs.ErrNotExist)
+		return notThere(path)
 	case errors.Is(err, fs.ErrNotExist):
 		if _, err := os.Stat(filepath.Dir(path)); err != nil {
 			return fmt.Errorf("open warehouse %s: folder %s is not there: make it first", path, filepath.Dir(path))
@@ -127,6 +134,10 @@ func check(path string, o Options) error {
 		return fmt.Errorf("open warehouse: %w", err)
 	}
 	return nil
+}
+
+func notThere(path string) error {
+	return fmt.Errorf("warehouse %s is not there: run sllmq collect first, or name one with --warehouse: %w", path, fs.ErrNotExist)
 }
 
 func open(ctx context.Context, path string, o Options) (_ *DB, err error) {
@@ -227,6 +238,10 @@ var lockText = regexp.MustCompile(`Conflicting lock is held in (.*?) ?\(PID (\d+
 func isLock(err error) bool { return strings.Contains(err.Error(), "Could not set lock") }
 
 func lockHolder(err error) (holder string, locked bool) {
+	var held *heldError
+	if errors.As(err, &held) {
+		return held.holder, true
+	}
 	if !isLock(err) {
 		return "", false
 	}

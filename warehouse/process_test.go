@@ -60,14 +60,18 @@ func (panics) Helper()           {}
 func (panics) Fatal(args ...any) { panic(fmt.Sprint(args...)) }
 
 func TestAKilledAppendLosesNothingThatWasSaid(t *testing.T) {
-	path := filepath.Join(t.TempDir(), "w.duckdb")
+	t.Run("file", func(t *testing.T) { killAppends(t, filepath.Join(t.TempDir(), "w.duckdb"), 20, 40) })
+	t.Run("folder", func(t *testing.T) { killAppends(t, t.TempDir(), 8, 150) })
+}
+
+func killAppends(t *testing.T, path string, rounds, atLeast int) {
 	run := aRun(t)
 	machine := record.Machine{ID: "m1", Machine: "box", FirstSeenAt: time.Now()}
 	if err := warehouse.NewLog(path, warehouse.Options{}).Append(t.Context(), record.Batch{Machines: []record.Machine{machine}, Runs: []record.Run{run}}); err != nil {
 		t.Fatal(err)
 	}
-	for round := range 20 {
-		said := killedAppends(t, path, run.ID, 40+rand.IntN(120))
+	for round := range rounds {
+		said := killedAppends(t, path, run.ID, atLeast+rand.IntN(120))
 		if n := count(t, path, "loads"); n < said {
 			t.Fatalf("round %d: %d loads were said to be kept, %d are there", round, said, n)
 		}
@@ -194,7 +198,11 @@ func TestNoDamageToALogLosesWhatIsInTheFile(t *testing.T) {
 }
 
 func TestWritersAndReadersWaitForOneAnother(t *testing.T) {
-	path := filepath.Join(t.TempDir(), "w.duckdb")
+	t.Run("file", func(t *testing.T) { writeAndRead(t, filepath.Join(t.TempDir(), "w.duckdb"), 10) })
+	t.Run("folder", func(t *testing.T) { writeAndRead(t, t.TempDir(), 4) })
+}
+
+func writeAndRead(t *testing.T, path string, appendsEach int64) {
 	run := aRun(t)
 	if err := warehouse.NewLog(path, warehouse.Options{}).Append(t.Context(), record.Batch{Runs: []record.Run{run}}); err != nil {
 		t.Fatal(err)
@@ -214,7 +222,7 @@ func TestWritersAndReadersWaitForOneAnother(t *testing.T) {
 	for worker := range int64(2) {
 		wg.Go(func() {
 			log := warehouse.NewLog(path, warehouse.Options{})
-			for i := range int64(10) {
+			for i := range appendsEach {
 				if err := log.Append(t.Context(), aLoad(run.ID, worker*100+i, 1)); err != nil {
 					t.Error(err)
 				}
@@ -225,8 +233,8 @@ func TestWritersAndReadersWaitForOneAnother(t *testing.T) {
 		})
 	}
 	wg.Wait()
-	if n := count(t, path, "loads WHERE run_id = '"+run.ID+"'"); n != 20 {
-		t.Errorf("%d loads, want 20", n)
+	if n := count(t, path, "loads WHERE run_id = '"+run.ID+"'"); n != int(2*appendsEach) {
+		t.Errorf("%d loads, want %d", n, 2*appendsEach)
 	}
 }
 

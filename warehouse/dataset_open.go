@@ -1,0 +1,89 @@
+package warehouse
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+)
+
+// openDataset opens a folder of Parquet for questions: a database in memory
+// with the schema of this program, in which each table that has files is a view
+// over them. Columns that older files have not are NULL.
+func openDataset(ctx context.Context, path string, o Options) (_ *DB, err error) {
+	if !o.ReadOnly {
+		return nil, fmt.Errorf("open warehouse %s: SQL can't change a folder of Parquet: import it into a .duckdb file first", path)
+	}
+	dir, err := filepath.Abs(path)
+	if err != nil {
+		return nil, fmt.Errorf("open warehouse %s: %w", path, err)
+	}
+	s := dataset{dir}
+	files, err := s.files()
+	switch {
+	case err != nil:
+		return nil, fmt.Errorf("open warehouse %s: %w", path, err)
+	case len(files) == 0:
+		return nil, notThere(path)
+	}
+	d, err := inMemory(ctx)
+	if err == nil {
+		if err = s.createViews(ctx, d, files); err != nil {
+			err = errors.Join(err, d.Close())
+		}
+	}
+	if err != nil {
+		return nil, fmt.Errorf("open warehouse %s: %w", path, &oneLine{err})
+	}
+	return d, nil
+}
+
+// inMemory is an empty warehouse that is gone when it is closed.
+func inMemory(ctx context.Context) (*DB, error) {
+	d, err := connect("", Options{})
+	if err != nil {
+		return nil, err
+	}
+	// Where there is no file, what does not fit into memory would go into the
+	// folder in which somebody happens to be.
+	spill := filepath.Join(os.TempDir(), fmt.Sprintf("sllmq-%d", os.Getpid()))
+	_, err = d.db.ExecContext(ctx, "SET GLOBAL temp_directory = "+quote(spill))
+	if err == nil {
+		err = d.migrate(ctx, false)
+	}
+	if err != nil {
+		return nil, errors.Join(err, d.Close())
+	}
+	return d, nil
+}
+
+// createViews puts a view over its files in each table's place, comments and
+// all.
+func (s dataset) createViews(ctx context.Context, d *DB, files map[string][]string) error {
+	shapes, err := shapesOf(ctx, d.db, "memory")
+	if err != nil {
+		return err
+	}
+	version, err := d.schemaVersion(ctx)
+	if err != nil {
+		return err
+	}
+	var script strings.Builder
+	for _, shape := range shapes {
+		if len(files[shape.table]) == 0 {
+			continue
+		}
+		table, err := s.table(ctx, d.db, shape, files[shape.table], version)
+		if err != nil {
+			return err
+		}
+		fmt.Fprintf(&script, "DROP TABLE %s; CREATE VIEW %s AS %s; COMMENT ON VIEW %s IS %s;\n", shape.table, shape.table, table, shape.table, quote(shape.comment))
+		for _, c := range shape.columns {
+			fmt.Fprintf(&script, "COMMENT ON COLUMN %s.%s IS %s;\n", shape.table, quoteName(c.name), quote(c.comment))
+		}
+	}
+	_, err = d.db.ExecContext(ctx, script.String())
+	return err
+}

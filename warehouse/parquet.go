@@ -1,0 +1,89 @@
+package warehouse
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+)
+
+// copyParquet writes the rows of a query as a Parquet file, which is on the
+// disk when it returns, and says how many there are. DuckDB writes in place: the
+// path has to be one that nobody reads yet.
+func copyParquet(ctx context.Context, db querier, query, path string, version int) (int64, error) {
+	n, err := copyRows(ctx, db, query, path, parquetOptions(version))
+	if err != nil {
+		return 0, err
+	}
+	return n, syncFile(path)
+}
+
+// parquetOptions are those of COPY.
+func parquetOptions(version int) string {
+	return fmt.Sprintf("FORMAT parquet, COMPRESSION zstd, KV_METADATA {%s: '%d'}", schemaKey, version)
+}
+
+func copyRows(ctx context.Context, db querier, query, path, options string) (int64, error) {
+	result, err := db.ExecContext(ctx, fmt.Sprintf("COPY (%s) TO %s (%s)", query, quote(path), options))
+	if err != nil {
+		return 0, fmt.Errorf("write: %w", &oneLine{err})
+	}
+	return result.RowsAffected()
+}
+
+// place renames a file that is on the disk to its name, the folders of which
+// are made.
+func place(temp, path string) error {
+	dir := filepath.Dir(path)
+	made, err := makeFolders(dir)
+	if err == nil {
+		err = os.Rename(temp, path)
+	}
+	for _, d := range append(made, dir) {
+		if err == nil {
+			err = syncFile(d)
+		}
+	}
+	return err
+}
+
+// makeFolders makes a folder and those above it, and returns the folders that
+// have a new entry by that.
+func makeFolders(dir string) (changed []string, err error) {
+	for missing := dir; ; missing = filepath.Dir(missing) {
+		if _, err := os.Stat(missing); err == nil || missing == filepath.Dir(missing) {
+			break
+		}
+		changed = append(changed, filepath.Dir(missing))
+	}
+	return changed, os.MkdirAll(dir, 0o755)
+}
+
+// syncFile puts a file or a folder's entries on the disk.
+func syncFile(path string) error {
+	f, err := os.Open(path)
+	if err != nil {
+		return err
+	}
+	return errors.Join(f.Sync(), f.Close())
+}
+
+// escapeValue is a partition's value as it stands in a folder's name, as Hive
+// and DuckDB write it.
+func escapeValue(s string) string {
+	if s == "" {
+		return "__HIVE_DEFAULT_PARTITION__"
+	}
+	var b strings.Builder
+	for _, c := range []byte(s) {
+		switch {
+		case c >= 'a' && c <= 'z', c >= 'A' && c <= 'Z', c >= '0' && c <= '9', strings.IndexByte("-_.~", c) >= 0:
+			b.WriteByte(c)
+		default:
+			fmt.Fprintf(&b, "%%%02X", c)
+		}
+	}
+	return b.String()
+}
