@@ -22,6 +22,8 @@ type System struct {
 	// Busy is CPU time of all processes and of the kernel's own threads; Steal
 	// is what the hypervisor kept for others.
 	Busy, Steal *time.Duration
+	// KernelThreads is CPU time of the kernel's own threads that still live.
+	KernelThreads *time.Duration
 	// Throttled is how long the control group was kept off the CPUs.
 	Throttled *time.Duration
 	// Of the block device under the files.
@@ -36,6 +38,7 @@ func ReadSystem(device string) System {
 		MemoryPressure: pressure("memory"),
 		IOPressure:     pressure("io"),
 		Throttled:      throttled(),
+		KernelThreads:  kernelThreadsCPU(),
 	}
 	s.Busy, s.Steal = cpuTimes()
 	if device != "" {
@@ -46,11 +49,16 @@ func ReadSystem(device string) System {
 
 // Sub is what happened since an earlier moment.
 func (s System) Sub(earlier System) System {
+	kernel := less(s.KernelThreads, earlier.KernelThreads)
+	if kernel != nil && *kernel < 0 {
+		kernel = nil // a thread ended, and its time is no longer told
+	}
 	return System{
 		CPUPressure: less(s.CPUPressure, earlier.CPUPressure), MemoryPressure: less(s.MemoryPressure, earlier.MemoryPressure),
 		IOPressure: less(s.IOPressure, earlier.IOPressure), Busy: less(s.Busy, earlier.Busy), Steal: less(s.Steal, earlier.Steal),
 		Throttled: less(s.Throttled, earlier.Throttled), DeviceReadBytes: less(s.DeviceReadBytes, earlier.DeviceReadBytes),
 		DeviceReads: less(s.DeviceReads, earlier.DeviceReads), DeviceBusy: less(s.DeviceBusy, earlier.DeviceBusy),
+		KernelThreads: kernel,
 	}
 }
 

@@ -50,11 +50,24 @@ func TestSystemSeesWhatWasDone(t *testing.T) {
 	if _, err := os.ReadFile("/proc/pressure/io"); err == nil && (did.CPUPressure == nil || did.IOPressure == nil || did.MemoryPressure == nil) {
 		t.Errorf("no pressure: %+v", did)
 	}
+	if kernelThreadsAreSeen(t) != (before.KernelThreads != nil) {
+		t.Errorf("CPU time of the kernel's threads: %v", before.KernelThreads)
+	}
+	if before.KernelThreads != nil && *before.KernelThreads <= 0 || did.KernelThreads != nil && *did.KernelThreads > time.Minute {
+		t.Errorf("the kernel's threads have used %v, and %v of it meanwhile", before.KernelThreads, did.KernelThreads)
+	}
 	for _, pressure := range []*time.Duration{did.CPUPressure, did.IOPressure, did.MemoryPressure} {
 		if pressure != nil && *pressure < 0 {
 			t.Errorf("pressure went back: %+v", did)
 		}
 	}
+}
+
+// kernelThreadsAreSeen looks for kthreadd, which begins all others.
+func kernelThreadsAreSeen(t *testing.T) bool {
+	t.Helper()
+	name, err := os.ReadFile("/proc/2/comm")
+	return err == nil && string(name) == "kthreadd\n"
 }
 
 func TestNoBlockDevice(t *testing.T) {
@@ -75,6 +88,15 @@ func TestSample(t *testing.T) {
 	}
 	if s := probe.ReadSample("", 1<<30); s.ResidentBytes != nil {
 		t.Errorf("a process that is not there has %d bytes", *s.ResidentBytes)
+	}
+}
+
+// BenchmarkSystem is what a look before and after each load costs, outside of
+// its time.
+func BenchmarkSystem(b *testing.B) {
+	dev := probe.BlockDevice(b.TempDir())
+	for b.Loop() {
+		probe.ReadSystem(dev)
 	}
 }
 

@@ -20,6 +20,7 @@ type Usage struct {
 	// StorageReadBytes is what the process made the kernel fetch from block
 	// devices (read_bytes of /proc/self/io); nil where the kernel won't tell.
 	StorageReadBytes *int64
+	Delays           Delays
 }
 
 // ReadUsage asks the kernel what this process has used.
@@ -27,6 +28,10 @@ func ReadUsage() (Usage, error) {
 	var r unix.Rusage
 	if err := unix.Getrusage(unix.RUSAGE_SELF, &r); err != nil {
 		return Usage{}, fmt.Errorf("read resource usage: %w", err)
+	}
+	delays, err := ReadDelays(os.Getpid())
+	if err != nil {
+		delays = Delays{} // not root, or a kernel without taskstats
 	}
 	return Usage{
 		CPUUser:             time.Duration(r.Utime.Nano()),
@@ -37,6 +42,7 @@ func ReadUsage() (Usage, error) {
 		InvoluntarySwitches: r.Nivcsw,
 		PeakRSSBytes:        r.Maxrss << 10, // the kernel counts KiB
 		StorageReadBytes:    storageReadBytes(),
+		Delays:              delays,
 	}, nil
 }
 
@@ -50,6 +56,7 @@ func (u Usage) Sub(earlier Usage) Usage {
 		VoluntarySwitches:   u.VoluntarySwitches - earlier.VoluntarySwitches,
 		InvoluntarySwitches: u.InvoluntarySwitches - earlier.InvoluntarySwitches,
 		PeakRSSBytes:        u.PeakRSSBytes,
+		Delays:              u.Delays.sub(earlier.Delays),
 	}
 	if u.StorageReadBytes != nil && earlier.StorageReadBytes != nil {
 		d.StorageReadBytes = new(*u.StorageReadBytes - *earlier.StorageReadBytes)
