@@ -9,6 +9,7 @@ import (
 const (
 	boundByStorage = "storage"
 	boundByCopy    = "copy"
+	boundByLink    = "host_to_device"
 	boundByCPU     = "cpu"
 )
 
@@ -16,11 +17,13 @@ const (
 // known.
 type ceiling struct {
 	storage, copy float64
-	threads       int // that a loader spreads its CPU time over
+	link          float64 // to the GPUs; 0: the device is the host, or it is not known
+	brings        bool    // the loader brings bytes to the device, rather than dropping them
+	threads       int     // that a loader spreads its CPU time over
 }
 
 // bound says what bound a load, and how far from the possible it was: the
-// slower of storage and copy, since they overlap at best, over the time that
+// slower of storage and copy, which for a GPU is the way there, since they overlap at best, over the time that
 // it took. CPU time names the bound where it is the slowest, but is no
 // roofline: it is what this loader spends, not what the bytes need.
 func (c ceiling) bound(l *record.Load, o *worker.Outcome) {
@@ -37,8 +40,11 @@ func (c ceiling) bound(l *record.Load, o *worker.Outcome) {
 	if o.StorageReadBytes != nil && c.storage > 0 {
 		consider(&l.StorageBoundS, float64(*o.StorageReadBytes)/c.storage, boundByStorage)
 	}
-	// What is read and dropped is not copied.
-	if o.Bytes != nil && o.DeviceMemoryAfterBytes != nil && *o.DeviceMemoryAfterBytes > 0 {
+	switch {
+	case o.Bytes == nil || !c.brings: // what is read and dropped is not copied
+	case c.link > 0:
+		consider(&l.HostToDeviceBoundS, float64(*o.Bytes)/c.link, boundByLink)
+	default:
 		consider(&l.CopyBoundS, float64(*o.Bytes)/c.copy, boundByCopy)
 	}
 	if slowest > 0 {

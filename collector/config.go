@@ -32,6 +32,12 @@ const (
 	PageCacheKeep = "keep"
 )
 
+// hostDevice is where weights go unless a GPU is named.
+const hostDevice = "host"
+
+// DeviceMapAuto spreads a model over several devices.
+const DeviceMapAuto = "auto"
+
 // When the tensors of a load are held against their checksums.
 const (
 	VerifyFirst = "first" // at the first load of each replica in a run
@@ -54,6 +60,7 @@ type Config struct {
 	Formats        []string // empty: those that the loaders take
 	Loaders        []string // empty: each format's default
 	Devices        []string
+	DeviceMap      string // auto: one model over all Devices; empty: an arm for each
 	Replicas       int
 	Sessions       int // worker processes for each run
 	StoragePath    string
@@ -121,7 +128,8 @@ func Choices() map[string][]string {
 		"benchmark-type": {Random, Cached},
 		"format":         formats,
 		"loader":         loaders,
-		"device":         {"host"},
+		"device":         {hostDevice, "cuda:0"},
+		"device-map":     {DeviceMapAuto},
 		"dtype":          {"float16", "bfloat16", "float32", checkpoint.AutoDType},
 		"page-cache":     {PageCacheDrop, PageCacheKeep},
 		"verify":         {VerifyFirst, VerifyAll, VerifyNone},
@@ -187,9 +195,17 @@ func (c Config) Validate() error {
 		}
 	}
 	for _, d := range c.Devices {
-		if _, err := device.Parse(d); err != nil {
+		if n, err := device.Parse(d); err != nil {
 			return &UsageError{err}
+		} else if len(n.GPUs) > 1 {
+			return usagef("no device %q: name the GPUs apart, with commas, and use --device-map auto", d)
 		}
+	}
+	if c.DeviceMap != "" && c.DeviceMap != DeviceMapAuto {
+		return usagef("no --device-map %q: use auto, or leave it out", c.DeviceMap)
+	}
+	if c.DeviceMap == DeviceMapAuto && slices.Contains(c.Devices, hostDevice) {
+		return usagef("--device-map auto spreads a model over GPUs: name them with --device cuda:0,cuda:1")
 	}
 	for _, number := range []struct {
 		flag       string

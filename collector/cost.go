@@ -37,7 +37,11 @@ func (p Plan) Cost() Cost {
 	for _, group := range p.Groups {
 		for _, arm := range group {
 			c.DeviceBytes = max(c.DeviceBytes, arm.Worker.DeviceBytes)
-			c.MemoryBytes = max(c.MemoryBytes, arm.Worker.DeviceBytes+arm.Worker.PoolBytes)
+			memory := arm.Worker.PoolBytes
+			if arm.Device == hostDevice {
+				memory += arm.Worker.DeviceBytes
+			}
+			c.MemoryBytes = max(c.MemoryBytes, memory)
 			cost := ArmCost{Format: arm.Worker.Format, Loader: arm.Loader, BenchmarkType: arm.BenchmarkType, Bytes: arm.Checkpoint.ReplicaBytes}
 			for _, steps := range arm.Sessions {
 				cost.Loads += len(steps)
@@ -82,8 +86,11 @@ func (c Config) EstimateCost(m hub.Model, fetchBytes int64, configJSON []byte) (
 				pool = max(one, min(c.PoolBytes/one, int64(c.replicasFor(benchmarkType)))*one)
 			}
 			cost.DeviceBytes = max(cost.DeviceBytes, device)
-			cost.MemoryBytes = max(cost.MemoryBytes, device+pool)
-			for range c.Devices {
+			for _, name := range c.devices() {
+				cost.MemoryBytes = max(cost.MemoryBytes, pool)
+				if name == hostDevice {
+					cost.MemoryBytes = max(cost.MemoryBytes, device+pool)
+				}
 				arm := ArmCost{Format: string(pair.format), Loader: pair.loader.Name, BenchmarkType: benchmarkType, Bytes: weights}
 				for _, steps := range c.steps(benchmarkType, pair.loader.Device) {
 					arm.Loads += len(steps)

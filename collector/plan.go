@@ -9,6 +9,7 @@ import (
 
 	"github.com/sllmq/sllmq/collector/checkpoint"
 	"github.com/sllmq/sllmq/collector/directio"
+	"github.com/sllmq/sllmq/collector/loader"
 	"github.com/sllmq/sllmq/collector/probe"
 	"github.com/sllmq/sllmq/collector/worker"
 )
@@ -86,6 +87,12 @@ func NewPlan(c Config) (Plan, error) {
 	if err != nil {
 		return Plan{}, err
 	}
+	devices := c.devices()
+	gpus, err := openGPUs(devices)
+	if err != nil {
+		return Plan{}, err
+	}
+	defer func() { _ = gpus.Close() }() // it was only asked
 	p := Plan{Config: c}
 	available, err := probe.AvailableMemory()
 	if err != nil {
@@ -108,11 +115,14 @@ func NewPlan(c Config) (Plan, error) {
 			prepared[pair.format] = made
 			p.Checkpoints = append(p.Checkpoints, made)
 		}
-		for _, device := range c.Devices {
+		for _, device := range devices {
 			for _, benchmarkType := range c.BenchmarkTypes {
 				var group []Arm
 				for _, pair := range pairs {
 					arm, notes, err := c.arm(prepared[pair.format], pair, device, benchmarkType, available)
+					if err == nil {
+						err = fitGPUs(arm, gpus)
+					}
 					if err != nil {
 						return Plan{}, err
 					}
@@ -268,12 +278,18 @@ const spareMemory = 1 << 30
 // give, and chooses the pool's size.
 func (c Config) fitMemory(open *worker.Open, made checkpoint.Plan, pair technique, benchmarkType string, available int64) (notes []string, err error) {
 	staging := pair.loader.StagingBytes(made.LargestBytes)
-	room := available - spareMemory - open.DeviceBytes - staging
-	if room < 0 {
-		return nil, fmt.Errorf("%s in %s takes %s on device %s and this machine has %s to give: use a smaller model",
-			made.Model.Name, pair.format, ApproxSize(open.DeviceBytes+staging), open.Device, ApproxSize(available-spareMemory))
+	taken := staging
+	if open.Device == hostDevice {
+		taken += open.DeviceBytes
+	} else {
+		taken += pair.loader.ReadBufferBytes(loader.Options{Threads: c.Threads, Depth: c.IODepth, IOBytes: c.IOBytes})
 	}
-	if lockable := probe.LockableMemory(); lockable >= 0 && lockable < staging {
+	room := available - spareMemory - taken
+	if room < 0 {
+		return nil, fmt.Errorf("%s in %s takes %s of memory to come to device %s and this machine has %s to give: use a smaller model",
+			made.Model.Name, pair.format, ApproxSize(taken), open.Device, ApproxSize(available-spareMemory))
+	}
+	if lockable := probe.LockableMemory(); open.Device == hostDevice && lockable >= 0 && lockable < staging {
 		notes = append(notes, fmt.Sprintf("%s's buffers are not page-locked: the limit is %s (raise it with ulimit -l)", pair.loader.Name, ApproxSize(lockable)))
 	}
 	if !pair.loader.Pooled {
@@ -304,7 +320,7 @@ func (c Config) fitMemory(open *worker.Open, made checkpoint.Plan, pair techniqu
 	if limit/one >= replicas {
 		open.PoolBytes = one * replicas
 	}
-	if lockable := probe.LockableMemory(); lockable >= 0 && lockable < open.PoolBytes {
+	if lockable := probe.LockableMemory(); open.Device == hostDevice && lockable >= 0 && lockable < open.PoolBytes {
 		notes = append(notes, fmt.Sprintf("the pool is not page-locked: the limit is %s (raise it with ulimit -l)", ApproxSize(lockable)))
 	}
 	return notes, nil

@@ -11,6 +11,7 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/sllmq/sllmq/collector/directio"
+	"github.com/sllmq/sllmq/collector/loader"
 	"github.com/sllmq/sllmq/collector/probe"
 	"github.com/sllmq/sllmq/collector/roofline"
 	"github.com/sllmq/sllmq/collector/worker"
@@ -28,14 +29,18 @@ const (
 
 // rooflinePlan is what is measured before a session: the storage as the
 // loader asks it and as it does best, and copies of memory.
-func rooflinePlan(paths []string, matched roofline.Setting) roofline.Plan {
+func rooflinePlan(paths []string, matched roofline.Setting, device string) roofline.Plan {
 	settings := []roofline.Setting{matched}
 	for _, s := range []roofline.Setting{{Threads: 16, IOBytes: 4 << 20}, {Threads: 4, IOBytes: 16 << 20}, {Threads: 8, IOBytes: 16 << 20}} {
 		if !slices.Contains(settings, s) {
 			settings = append(settings, s)
 		}
 	}
+	if device == hostDevice {
+		device = ""
+	}
 	return roofline.Plan{
+		Device:      device,
 		Files:       paths,
 		Settings:    settings,
 		Bytes:       rooflineBytes,
@@ -50,7 +55,11 @@ func rooflinePlan(paths []string, matched roofline.Setting) roofline.Plan {
 // keeps it as rows, and holds the loads against it. Where it can't be had the
 // loads are measured all the same.
 func (r *run) measureRoofline(ctx context.Context, session int64, steps []Step) error {
-	r.ceiling = ceiling{threads: min(r.arm.Threads, runtime.NumCPU())}
+	technique, err := loader.Find(r.arm.Loader)
+	if err != nil {
+		return err
+	}
+	r.ceiling = ceiling{threads: min(r.arm.Threads, runtime.NumCPU()), brings: technique.Device}
 	if !r.plan.Config.Roofline {
 		return nil
 	}
@@ -66,7 +75,7 @@ func (r *run) measureRoofline(ctx context.Context, session int64, steps []Step) 
 	}
 	queue := cmp.Or(r.arm.Worker.Depth, max(r.arm.Worker.Threads, directio.Queue))
 	size := cmp.Or(r.arm.Worker.IOBytes, directio.RequestBytes(r.arm.Checkpoint.TensorBytes, queue))
-	plan := rooflinePlan(paths, roofline.Setting{Threads: queue, IOBytes: size})
+	plan := rooflinePlan(paths, roofline.Setting{Threads: queue, IOBytes: size}, r.arm.Device)
 	measured, err := worker.Roofline(ctx, r.host.WorkerCommand, plan, rooflineTimeout)
 	if ctx.Err() != nil {
 		return ctx.Err()
@@ -77,6 +86,7 @@ func (r *run) measureRoofline(ctx context.Context, session int64, steps []Step) 
 	}
 	r.ceiling.storage = roofline.Best(measured.Measurements, roofline.StorageRead)
 	r.ceiling.copy = roofline.Best(measured.Measurements, roofline.MemoryCopy)
+	r.ceiling.link = roofline.Best(measured.Measurements, roofline.HostToDevice)
 	rows, err := rooflineRows(r.machine.ID, &r.row.ID, &session, measured)
 	if err != nil {
 		return err

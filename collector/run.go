@@ -83,6 +83,7 @@ type benchmark struct {
 	progress Progress
 	host     Host
 	machine  record.Machine
+	gpus     *probe.GPUs // that the arms name
 	result   Result
 
 	generations map[string]generation // the first of each model on each device
@@ -135,6 +136,10 @@ func (b *benchmark) run(ctx context.Context) error {
 	if b.machine, err = probe.Machine(b.plan.Config.StoragePath); err != nil {
 		return err
 	}
+	if b.gpus, err = openGPUs(b.plan.Config.devices()); err != nil {
+		return err
+	}
+	defer func() { _ = b.gpus.Close() }() // they were only looked at
 	for _, group := range b.plan.Groups {
 		if err := b.runGroup(ctx, group); err != nil {
 			return err
@@ -202,6 +207,8 @@ type run struct {
 	ceiling  ceiling  // of the session
 	sampler  *sampler // of the worker at work
 
+	gpus []probe.GPU // of the arm's device
+
 	toldUnsupported bool // why there is no text
 }
 
@@ -216,6 +223,9 @@ func (b *benchmark) newRun(arm Arm) (*run, error) {
 		return nil, err
 	}
 	r := &run{benchmark: b, arm: arm}
+	if r.gpus, err = gpusOf(arm.Device, b.gpus); err != nil {
+		return nil, err
+	}
 	tags := c.Tags
 	if arm.Name != "" {
 		tags = maps.Clone(tags)

@@ -19,15 +19,17 @@ type sampler struct {
 	runID  string
 	pid    int
 	device string // of the replicas: see probe.BlockDevice
+	gpus   []probe.GPU
 
-	mu   sync.Mutex
-	rows []record.Sample
-	quit chan struct{}
-	done chan struct{}
+	mu    sync.Mutex
+	rows  []record.Sample
+	peaks []gpuPeak // of each GPU since the last load ended
+	quit  chan struct{}
+	done  chan struct{}
 }
 
-func startSampler(runID string, pid int, dir string) *sampler {
-	s := &sampler{runID: runID, pid: pid, device: probe.BlockDevice(dir), quit: make(chan struct{}), done: make(chan struct{})}
+func startSampler(runID string, pid int, dir string, gpus []probe.GPU) *sampler {
+	s := &sampler{runID: runID, pid: pid, device: probe.BlockDevice(dir), gpus: gpus, peaks: make([]gpuPeak, len(gpus)), quit: make(chan struct{}), done: make(chan struct{})}
 	go s.loop()
 	return s
 }
@@ -44,6 +46,7 @@ func (s *sampler) loop() {
 		case at := <-tick.C:
 			now := probe.ReadSample(s.device, s.pid)
 			s.add(at.UTC(), now, before, at.Sub(begun))
+			s.lookAtGPUs(at.UTC())
 			before, begun = now, at
 		}
 	}
@@ -88,6 +91,31 @@ func asFloat(n *int64) *float64 {
 		return nil
 	}
 	return new(float64(*n))
+}
+
+// lookAtGPUs takes a sample of each GPU.
+func (s *sampler) lookAtGPUs(at time.Time) {
+	for i, g := range s.gpus {
+		status := g.Status()
+		s.mu.Lock()
+		s.rows = append(s.rows, gpuSamples(s.runID, at, g, status)...)
+		s.peaks[i].join(status)
+		s.mu.Unlock()
+	}
+}
+
+// describe fills in what the load's row says of its GPUs, which are looked at
+// once more: a short load may have come between two looks.
+func (s *sampler) describe(l *record.Load) {
+	if len(s.gpus) == 0 {
+		return
+	}
+	s.lookAtGPUs(time.Now().UTC())
+	processes := sum(s.gpus, probe.GPU.Processes)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	describeGPUs(l, s.peaks, processes)
+	s.peaks = make([]gpuPeak, len(s.gpus))
 }
 
 // take gives what was sampled since it was last asked.

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/sllmq/sllmq/collector/probe"
 	"github.com/sllmq/sllmq/collector/worker"
 	"github.com/sllmq/sllmq/warehouse/record"
 )
@@ -42,6 +43,7 @@ func (r *run) session(ctx context.Context, s int) error {
 func (r *run) process(ctx context.Context, steps []Step) (done int, err error) {
 	number := r.sessions
 	r.sessions++
+	before, others := sum(r.gpus, probe.GPU.UsedBytes), sum(r.gpus, probe.GPU.Processes)
 	w, err := worker.Start(ctx, r.host.WorkerCommand, r.arm.Worker, r.arm.StartTimeout)
 	if ctx.Err() != nil {
 		return 0, ctx.Err()
@@ -56,12 +58,16 @@ func (r *run) process(ctx context.Context, steps []Step) (done int, err error) {
 	if w.Ready.PoolLocked != nil && !*w.Ready.PoolLocked && number == 0 {
 		r.progress.Note("the pool is not page-locked: " + w.Ready.LockReason)
 	}
-	if err := r.append(record.Batch{Sessions: []record.Session{sessionRow(r.row.ID, number, w)}}); err != nil {
+	session := sessionRow(r.row.ID, number, w)
+	session.DeviceMemoryBeforeBytes, session.GPUOtherProcesses = before, others
+	if err := r.append(record.Batch{Sessions: []record.Session{session}}); err != nil {
 		return 0, errors.Join(err, w.Close(closePatience))
 	}
-	r.sampler = startSampler(r.row.ID, w.Ready.PID, r.arm.Checkpoint.Dirs[0])
+	r.sampler = startSampler(r.row.ID, w.Ready.PID, r.arm.Checkpoint.Dirs[0], r.gpus)
 	defer func() {
 		r.sampler.stop()
+		r.sampler.lookAtGPUs(time.Now().UTC())
+		r.tellLeft(before)
 		if rows := r.sampler.take(); len(rows) > 0 {
 			err = errors.Join(err, r.append(record.Batch{Samples: rows}))
 		}
@@ -106,6 +112,20 @@ func (r *run) process(ctx context.Context, steps []Step) (done int, err error) {
 		r.progress.Note(err.Error())
 	}
 	return len(steps), nil
+}
+
+// leftGPUMemory is how much more of a GPU than before may be in use when a
+// worker is gone: the driver keeps some for itself.
+const leftGPUMemory = 64 << 20
+
+// tellLeft says it when a worker that is gone left something in the GPUs'
+// memory, which was in use so far before.
+func (r *run) tellLeft(before *int64) {
+	after := sum(r.gpus, probe.GPU.UsedBytes)
+	if before != nil && after != nil && *after > *before+leftGPUMemory {
+		r.progress.Note(fmt.Sprintf("the worker is gone, and %s of %s's memory are in use that were not before it: nvidia-smi lists by whom",
+			ApproxSize(*after-*before), r.arm.Device))
+	}
 }
 
 // generate lets the worker go on with the prompt. A worker that dies of it is
@@ -166,6 +186,7 @@ func (r *run) keep(session int64, step Step, o *worker.Outcome, g *worker.Genera
 	rows := loadRows(r.row.ID, seq, session, step, o, r.open(r.arm.Checkpoint.Dirs[step.Replica]))
 	r.ceiling.bound(&rows.Loads[0], o)
 	if r.sampler != nil {
+		r.sampler.describe(&rows.Loads[0])
 		rows.Samples = r.sampler.take()
 	}
 	if g != nil {

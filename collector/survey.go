@@ -18,7 +18,7 @@ import (
 type SurveyOptions struct {
 	Settings []roofline.Setting // of reading
 	Rounds   int                // trials of each
-	Copy     bool               // memory too
+	Copy     bool               // memory too, and the way to a GPU if the configuration names one
 }
 
 // RooflineSettings are those that storage may do best with.
@@ -72,6 +72,9 @@ func Survey(ctx context.Context, c Config, o SurveyOptions, sink Sink, progress 
 	ask := roofline.Plan{Files: tensorFiles(opened), Settings: o.Settings, Bytes: surveyBytes, Time: surveyTime, Rounds: o.Rounds}
 	if o.Copy {
 		ask.CopyThreads, ask.CopyBytes = min(runtime.NumCPU(), maxCopyThreads), rooflineBytes
+		if device := c.devices()[0]; device != hostDevice {
+			ask.Device = device
+		}
 	}
 	trials := len(o.Settings) * max(1, o.Rounds)
 	progress.Begin(fmt.Sprintf("measuring the storage of %s in %d trials", made.Dirs[0], trials), 0)

@@ -9,6 +9,8 @@ import (
 	"testing"
 
 	"github.com/rogpeppe/go-internal/testscript"
+
+	"github.com/sllmq/sllmq/collector/cuda/cudatest"
 )
 
 // With this variable set the test binary is sllmq itself, workers included.
@@ -23,11 +25,24 @@ func TestMain(m *testing.M) {
 
 // TestScripts runs testdata/*.txtar against the real program. With -update in
 // the environment variable UPDATE_SCRIPTS, what they compare is rewritten.
-func TestScripts(t *testing.T) {
+func TestScripts(t *testing.T) { runScripts(t, "testdata", nil) }
+
+// TestGPUScripts runs testdata/gpu/*.txtar with libraries in the place of
+// NVIDIA's, so that the program and its workers find GPUs.
+func TestGPUScripts(t *testing.T) {
+	library := cudatest.Build(t, "")
+	cudatest.BuildNVML(t, library.Dir)
+	runScripts(t, "testdata/gpu", map[string]string{"LD_LIBRARY_PATH": library.Dir})
+}
+
+func runScripts(t *testing.T, dir string, variables map[string]string) {
 	testscript.Run(t, testscript.Params{
-		Dir:           "testdata",
+		Dir:           dir,
 		UpdateScripts: os.Getenv("UPDATE_SCRIPTS") != "",
 		Setup: func(env *testscript.Env) error {
+			for name, value := range variables {
+				env.Setenv(name, value)
+			}
 			env.Setenv(isProgram, "1")
 			// A second for each session; scripts that want one say so.
 			env.Setenv("SLLMQ_NO_ROOFLINE", "true")

@@ -3,6 +3,7 @@
 package loader
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"slices"
@@ -105,12 +106,13 @@ type Options struct {
 
 // Technique names a loader and opens it.
 type Technique struct {
-	Name    string
-	Formats []checkpoint.Format
-	Pooled  bool // takes a pool of host memory
-	Staged  bool // takes page-locked buffers as large as tensors, see StagingBytes
-	Device  bool // brings the bytes to a device, rather than dropping them
-	Open    func(Options) (Loader, error)
+	Name     string
+	Formats  []checkpoint.Format
+	Pooled   bool // takes a pool of host memory
+	Staged   bool // takes page-locked buffers as large as tensors, see StagingBytes
+	Streamed bool // takes page-locked buffers for a GPU, see ReadBufferBytes
+	Device   bool // brings the bytes to a device, rather than dropping them
+	Open     func(Options) (Loader, error)
 
 	ownThreads int // that move bytes, of a loader that does not let it be chosen
 }
@@ -124,7 +126,7 @@ func Techniques() []Technique {
 		{Name: "mmap", Formats: safetensors, Device: true, Open: openMmap, ownThreads: 1},
 		{Name: "mmap-parallel", Formats: safetensors, Device: true, Open: openMmapParallel, ownThreads: parallelThreads()},
 		{Name: "pinned", Formats: safetensors, Staged: true, Device: true, Open: openPinned, ownThreads: 1},
-		{Name: "direct", Formats: both, Device: true, Open: openDirect},
+		{Name: "direct", Formats: both, Device: true, Streamed: true, Open: openDirect},
 		{Name: "pool", Formats: sllm, Pooled: true, Device: true, Open: openPool},
 		{Name: "raw", Formats: both, Open: openRaw},
 	}
@@ -189,6 +191,15 @@ func (t Technique) StagingBytes(largest int64) int64 {
 		return 0
 	}
 	return 2 << sizeClass(largest)
+}
+
+// ReadBufferBytes is the memory that buffers take through which reads come to a
+// GPU.
+func (t Technique) ReadBufferBytes(o Options) int64 {
+	if !t.Streamed {
+		return 0
+	}
+	return int64(o.queue()) * cmp.Or(o.IOBytes, directio.MaxRequest)
 }
 
 // openIndex reads the checkpoint's index and holds it against its files.

@@ -47,6 +47,7 @@ func Machine(storagePath string) (record.Machine, error) {
 	if total, err := memInfo("MemTotal"); err == nil {
 		m.MemoryBytes = &total
 	}
+	gpus(&m)
 	if err := storage(storagePath, &m); err != nil {
 		return record.Machine{}, err
 	}

@@ -16,6 +16,7 @@ type Plan struct {
 	Rounds      int           `json:"rounds"`       // trials of each setting, taking turns; 0: one
 	CopyThreads int           `json:"copy_threads"` // copies are measured on 1, 2, 4 … and as many threads; 0: left out
 	CopyBytes   int64         `json:"copy_bytes"`
+	Device      string        `json:"device"` // a GPU, or several, to which copies are measured too; empty: none
 }
 
 // Measure carries a plan out.
@@ -27,6 +28,12 @@ func Measure(ctx context.Context, p Plan) (all []Measurement, err error) {
 	}
 	if p.CopyThreads > 0 {
 		copies, err := measureMemory(ctx, p)
+		if all = append(all, copies...); err != nil {
+			return all, err
+		}
+	}
+	if p.Device != "" {
+		copies, err := measureLink(ctx, p.Device, p.CopyBytes)
 		return append(all, copies...), err
 	}
 	return all, nil

@@ -1,6 +1,6 @@
 // Package roofline measures what this machine could do at best for the bytes
-// of a load: how fast the storage gives the checkpoint's own files, and how
-// fast memory is copied.
+// of a load: how fast the storage gives the checkpoint's own files, how fast
+// memory is copied, and how fast a GPU is filled from it.
 //
 // A load can be no faster than the slowest of what it needs, which is the
 // model of Williams, Waterman and Patterson ("Roofline", 2009) with storage
@@ -11,8 +11,9 @@ import "time"
 
 // Kinds of measurement, as the warehouse names them.
 const (
-	StorageRead = "storage_read"
-	MemoryCopy  = "memory_copy"
+	StorageRead  = "storage_read"
+	MemoryCopy   = "memory_copy"
+	HostToDevice = "host_to_device"
 )
 
 // Measurement is one trial.

@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"time"
 
+	"github.com/sllmq/sllmq/collector/device"
 	"github.com/sllmq/sllmq/collector/loader"
 	"github.com/sllmq/sllmq/collector/probe"
 	"github.com/sllmq/sllmq/collector/stage"
@@ -24,7 +25,7 @@ func (n *native) measure(ctx context.Context, r Load) *Outcome {
 	}
 	o.FileBytes = sizes(r.Files)
 	o.ResidentBeforeBytes = resident(r.Files)
-	o.DeviceMemoryBeforeBytes = new(n.device.Used())
+	o.DeviceMemoryBeforeBytes = n.deviceMemory()
 	var blockDevice string
 	if len(r.Files) > 0 {
 		blockDevice = probe.BlockDevice(r.Files[0])
@@ -46,7 +47,7 @@ func (n *native) measure(ctx context.Context, r Load) *Outcome {
 	}
 	o.beside(probe.ReadSystem(blockDevice).Sub(machineBefore))
 	o.ResidentAfterBytes = resident(r.Files)
-	o.DeviceMemoryAfterBytes = new(n.device.Used())
+	o.DeviceMemoryAfterBytes = n.deviceMemory()
 	o.Stages, o.Chunks = clock.Stages(), clock.Chunks()
 	if err != nil {
 		o.Error = err.Error()
@@ -69,6 +70,20 @@ func (n *native) measure(ctx context.Context, r Load) *Outcome {
 		}
 	}
 	return o
+}
+
+// deviceMemory is what is in use of the device's memory: all of a GPU's that
+// anybody has taken, and of the host's what a load has.
+func (n *native) deviceMemory() *int64 {
+	meter, ok := n.device.(device.Meter)
+	if !ok {
+		return new(n.device.Used())
+	}
+	used, err := meter.InUse()
+	if err != nil {
+		return nil
+	}
+	return &used
 }
 
 // free gives back the device's memory that the last load took.

@@ -112,15 +112,17 @@ type RunEnd struct {
 
 // Session is one worker process and what it cost to be ready.
 type Session struct {
-	RunID          string    `db:"run_id"`
-	Session        int64     `db:"session"` // from 0 within the run
-	StartedAt      time.Time `db:"started_at"`
-	PID            *int64    `db:"pid"`
-	StartTimeS     *float64  `db:"start_time_s"` // process start to its first word
-	SetupTimeS     *float64  `db:"setup_time_s"` // filling and pinning the pool, starting the device
-	PoolBytes      *int64    `db:"pool_bytes"`
-	PoolLocked     *bool     `db:"pool_locked"`
-	PoolLockReason *string   `db:"pool_lock_reason"` // why the pool is not locked
+	RunID                   string    `db:"run_id"`
+	Session                 int64     `db:"session"` // from 0 within the run
+	StartedAt               time.Time `db:"started_at"`
+	PID                     *int64    `db:"pid"`
+	StartTimeS              *float64  `db:"start_time_s"` // process start to its first word
+	SetupTimeS              *float64  `db:"setup_time_s"` // filling and pinning the pool, starting the device
+	PoolBytes               *int64    `db:"pool_bytes"`
+	PoolLocked              *bool     `db:"pool_locked"`
+	PoolLockReason          *string   `db:"pool_lock_reason"`           // why the pool is not locked
+	DeviceMemoryBeforeBytes *int64    `db:"device_memory_before_bytes"` // in use on the GPUs before the process began
+	GPUOtherProcesses       *int64    `db:"gpu_other_processes"`        // that computed on the GPUs then
 }
 
 // Load is one replica brought to the device once.
@@ -163,12 +165,21 @@ type Load struct {
 	CPUPressureS           *float64 `db:"cpu_pressure_s"`        // some task waited for a CPU
 	MemoryPressureS        *float64 `db:"memory_pressure_s"`
 	IOPressureS            *float64 `db:"io_pressure_s"`
-	MachineCPUS            *float64 `db:"machine_cpu_s"`   // of all processes and the kernel's threads
-	StealS                 *float64 `db:"steal_s"`         // CPU time that the hypervisor kept for others
-	ThrottledS             *float64 `db:"throttled_s"`     // the control group was kept off the CPUs
-	StorageBoundS          *float64 `db:"storage_bound_s"` // what the storage would take at best for what was read from it
-	CopyBoundS             *float64 `db:"copy_bound_s"`    // what copying the bytes would take at best
-	CPUBoundS              *float64 `db:"cpu_bound_s"`     // the CPU time spread over the loader's threads
+	MachineCPUS            *float64 `db:"machine_cpu_s"`          // of all processes and the kernel's threads
+	StealS                 *float64 `db:"steal_s"`                // CPU time that the hypervisor kept for others
+	ThrottledS             *float64 `db:"throttled_s"`            // the control group was kept off the CPUs
+	StorageBoundS          *float64 `db:"storage_bound_s"`        // what the storage would take at best for what was read from it
+	CopyBoundS             *float64 `db:"copy_bound_s"`           // what copying the bytes would take at best
+	CPUBoundS              *float64 `db:"cpu_bound_s"`            // the CPU time spread over the loader's threads
+	HostToDeviceBoundS     *float64 `db:"host_to_device_bound_s"` // what copying the bytes to the GPUs would take at best
+	PCIeGeneration         *int64   `db:"pcie_generation"`        // the highest seen from the load before to the end of this one
+	PCIeWidth              *int64   `db:"pcie_width"`             // lanes
+	GPUTemperatureC        *float64 `db:"gpu_temperature_c"`      // the highest
+	GPUPowerW              *float64 `db:"gpu_power_w"`            // the highest
+	GPUSMClockHz           *int64   `db:"gpu_sm_clock_hz"`        // the highest
+	GPUMemoryClockHz       *int64   `db:"gpu_memory_clock_hz"`    // the highest
+	GPUThrottleReasons     *string  `db:"gpu_throttle_reasons"`   // all that were seen; empty: none
+	GPUOtherProcesses      *int64   `db:"gpu_other_processes"`    // beside the worker, at its end
 }
 
 // Stage is one part of a load. Stages of one load may overlap in time.
