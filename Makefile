@@ -6,7 +6,7 @@ SHELL := bash
 BIN  := bin/sllmq
 DEMO := demo
 
-.PHONY: help build test race lint fuzz demo false-alarms bench bench-loaders fixtures proto clean
+.PHONY: help build test race lint fuzz demo false-alarms bench bench-loaders fixtures proto report-test clean
 
 help: ## print the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  \1\t/' | expand -t 18
@@ -55,6 +55,9 @@ fixtures: build ## hold what sllmq writes against real transformers and safetens
 
 proto: ## generate the Go of sllm-store's contract from its .proto files (protoc from PyPI)
 	scripts/store/proto.sh
+
+report-test: ## open reports in headless Chromium (REPORT_OUT=DIR keeps screenshots)
+	go test -tags browser ./plots/report -run 'Browser|Watch' -count 1
 
 clean: ## remove what the other targets made
 	rm -rf bin $(DEMO)

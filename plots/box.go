@@ -50,7 +50,9 @@ func DrawBox(d Box) (*Picture, error) {
 			scatter[i] = random.Float64()
 		}
 		p.aside = append(p.aside, tick{row.y, u.format(quantile(times, 0.5)) + ", " + itoa(len(times))})
-		p.paint = append(p.paint, func(f frame) { drawBox(f, row.y, times, scatter, lookOf(row.arm), named(row.item.Model, row.item.Arm)) })
+		p.paint = append(p.paint, func(f frame) {
+			drawBox(f, row.y, times, scatter, lookOf(row.arm), named(row.item.Model, row.item.Arm), newCrowd(len(all), row.item.Model, row.item.Arm))
+		})
 	}
 	fig := &figure{panels: []*panel{p}, legend: rows.swatches()}
 	fig.title, fig.subtitle = d.or("Loading times of " + about(rows.models))
@@ -61,15 +63,14 @@ func DrawBox(d Box) (*Picture, error) {
 	return &Picture{fig, d.rows()}, nil
 }
 
-func drawBox(f frame, y float64, times, scatter []float64, l look, name string) {
+func drawBox(f frame, y float64, times, scatter []float64, l look, name string, crowd *crowd) {
 	r := vg.Length(1.7)
 	if len(times) > 200 {
 		r = 1.1
 	}
-	crowd := newCrowd(len(times))
 	for i, t := range times {
 		if pt := f.at(t, y+0.12+0.34*scatter[i]); crowd.free(pt) {
-			f.point(l, pt, r, name+"\n"+timeText(t))
+			f.point(l, pt, r, crowd.name+timeText(t))
 		}
 	}
 	middle := quantile(times, 0.5)

@@ -29,7 +29,7 @@ func DrawEfficiency(d Efficiency) (*Picture, error) {
 	if err != nil {
 		return nil, fmt.Errorf("efficiency: %w", err)
 	}
-	highest, beyond := 1.0, 0
+	highest, beyond, loads := 1.0, 0, 0
 	for _, a := range d.Arms {
 		if len(a.Efficiencies) == 0 {
 			return nil, fmt.Errorf("efficiency: %s, %s has no loads", a.Model, a.Arm)
@@ -37,6 +37,7 @@ func DrawEfficiency(d Efficiency) (*Picture, error) {
 		if err := amounts(a.Efficiencies, "efficiency", a.Model, a.Arm); err != nil {
 			return nil, fmt.Errorf("efficiency: %w", err)
 		}
+		loads += len(a.Efficiencies)
 		for _, e := range a.Efficiencies {
 			highest = math.Max(highest, e)
 			if e > 1 {
@@ -50,7 +51,7 @@ func DrawEfficiency(d Efficiency) (*Picture, error) {
 		sorted := slices.Sorted(slices.Values(row.item.Efficiencies))
 		p.aside = append(p.aside, tick{row.y, digits(quantile(sorted, 0.5))})
 		p.paint = append(p.paint, func(f frame) {
-			drawEfficiencies(f, row.y, sorted, lookOf(row.arm), named(row.item.Model, row.item.Arm))
+			drawEfficiencies(f, row.y, sorted, lookOf(row.arm), newCrowd(loads, row.item.Model, row.item.Arm))
 		})
 	}
 	fig := &figure{panels: []*panel{p}}
@@ -77,15 +78,14 @@ func roofAtOne(f frame) {
 	stroke(f.Canvas, draw.LineStyle{Color: black, Width: 1.4}, vg.Point{X: f.x(1), Y: f.Min.Y}, vg.Point{X: f.x(1), Y: f.Max.Y})
 }
 
-func drawEfficiencies(f frame, y float64, sorted []float64, l look, name string) {
+func drawEfficiencies(f frame, y float64, sorted []float64, l look, crowd *crowd) {
 	middle := quantile(sorted, 0.5)
 	stroke(f.Canvas, draw.LineStyle{Color: soft, Width: 0.6}, f.at(sorted[0], y), f.at(sorted[len(sorted)-1], y))
-	crowd := newCrowd(len(sorted))
 	for _, e := range sorted {
 		if !crowd.free(f.at(e, y)) {
 			continue
 		}
-		f.point(l, f.at(e, y), 2.3, name+"\n"+digits(e)+" of the roofline")
+		f.point(l, f.at(e, y), 2.3, crowd.name+digits(e)+" of the roofline")
 		if e > 1 {
 			ring(f.Canvas, f.at(e, y))
 		}

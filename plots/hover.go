@@ -59,15 +59,16 @@ func named(model, arm string) string {
 type crowd struct {
 	grain vg.Length
 	taken map[[2]int]bool
+	name  string // of the arm, which each of a few marks says
 }
 
-func newCrowd(marks int) *crowd {
+// newCrowd is for the marks of an arm in a picture of so many.
+func newCrowd(marks int, model, arm string) *crowd {
 	const many = 1000
-	c := &crowd{grain: 0.1, taken: map[[2]int]bool{}}
 	if marks > many {
-		c.grain = 1
+		return &crowd{grain: 1, taken: map[[2]int]bool{}}
 	}
-	return c
+	return &crowd{grain: 0.1, taken: map[[2]int]bool{}, name: named(model, arm) + "\n"}
 }
 
 // free says whether nothing lies at pt yet, and takes the place.

@@ -167,7 +167,8 @@ func parseSVG(t *testing.T, raw []byte) page {
 	t.Helper()
 	p := page{fills: map[string]int{}, lines: map[string]int{}}
 	d := xml.NewDecoder(bytes.NewReader(raw))
-	shapes := map[string]bool{}
+	shapes := map[string][]map[string]string{} // paths by the id that they are used by
+	stamp := ""
 	for {
 		token, err := d.Token()
 		if err == io.EOF {
@@ -175,6 +176,9 @@ func parseSVG(t *testing.T, raw []byte) page {
 		}
 		if err != nil {
 			t.Fatal(err)
+		}
+		if end, ok := token.(xml.EndElement); ok && end.Name.Local == "g" {
+			stamp = "" // none has a group in it
 		}
 		start, ok := token.(xml.StartElement)
 		if !ok {
@@ -204,19 +208,29 @@ func parseSVG(t *testing.T, raw []byte) page {
 				p.hovers = append(p.hovers, text)
 			}
 		case "path":
-			if attr["id"] != "" {
-				shapes["#"+attr["id"]] = true
-			} else if attr["fill"] == "none" {
-				p.lines[attr["stroke"]]++
-			} else {
-				p.fills[attr["fill"]]++
+			switch {
+			case attr["id"] != "":
+				shapes["#"+attr["id"]] = nil
+			case stamp != "":
+				shapes[stamp] = append(shapes[stamp], attr)
+			default:
+				p.count(attr)
 			}
 			if strings.Contains(attr["d"], "NaN") || strings.Contains(attr["d"], "Inf") {
 				t.Errorf("a path goes nowhere: %s", attr["d"])
 			}
 		case "use":
-			if !shapes[attr["href"]] {
+			parts, ok := shapes[attr["href"]]
+			if !ok {
 				t.Errorf("no shape %s", attr["href"])
+			}
+			for _, part := range parts {
+				p.count(part)
+			}
+		case "g":
+			if attr["id"] != "" {
+				stamp = "#" + attr["id"]
+				shapes[stamp] = nil
 			}
 		case "text":
 			var text string
@@ -235,6 +249,15 @@ func parseSVG(t *testing.T, raw []byte) page {
 			}
 			p.texts = append(p.texts, placedText{text, b})
 		}
+	}
+}
+
+// count counts a path by its colour.
+func (p page) count(path map[string]string) {
+	if path["fill"] == "none" {
+		p.lines[path["stroke"]]++
+	} else {
+		p.fills[path["fill"]]++
 	}
 }
 

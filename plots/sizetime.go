@@ -86,7 +86,7 @@ func (d SizeTime) draw(f frame, x axis, models, arms []string) {
 		pt := f.at(l.Bytes, l.TimeS)
 		arm := indexOf(arms, l.Arm)
 		if crowds[arm] == nil {
-			crowds[arm] = newCrowd(len(d.Loads))
+			crowds[arm] = newCrowd(len(d.Loads), "", "")
 		}
 		if crowds[arm].free(pt) {
 			f.point(lookOf(arm), pt, 2.8, named(l.Model, l.Arm)+"\n"+byteUnit(l.Bytes).with(l.Bytes)+" in "+timeText(l.TimeS)+", "+rateText(l.Bytes/l.TimeS))

@@ -1,6 +1,7 @@
 package plots
 
 import (
+	"fmt"
 	"image/color"
 	"math"
 
@@ -169,9 +170,22 @@ const (
 	marks
 )
 
+// stamper is a canvas that draws the same thing at many points for little.
+type stamper interface {
+	stamp(name string, pt vg.Point, paint func())
+}
+
 // draw draws a marker of radius r, filled with ink and edged in black, so that
 // light ones show on white.
 func (m mark) draw(c draw.Canvas, pt vg.Point, r vg.Length, ink color.NRGBA) {
+	if s, ok := c.Canvas.(stamper); ok {
+		s.stamp(fmt.Sprint(m, r, ink), pt, func() { m.shape(c, vg.Point{}, r, ink) })
+		return
+	}
+	m.shape(c, pt, r, ink)
+}
+
+func (m mark) shape(c draw.Canvas, pt vg.Point, r vg.Length, ink color.NRGBA) {
 	var path vg.Path
 	turn := func(corners int, first float64, radii ...vg.Length) {
 		for i := range corners {

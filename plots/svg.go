@@ -25,8 +25,10 @@ type svg struct {
 	pen
 	title        string
 	prefix       string // of ids, which have to differ within a page
+	still        bool   // says nothing where a pointer rests
 	body, shapes bytes.Buffer
 	known        map[shape]string
+	stamps       map[string]string // ids by name
 }
 
 type shape struct {
@@ -37,10 +39,11 @@ type shape struct {
 var (
 	_ vg.CanvasWriterTo = (*svg)(nil)
 	_ teller            = (*svg)(nil)
+	_ stamper           = (*svg)(nil)
 )
 
 func newSVG(title string, width, height vg.Length) *svg {
-	return &svg{pen: newPen(width, height), title: title, known: map[shape]string{}}
+	return &svg{pen: newPen(width, height), title: title, known: map[shape]string{}, stamps: map[string]string{}}
 }
 
 func (c *svg) Stroke(path vg.Path) {
@@ -64,12 +67,39 @@ func (c *svg) Fill(path vg.Path) {
 
 // begin opens a group that says text where a pointer rests on it.
 func (c *svg) begin(text string) {
+	if c.still {
+		return
+	}
 	c.body.WriteString("<g><title>")
 	escape(&c.body, printableLines(text))
 	c.body.WriteString("</title>")
 }
 
-func (c *svg) end() { c.body.WriteString("</g>\n") }
+func (c *svg) end() {
+	if !c.still {
+		c.body.WriteString("</g>\n")
+	}
+}
+
+// stamp draws at pt what paint draws at the origin, which is written on first use
+// of the name.
+func (c *svg) stamp(name string, pt vg.Point, paint func()) {
+	id, ok := c.stamps[name]
+	if !ok {
+		id = fmt.Sprintf("%sm%d", c.prefix, len(c.stamps))
+		c.stamps[name] = id
+		page := c.body
+		c.body = bytes.Buffer{}
+		c.Push()
+		c.state.to = affine{xx: 1, yy: -1}
+		paint()
+		c.Pop()
+		fmt.Fprintf(&c.shapes, "<g id=\"%s\">\n%s</g>\n", id, c.body.Bytes())
+		c.body = page
+	}
+	x, y := c.state.to.of(pt)
+	fmt.Fprintf(&c.body, `<use xlink:href="#%s" x="%s" y="%s"/>`+"\n", id, decimal(x), decimal(y))
+}
 
 // FillString draws the shapes of s, and s itself unseen.
 func (c *svg) FillString(f font.Face, pt vg.Point, s string) {

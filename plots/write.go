@@ -21,6 +21,7 @@ type Options struct {
 	HeightIn float64 // inches; 0: what the picture needs
 	DPI      int     // of a png
 	IDPrefix string  // of an svg that stands in a page beside others: a word of its own
+	Still    bool    // an svg that says nothing where a pointer rests
 }
 
 // DefaultOptions are a page's width at the resolution that journals ask for.
@@ -78,7 +79,7 @@ func Encode(w io.Writer, p *Picture, format string, o Options) error {
 		to = newPNG(width, height, o.DPI)
 	case "svg":
 		drawing := newSVG(p.figure.title, width, height)
-		drawing.prefix = o.IDPrefix
+		drawing.prefix, drawing.still = o.IDPrefix, o.Still
 		to = drawing
 	case "pdf":
 		to = newPDF(p.figure.title, width, height)

@@ -58,11 +58,24 @@ SELECT run_id::VARCHAR, collect_id::VARCHAR, session, arm, %s AS shared, %s AS w
 FROM measured
 ORDER BY run_id, session, arm`
 
-// sessions reads what is to be compared.
-func (c Contrast) sessions(ctx context.Context, db *sql.DB) ([]armSession, error) {
+// SQL lists what is compared, ready to be run in DuckDB itself; the statistics
+// are this package's.
+func (c Contrast) SQL(ctx context.Context, db *sql.DB) (_ string, err error) {
+	if c.By, err = c.resolve(ctx, db); err != nil {
+		return "", err
+	}
+	statement, err := c.statement()
+	if err != nil {
+		return "", err
+	}
+	return c.paste(c.over(statement)), nil
+}
+
+// statement lists what is compared. By is resolved.
+func (c Contrast) statement() (string, error) {
 	arm, err := c.armExpression()
 	if err != nil {
-		return nil, err
+		return "", err
 	}
 	extra := "true"
 	if c.By != "loader" && !strings.Contains(c.Where, "raw") {
@@ -86,8 +99,16 @@ func (c Contrast) sessions(ctx context.Context, db *sql.DB) ([]armSession, error
 		return strings.Join(parts, " || "+separator+" || ")
 	}
 	varying := strings.Join(perLoad, ", ")
-	statement := fmt.Sprintf(sessionsSQL, arm, extra, varying, strings.Join(slices.Compact(constant), ", "), varying,
-		text(c.shared(), "chr(31)"), text(watchedColumns, "chr(30)"))
+	return fmt.Sprintf(sessionsSQL, arm, extra, varying, strings.Join(slices.Compact(constant), ", "), varying,
+		text(c.shared(), "chr(31)"), text(watchedColumns, "chr(30)")), nil
+}
+
+// sessions reads what is to be compared.
+func (c Contrast) sessions(ctx context.Context, db *sql.DB) ([]armSession, error) {
+	statement, err := c.statement()
+	if err != nil {
+		return nil, err
+	}
 	names, conditions := map[string]string{}, map[string][]string{}
 	var sessions []armSession
 	var last struct {

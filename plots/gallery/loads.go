@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"errors"
+	"slices"
 	"strings"
 
 	"github.com/sllmq/sllmq/plots"
@@ -92,17 +93,29 @@ func drawSizeTime(ctx context.Context, db *sql.DB, f queries.Filter) (*plots.Pic
 	arms := armsOf(loads)
 	n := namesFor(arms)
 	d := plots.SizeTime{Caption: n.caption("Loading time by size", int64(len(loads)))}
+	d.Subtitle += "; medians"
+	times := map[plots.SizedLoad][]float64{}
 	for i, l := range loads {
 		if l.Bytes == nil || *l.Bytes <= 0 || l.LoadingTimeS <= 0 {
 			continue
 		}
-		// A model's loads lie over one another at its size, so the benchmark type
-		// goes to the arm, to be told apart.
+		// The benchmark type goes to the arm: a model has one size.
 		name := n.arm(arms[i])
 		if n.types {
 			name += ", " + l.BenchmarkType
 		}
-		d.Loads = append(d.Loads, plots.SizedLoad{Model: l.Model, Arm: name, Bytes: float64(*l.Bytes), TimeS: l.LoadingTimeS})
+		model := l.Model
+		if n.manyMachines {
+			model += " on " + l.Machine
+		}
+		key := plots.SizedLoad{Model: model, Arm: name, Bytes: float64(*l.Bytes)}
+		if times[key] == nil {
+			d.Loads = append(d.Loads, key)
+		}
+		times[key] = append(times[key], l.LoadingTimeS)
+	}
+	for i, key := range d.Loads {
+		d.Loads[i].TimeS = median(times[key])
 	}
 	if len(d.Loads) == 0 {
 		return nil, errors.New("the sizes of these loads are not known")
@@ -115,4 +128,9 @@ func drawSizeTime(ctx context.Context, db *sql.DB, f queries.Filter) (*plots.Pic
 		d.Rooflines = append(d.Rooflines, plots.Roofline{Name: strings.ReplaceAll(b.Kind, "_", " "), BytesPS: b.BytesPerS})
 	}
 	return plots.DrawSizeTime(d)
+}
+
+func median(times []float64) float64 {
+	t := slices.Sorted(slices.Values(times))
+	return (t[(len(t)-1)/2] + t[len(t)/2]) / 2
 }

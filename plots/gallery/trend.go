@@ -3,6 +3,7 @@ package gallery
 import (
 	"context"
 	"database/sql"
+	"errors"
 	"strings"
 
 	"github.com/sllmq/sllmq/plots"
@@ -32,6 +33,9 @@ func drawTrend(ctx context.Context, db *sql.DB, f queries.Filter) (*plots.Pictur
 	}
 	if len(arms) == 0 {
 		return nil, errNoLoads
+	}
+	if len(levels) == len(arms) {
+		return nil, errors.New("each was measured once: a trend takes two runs or more")
 	}
 	n := namesFor(arms)
 	d := plots.Trend{Caption: n.caption("Trend of the loading time", loads)}
