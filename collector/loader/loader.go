@@ -132,10 +132,14 @@ func Techniques() []Technique {
 	}
 }
 
-// Find looks a technique up by name.
+// Find looks a technique of this program up by name.
 func Find(name string) (Technique, error) {
+	return find(name, Techniques())
+}
+
+func find(name string, among []Technique) (Technique, error) {
 	var names []string
-	for _, t := range Techniques() {
+	for _, t := range among {
 		if t.Name == name {
 			return t, nil
 		}

@@ -38,6 +38,10 @@ type Process struct {
 	StartedAt  time.Time
 	StartTimeS float64 // from the start of the process to its first answer, set-up not counted
 
+	begun   time.Time // StartedAt, on the monotonic clock
+	watched bool      // it takes no evidence: see watch
+	foreign bool      // and does not read the files itself
+
 	cmd     *exec.Cmd
 	in      io.WriteCloser
 	replies chan []byte
@@ -49,11 +53,16 @@ type Process struct {
 
 // Start runs argv as a worker and waits, at most timeout, until it is ready.
 func Start(ctx context.Context, argv []string, o Open, timeout time.Duration) (*Process, error) {
-	p, err := spawn(argv)
+	p, err := spawn(argv, nil)
 	if err != nil {
 		return nil, err
 	}
-	begun := time.Now()
+	return p.open(ctx, o, timeout)
+}
+
+// open tells the process what it is to be, and waits until it is. One that
+// can't is killed.
+func (p *Process) open(ctx context.Context, o Open, timeout time.Duration) (*Process, error) {
 	reply, err := p.ask(ctx, Request{Open: &o}, timeout)
 	switch {
 	case err != nil:
@@ -67,14 +76,14 @@ func Start(ctx context.Context, argv []string, o Open, timeout time.Duration) (*
 		return nil, err
 	}
 	p.Ready = *reply.Ready
-	p.StartTimeS = max(0, time.Since(begun).Seconds()-p.Ready.SetupS)
+	p.StartTimeS = max(0, time.Since(p.begun).Seconds()-p.Ready.SetupS)
 	return p, nil
 }
 
 // Roofline measures the machine in a process of its own, whose memory is gone
 // when it has answered.
 func Roofline(ctx context.Context, argv []string, plan roofline.Plan, timeout time.Duration) (*Measured, error) {
-	p, err := spawn(argv)
+	p, err := spawn(argv, nil)
 	if err != nil {
 		return nil, err
 	}
@@ -94,8 +103,8 @@ func Roofline(ctx context.Context, argv []string, plan roofline.Plan, timeout ti
 	return reply.Measured, p.Close(patience)
 }
 
-// spawn starts the process.
-func spawn(argv []string) (*Process, error) {
+// spawn starts the process, in this one's environment if it is given none.
+func spawn(argv, environment []string) (*Process, error) {
 	p := &Process{
 		cmd:     exec.Command(argv[0], argv[1:]...),
 		replies: make(chan []byte),
@@ -106,6 +115,7 @@ func spawn(argv []string) (*Process, error) {
 	// Ctrl-C reaches every process of the terminal's group; the worker is not
 	// in it, since its parent decides when it ends.
 	p.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	p.cmd.Env = environment
 	p.cmd.Stderr = p.stderr
 	var err error
 	if p.in, err = p.cmd.StdinPipe(); err != nil {
@@ -115,7 +125,8 @@ func spawn(argv []string) (*Process, error) {
 	if err != nil {
 		return nil, fmt.Errorf("start a worker: %w", err)
 	}
-	p.StartedAt = time.Now().UTC()
+	p.begun = time.Now()
+	p.StartedAt = p.begun.UTC()
 	if err := p.cmd.Start(); err != nil {
 		return nil, fmt.Errorf("start a worker: %w", err)
 	}
@@ -126,6 +137,13 @@ func spawn(argv []string) (*Process, error) {
 // Load asks for one load and waits for its outcome, at most timeout. After a
 // *DeadError the worker is gone, and so it is when ctx ends or the time is up.
 func (p *Process) Load(ctx context.Context, r Load, timeout time.Duration) (*Outcome, error) {
+	if p.watched {
+		return p.watch(ctx, r, timeout)
+	}
+	return p.load(ctx, r, timeout)
+}
+
+func (p *Process) load(ctx context.Context, r Load, timeout time.Duration) (*Outcome, error) {
 	reply, err := p.ask(ctx, Request{Load: &r}, timeout)
 	if err != nil {
 		p.kill()
@@ -133,7 +151,7 @@ func (p *Process) Load(ctx context.Context, r Load, timeout time.Duration) (*Out
 	}
 	if reply.Outcome == nil {
 		p.kill()
-		return nil, &DeadError{PID: p.cmd.Process.Pid, Reason: "did not answer with an outcome", Stderr: reply.Error}
+		return nil, p.mute("an outcome", reply)
 	}
 	return reply.Outcome, nil
 }
@@ -148,7 +166,7 @@ func (p *Process) Generate(ctx context.Context, g Generate, timeout time.Duratio
 	}
 	if reply.Generated == nil {
 		p.kill()
-		return nil, &DeadError{PID: p.cmd.Process.Pid, Reason: "did not answer with what it generated", Stderr: reply.Error}
+		return nil, p.mute("what it generated", reply)
 	}
 	return reply.Generated, nil
 }
@@ -203,6 +221,11 @@ func (p *Process) ask(ctx context.Context, r Request, timeout time.Duration) (Re
 	case <-ctx.Done():
 		return Reply{}, ctx.Err()
 	}
+}
+
+// mute says that a worker answered something else, and was killed for it.
+func (p *Process) mute(want string, reply Reply) *DeadError {
+	return &DeadError{PID: p.cmd.Process.Pid, Reason: "did not answer with " + want, Stderr: reply.Error}
 }
 
 // listen passes the worker's lines on until there are no more, then reaps it.

@@ -21,6 +21,7 @@ import (
 type Request struct {
 	Open     *Open     `json:"open,omitempty"`
 	Load     *Load     `json:"load,omitempty"`
+	Verify   *Verify   `json:"verify,omitempty"`
 	Generate *Generate `json:"generate,omitempty"`
 	// Roofline is a request of its own, to a process that was not opened.
 	Roofline *roofline.Plan `json:"roofline,omitempty"`
@@ -31,6 +32,7 @@ type Request struct {
 type Reply struct {
 	Ready     *Ready     `json:"ready,omitempty"`
 	Outcome   *Outcome   `json:"outcome,omitempty"`
+	Verdict   *Verdict   `json:"verdict,omitempty"`
 	Generated *Generated `json:"generated,omitempty"`
 	Measured  *Measured  `json:"measured,omitempty"`
 	Error     string     `json:"error,omitempty"`
@@ -55,6 +57,11 @@ type Open struct {
 	DeviceBytes int64  `json:"device_bytes"` // the most that one load takes
 	Stream      bool   `json:"stream"`       // a model larger than the pool passes through it
 	Buffered    bool   `json:"buffered"`     // raw: read through the page cache
+
+	// Of the Python worker, which imports a model's code before it loads one.
+	Dir         string `json:"dir,omitempty"`          // a replica
+	DType       string `json:"dtype,omitempty"`        // to load in: that of the replicas, or auto
+	StoragePath string `json:"storage_path,omitempty"` // folder of all replicas
 }
 
 // Ready says what it cost to be ready.
@@ -74,6 +81,20 @@ type Load struct {
 	Verify bool     `json:"verify"` // hold the tensors against their checksums afterwards
 	Trace  bool     `json:"trace"`  // tell every request
 	Keep   bool     `json:"keep"`   // leave the tensors on the device for a Generate
+}
+
+// Verify asks a worker that takes no evidence to hold the tensors of the Load
+// before it, which was told to keep them, against the replica's files: apart,
+// since that reads the files again.
+type Verify struct {
+	Dir  string `json:"dir"`
+	Keep bool   `json:"keep"` // leave the tensors on the device
+}
+
+// Verdict answers a Verify.
+type Verdict struct {
+	Verified *bool  `json:"verified,omitempty"` // nil: the model goes by other names than its files
+	Error    string `json:"error,omitempty"`
 }
 
 // Generate asks for a short text from the tensors of the Load before it, which
@@ -151,6 +172,7 @@ type Outcome struct {
 
 	DeviceMemoryBeforeBytes *int64 `json:"device_memory_before_bytes,omitempty"`
 	DeviceMemoryAfterBytes  *int64 `json:"device_memory_after_bytes,omitempty"`
+	DeviceMemoryPeakBytes   *int64 `json:"device_memory_peak_bytes,omitempty"`
 }
 
 // maxLine bounds a line of the protocol, in bytes.
