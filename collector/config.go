@@ -9,7 +9,6 @@ package collector
 import (
 	"fmt"
 	"slices"
-	"strings"
 	"time"
 	"unicode/utf8"
 
@@ -17,7 +16,6 @@ import (
 	"github.com/sllmq/sllmq/collector/device"
 	"github.com/sllmq/sllmq/collector/directio"
 	"github.com/sllmq/sllmq/collector/hub"
-	"github.com/sllmq/sllmq/collector/loader"
 )
 
 // Benchmark types.
@@ -61,6 +59,8 @@ type Config struct {
 	Loaders        []string // empty: each format's default
 	Devices        []string
 	DeviceMap      string // auto: one model over all Devices; empty: an arm for each
+	Engines        []string
+	Python         string // interpreter of the transformers engine
 	Replicas       int
 	Sessions       int // worker processes for each run
 	StoragePath    string
@@ -87,6 +87,8 @@ type Config struct {
 	LoadTimeout    time.Duration // 0: by the checkpoint's size
 	Tags           map[string]string
 
+	Packages map[string]string // of the interpreter, with versions: see AskPython
+
 	Fetched map[string]hub.Snapshot // models of the Hub, by their names in Models: see Fetch
 }
 
@@ -97,6 +99,8 @@ func DefaultConfig() Config {
 		Models:         []string{"facebook/opt-6.7b"},
 		BenchmarkTypes: []string{Random},
 		Devices:        []string{"host"},
+		Engines:        []string{EngineNative},
+		Python:         "python3",
 		Replicas:       30,
 		Sessions:       1,
 		StoragePath:    "/models",
@@ -117,8 +121,12 @@ func DefaultConfig() Config {
 // Choices lists, by flag, what a flag takes where that is a list of names.
 func Choices() map[string][]string {
 	var loaders, formats []string
-	for _, t := range loader.Techniques() {
-		loaders = append(loaders, t.Name)
+	for _, e := range engines() {
+		for _, t := range e.techniques {
+			if !slices.Contains(loaders, t.Name) {
+				loaders = append(loaders, t.Name)
+			}
+		}
 	}
 	for _, f := range checkpoint.Formats() {
 		formats = append(formats, string(f))
@@ -130,6 +138,7 @@ func Choices() map[string][]string {
 		"loader":         loaders,
 		"device":         {hostDevice, "cuda:0"},
 		"device-map":     {DeviceMapAuto},
+		"engine":         {EngineNative, EngineTransformers},
 		"dtype":          {"float16", "bfloat16", "float32", checkpoint.AutoDType},
 		"page-cache":     {PageCacheDrop, PageCacheKeep},
 		"verify":         {VerifyFirst, VerifyAll, VerifyNone},
@@ -164,7 +173,7 @@ func (c Config) Validate() error {
 	for _, axis := range []struct {
 		flag   string
 		values []string
-	}{{"--model-name", c.Models}, {"--benchmark-type", c.BenchmarkTypes}, {"--device", c.Devices}} {
+	}{{"--model-name", c.Models}, {"--benchmark-type", c.BenchmarkTypes}, {"--device", c.Devices}, {"--engine", c.Engines}} {
 		if len(axis.values) == 0 {
 			return usagef("%s is empty", axis.flag)
 		}
@@ -172,7 +181,7 @@ func (c Config) Validate() error {
 	for _, axis := range []struct {
 		flag   string
 		values []string
-	}{{"--model-name", c.Models}, {"--benchmark-type", c.BenchmarkTypes}, {"--device", c.Devices}, {"--format", c.Formats}, {"--loader", c.Loaders}} {
+	}{{"--model-name", c.Models}, {"--benchmark-type", c.BenchmarkTypes}, {"--device", c.Devices}, {"--engine", c.Engines}, {"--format", c.Formats}, {"--loader", c.Loaders}} {
 		for i, v := range axis.values {
 			if slices.Contains(axis.values[:i], v) {
 				return usagef("%s names %q twice", axis.flag, v)
@@ -189,8 +198,13 @@ func (c Config) Validate() error {
 			return &UsageError{err}
 		}
 	}
+	for _, e := range c.Engines {
+		if _, err := findEngine(e); err != nil {
+			return &UsageError{err}
+		}
+	}
 	for _, l := range c.Loaders {
-		if _, err := loader.Find(l); err != nil {
+		if err := c.knowsLoader(l); err != nil {
 			return &UsageError{err}
 		}
 	}
@@ -257,56 +271,6 @@ func (c Config) validateInference() error {
 		return usagef("--top-p %g is not above 0 and at most 1", c.TopP)
 	}
 	return nil
-}
-
-// technique is a format and the loader that brings it.
-type technique struct {
-	format checkpoint.Format
-	loader loader.Technique
-}
-
-// techniques pairs formats with loaders, safetensors first as the reference
-// does. A loader that was asked for goes with each format that it takes; a
-// format that was asked for and that no such loader takes is an error, as is a
-// loader that takes none of the formats.
-func (c Config) techniques() ([]technique, error) {
-	formats := []checkpoint.Format{checkpoint.SafeTensors, checkpoint.SLLM}
-	asked := len(c.Formats) > 0
-	if asked {
-		formats = slices.DeleteFunc(formats, func(f checkpoint.Format) bool { return !slices.Contains(c.Formats, string(f)) })
-	}
-	used := map[string]bool{}
-	var pairs []technique
-	for _, f := range formats {
-		names := c.Loaders
-		if len(names) == 0 {
-			names = []string{loader.Default(f)}
-		}
-		before := len(pairs)
-		for _, name := range names {
-			t, err := loader.Find(name)
-			if err != nil {
-				return nil, &UsageError{err}
-			}
-			if t.Takes(f) {
-				pairs = append(pairs, technique{f, t})
-				used[name] = true
-			}
-		}
-		if asked && len(pairs) == before {
-			return nil, usagef("no loader among --loader %s loads %s: leave --loader out for %s's default", strings.Join(names, ","), f, f)
-		}
-	}
-	for _, name := range c.Loaders {
-		if !used[name] {
-			t, err := loader.Find(name)
-			if err != nil {
-				return nil, &UsageError{err}
-			}
-			return nil, usagef("loader %s loads %v, which is not among --format %s", name, t.Formats, strings.Join(c.Formats, ","))
-		}
-	}
-	return pairs, nil
 }
 
 // pageCache is what is done before a load of a benchmark type.

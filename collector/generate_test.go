@@ -23,7 +23,7 @@ func talker(t *testing.T, fixture string) string {
 	for c := ' '; c <= '~'; c++ {
 		vocab[string(c)] = 3 + int(c-' ')
 	}
-	text, err := json.Marshal(map[string]any{"model": map[string]any{"type": "BPE", "vocab": vocab, "merges": []string{}}, "decoder": map[string]any{"type": "Fuse"}})
+	text, err := json.Marshal(map[string]any{"version": "1.0", "added_tokens": []string{}, "model": map[string]any{"type": "BPE", "vocab": vocab, "merges": []string{}}, "decoder": map[string]any{"type": "Fuse"}})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -1,10 +1,12 @@
 package collector
 
 import (
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"time"
 
 	"github.com/sllmq/sllmq/collector/checkpoint"
@@ -27,6 +29,7 @@ type Plan struct {
 type Arm struct {
 	Checkpoint    checkpoint.Plan
 	Name          string // of an arm that has a twin; empty else
+	Engine        string
 	Loader        string
 	Threads       int // that the loader moves bytes on
 	Device        string
@@ -87,6 +90,9 @@ func NewPlan(c Config) (Plan, error) {
 	if err != nil {
 		return Plan{}, err
 	}
+	if slices.Contains(c.Engines, EngineTransformers) && c.Packages == nil {
+		return Plan{}, errors.New("plan engine transformers: its interpreter was not asked what it has")
+	}
 	devices := c.devices()
 	gpus, err := openGPUs(devices)
 	if err != nil {
@@ -119,6 +125,9 @@ func NewPlan(c Config) (Plan, error) {
 			for _, benchmarkType := range c.BenchmarkTypes {
 				var group []Arm
 				for _, pair := range pairs {
+					if !pair.takes(device) {
+						continue
+					}
 					arm, notes, err := c.arm(prepared[pair.format], pair, device, benchmarkType, available)
 					if err == nil {
 						err = fitGPUs(arm, gpus)
@@ -204,6 +213,7 @@ func (c Config) arm(made checkpoint.Plan, pair technique, device, benchmarkType 
 	}
 	arm := Arm{
 		Checkpoint:    made,
+		Engine:        pair.engine,
 		Loader:        pair.loader.Name,
 		Threads:       pair.loader.Threads(c.Threads),
 		Device:        device,
@@ -223,6 +233,10 @@ func (c Config) arm(made checkpoint.Plan, pair technique, device, benchmarkType 
 		LoadTimeout:     c.LoadTimeout,
 		StartTimeout:    2*time.Minute + patience(open.PoolBytes+open.DeviceBytes),
 	}
+	if pair.engine == EngineTransformers {
+		arm.Worker.Dir, arm.Worker.DType, arm.Worker.StoragePath = made.Dirs[0], made.DType, c.StoragePath
+		arm.StartTimeout += importPatience
+	}
 	if arm.LoadTimeout == 0 {
 		arm.LoadTimeout = 2*time.Minute + patience(made.ReplicaBytes)
 	}
@@ -234,6 +248,9 @@ func (c Config) arm(made checkpoint.Plan, pair technique, device, benchmarkType 
 func patience(bytes int64) time.Duration {
 	return time.Duration(bytes/(10<<20)) * time.Second
 }
+
+// importPatience is what importing torch may take from a slow disk.
+const importPatience = 10 * time.Minute
 
 // generationReach is how much faster than patience's disk the memory is that a
 // generation reads the weights from, once a token, on the slowest machine.

@@ -11,7 +11,6 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/sllmq/sllmq/collector/directio"
-	"github.com/sllmq/sllmq/collector/loader"
 	"github.com/sllmq/sllmq/collector/probe"
 	"github.com/sllmq/sllmq/collector/roofline"
 	"github.com/sllmq/sllmq/collector/worker"
@@ -55,11 +54,7 @@ func rooflinePlan(paths []string, matched roofline.Setting, device string) roofl
 // keeps it as rows, and holds the loads against it. Where it can't be had the
 // loads are measured all the same.
 func (r *run) measureRoofline(ctx context.Context, session int64, steps []Step) error {
-	technique, err := loader.Find(r.arm.Loader)
-	if err != nil {
-		return err
-	}
-	r.ceiling = ceiling{threads: min(r.arm.Threads, runtime.NumCPU()), brings: technique.Device}
+	r.ceiling = ceiling{threads: min(r.arm.Threads, runtime.NumCPU()), brings: r.arm.Worker.DeviceBytes > 0}
 	if !r.plan.Config.Roofline {
 		return nil
 	}

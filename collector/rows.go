@@ -62,6 +62,7 @@ func loadRows(runID string, seq, session int64, step Step, o *worker.Outcome, fi
 		MachineCPUS:             o.MachineCPUS,
 		StealS:                  o.StealS,
 		ThrottledS:              o.ThrottledS,
+		DeviceMemoryPeakBytes:   o.DeviceMemoryPeakBytes,
 	}
 	batch := record.Batch{Loads: []record.Load{load}}
 	for _, s := range o.Stages {

@@ -86,7 +86,7 @@ type benchmark struct {
 	gpus     *probe.GPUs // that the arms name
 	result   Result
 
-	generations map[string]generation // the first of each model on each device
+	generations map[string]generation // the first of each model by each engine on each device
 }
 
 // generation is what a load gave, and which one.
@@ -246,7 +246,7 @@ func (b *benchmark) newRun(arm Arm) (*run, error) {
 		Format:          arm.Worker.Format,
 		Loader:          arm.Loader,
 		Device:          arm.Device,
-		Engine:          "native",
+		Engine:          arm.Engine,
 		BenchmarkType:   arm.BenchmarkType,
 		DType:           &arm.Checkpoint.DType,
 		NumReplicas:     int64(c.Replicas),
@@ -266,6 +266,9 @@ func (b *benchmark) newRun(arm Arm) (*run, error) {
 		PID:             new(int64(os.Getpid())),
 		BootID:          new(probe.BootID()),
 		Tags:            tags,
+	}
+	if arm.Engine == EngineTransformers {
+		r.row.Packages = c.Packages
 	}
 	if c.IODepth > 0 {
 		r.row.IODepth = new(int64(c.IODepth))

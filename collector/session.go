@@ -44,7 +44,7 @@ func (r *run) process(ctx context.Context, steps []Step) (done int, err error) {
 	number := r.sessions
 	r.sessions++
 	before, others := sum(r.gpus, probe.GPU.UsedBytes), sum(r.gpus, probe.GPU.Processes)
-	w, err := worker.Start(ctx, r.host.WorkerCommand, r.arm.Worker, r.arm.StartTimeout)
+	w, err := r.start(ctx)
 	if ctx.Err() != nil {
 		return 0, ctx.Err()
 	}
@@ -151,14 +151,14 @@ func (r *run) generate(ctx context.Context, w *worker.Process, dir string) (g *w
 }
 
 // compareTokens holds a load's token ids against those of the first load of
-// the model on the same device: the same weights have to say the same, whatever
-// brought them. Devices may round otherwise.
+// the model by the same engine on the same device: the same weights have to say
+// the same, whatever brought them. Engines and devices may round otherwise.
 func (r *run) compareTokens(seq int64, g *worker.Generated) {
 	if g == nil || g.TokenIDsSHA256 == "" || g.Error != "" {
 		return
 	}
 	here := generation{g.TokenIDsSHA256, r.row.ID, seq}
-	of := r.arm.Checkpoint.Model.Name + " on " + g.Device
+	of := fmt.Sprintf("%s by %s on %s", r.arm.Checkpoint.Model.Name, r.arm.Engine, g.Device)
 	first, ok := r.generations[of]
 	switch {
 	case !ok:

@@ -91,9 +91,11 @@ func (o *collectOptions) addFlags(f *pflag.FlagSet) {
 	f.BoolVar(&o.generatePlots, "generate-plots", false, "draw the mean loading times as summary.png in the results folder")
 	f.BoolVar(&o.keepAlive, "keep-alive", false, "stay when done, until a signal comes (for pods)")
 	f.StringSliceVar(&c.Formats, "format", nil, "safetensors and sllm (default: both)")
-	f.StringSliceVar(&c.Loaders, "loader", nil, "mmap, mmap-parallel, pinned, direct, pool, raw (default: mmap-parallel for safetensors, pool for sllm)")
+	f.StringSliceVar(&c.Loaders, "loader", nil, "mmap, mmap-parallel, pinned, direct, pool, raw (default: mmap-parallel for safetensors, pool for sllm); of transformers: from_pretrained, store")
 	f.StringSliceVar(&c.Devices, "device", c.Devices, "where the weights go: host, or cuda:0 and so on; several, with commas, are arms of their own")
 	f.StringVar(&c.DeviceMap, "device-map", c.DeviceMap, "auto: spread one model over the GPUs of --device, layer by layer")
+	f.StringSliceVar(&c.Engines, "engine", c.Engines, "who loads: native and transformers (Python's stack)")
+	f.StringVar(&c.Python, "python", c.Python, "interpreter of the transformers engine")
 	f.StringVar(&c.DType, "dtype", c.DType, "type of the weights; auto keeps a folder's own")
 	f.IntVar(&c.Threads, "num-thread", c.Threads, "reads under way of pool, direct and raw, at least")
 	f.Var(&o.chunkSize, "chunk-size", "chunk of the pool")
@@ -218,6 +220,11 @@ func (o *collectOptions) plan(ctx context.Context, env *environment) (collector.
 	if err := o.config.Validate(); err != nil {
 		return collector.Plan{}, err
 	}
+	asked, err := o.config.AskPython(ctx)
+	if err != nil {
+		return collector.Plan{}, err
+	}
+	o.config = asked
 	fromHub, err := o.config.FromHub()
 	if err != nil {
 		return collector.Plan{}, err

@@ -46,7 +46,9 @@ func runScripts(t *testing.T, dir string, variables map[string]string) {
 			env.Setenv(isProgram, "1")
 			// A second for each session; scripts that want one say so.
 			env.Setenv("SLLMQ_NO_ROOFLINE", "true")
-			return nil
+			standins, err := filepath.Abs("../../collector/worker/testdata/standins")
+			env.Setenv("STANDINS", standins)
+			return err
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"exits":      exits,

@@ -100,7 +100,7 @@ func TestThePythonWorkerTellsWhatTheNativeOneTells(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if g.Error != "" || g.Unsupported != "" || g.Text != "Sayblah blah " || g.InputTokens != 3 || g.OutputTokens != 2 || len(g.TokenTimesS) != 2 || g.DecodeTokensPerS == nil ||
+		if g.Error != "" || g.Unsupported != "" || g.Text != "Sayblah blah " || g.InputTokens != 3 || g.OutputTokens != 2 || g.Device != "host" || len(g.TokenTimesS) != 2 || g.DecodeTokensPerS == nil ||
 			g.TokenIDsSHA256 != "28625f27a2f3d7f965ec406e885f2f1050684660b9941c56e95d96c46bcb42f9" {
 			t.Errorf("generated %+v", g)
 		}

@@ -364,7 +364,7 @@ class Worker:
         return {"verdict": verdict}
 
     def generate(self, ask):
-        made = {"prompt": ask["prompt"]}
+        made = {"prompt": ask["prompt"], "device": self.ask["device"]}
         try:
             made.update(self.text(ask))
         except Refused as error:

@@ -100,6 +100,7 @@ type Run struct {
 	Tags            map[string]string `db:"tags"`
 	IODepth         *int64            `db:"io_depth"`      // NULL: the loader's choice
 	IOSizeBytes     *int64            `db:"io_size_bytes"` // NULL: the loader's choice
+	Packages        map[string]string `db:"packages"`      // of the Python engine, with versions; empty: none
 }
 
 // RunEnd closes a run. It is the one thing that rewrites a row.
@@ -180,6 +181,7 @@ type Load struct {
 	GPUMemoryClockHz       *int64   `db:"gpu_memory_clock_hz"`    // the highest
 	GPUThrottleReasons     *string  `db:"gpu_throttle_reasons"`   // all that were seen; empty: none
 	GPUOtherProcesses      *int64   `db:"gpu_other_processes"`    // beside the worker, at its end
+	DeviceMemoryPeakBytes  *int64   `db:"device_memory_peak_bytes"`
 }
 
 // Stage is one part of a load. Stages of one load may overlap in time.

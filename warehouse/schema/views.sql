@@ -21,14 +21,14 @@ SELECT
     l.voluntary_switches, l.involuntary_switches, l.peak_rss_bytes,
     l.storage_device_read_bytes, l.storage_device_reads, l.storage_device_busy_s,
     l.cpu_pressure_s, l.memory_pressure_s, l.io_pressure_s, l.machine_cpu_s, l.steal_s, l.throttled_s,
-    l.device_memory_before_bytes, l.device_memory_after_bytes,
+    l.device_memory_before_bytes, l.device_memory_after_bytes, l.device_memory_peak_bytes,
     l.pcie_generation, l.pcie_width, l.gpu_temperature_c, l.gpu_power_w, l.gpu_sm_clock_hz, l.gpu_memory_clock_hz,
     l.gpu_throttle_reasons, l.gpu_other_processes,
     s.setup_time_s, s.pool_bytes, s.pool_locked,
     r.dtype, r.num_replicas, r.num_thread, r.chunk_size_bytes, r.io_depth, r.io_size_bytes, r.mem_pool_size_bytes,
     r.page_cache, r.seed, r.status, r.sllmq_version, m.kernel, m.filesystem, m.storage_device,
     m.machine_id,
-    m.gpu_model, m.gpu_driver, m.huge_pages, m.cpu_governor, r.model_revision, r.tags
+    m.gpu_model, m.gpu_driver, m.huge_pages, m.cpu_governor, r.model_revision, r.tags, r.packages
 FROM loads l
 JOIN runs r USING (run_id)
 JOIN machines m USING (machine_id)
