@@ -101,28 +101,6 @@ func Samples(ctx context.Context, db *sql.DB, f Filter) ([]Sample, error) {
 	}, f.over(samplesSQL), f.arguments()...)
 }
 
-//go:embed sql/levels.sql
-var levelsSQL string
-
-// Level is the median of a run, and under what it was measured; what is not
-// known is empty.
-type Level struct {
-	RunID                                                         string
-	StartedAt                                                     time.Time
-	Machine, Model, BenchmarkType, Format, Loader, Device, Engine string
-	Loads                                                         int64
-	MedianS                                                       float64
-	SllmqVersion, Kernel, GPUDriver, StorageDevice                string
-}
-
-// Levels answers sql/levels.sql for the loads that f chooses.
-func Levels(ctx context.Context, db *sql.DB, f Filter) ([]Level, error) {
-	return all(ctx, db, "list runs in time", func(rows *sql.Rows, l *Level) error {
-		return rows.Scan(&l.RunID, &l.StartedAt, &l.Machine, &l.Model, &l.BenchmarkType, &l.Format, &l.Loader, &l.Device, &l.Engine,
-			&l.Loads, &l.MedianS, &l.SllmqVersion, &l.Kernel, &l.GPUDriver, &l.StorageDevice)
-	}, f.over(levelsSQL), f.arguments()...)
-}
-
 //go:embed sql/trials.sql
 var trialsSQL string
 

@@ -124,7 +124,7 @@ func parseShare(flag, text string) (float64, error) {
 	case err != nil || !(v >= 0) || math.IsInf(v, 0):
 		return 0, &usageError{fmt.Errorf("%s %q is no share: write 5%% or 0.05", flag, text)}
 	case !percent && v >= 1:
-		return 0, &usageError{fmt.Errorf("%s %s allows %.0f times the time: write %[2]s%% if that is meant, or %.0[3]f%%", flag, text, 1+v)}
+		return 0, &usageError{fmt.Errorf("%s %s is %.0f %%: write %[2]s%% if that is not meant, or %.0[3]f%%", flag, text, 100*v)}
 	}
 	return v, nil
 }

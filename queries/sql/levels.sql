@@ -4,13 +4,14 @@
 --   tags: KEY=VALUE pairs that all must hold, separated likewise
 --   since, until: bounds of the load's beginning, NULL for none
 -- columns:
+--   tagged: the run's tags as KEY=VALUE, without that which tells A/A twins apart
 --   started_at: of the run's first load; median_s: loading time in seconds
 SELECT f.run_id::VARCHAR AS run_id, min(f.started_at) AS started_at, f.machine, f.model, f.benchmark_type, f.format, f.loader, f.device, f.engine,
        count(*) AS loads, median(f.loading_time_s) AS median_s,
        coalesce(f.sllmq_version, '') AS sllmq_version, coalesce(f.kernel, '') AS kernel,
-       coalesce(m.gpu_driver, '') AS gpu_driver, coalesce(f.storage_device, '') AS storage_device
+       coalesce(f.gpu_driver, '') AS gpu_driver, coalesce(f.storage_device, '') AS storage_device,
+       coalesce(array_to_string(list_transform(list_filter(map_entries(f.tags), e -> e.key <> 'aa'), e -> e.key || '=' || e.value), ', '), '') AS tagged
 FROM load_facts f
-JOIN machines m USING (machine_id)
 WHERE NOT f.warmup AND f.error IS NULL AND f.loading_time_s IS NOT NULL
   AND ($models = '' OR list_contains(string_split($models, chr(31)), f.model))
   AND ($formats = '' OR list_contains(string_split($formats, chr(31)), f.format))

@@ -1,0 +1,238 @@
+package queries
+
+import (
+	"context"
+	"database/sql"
+	_ "embed"
+	"fmt"
+	"math"
+	"slices"
+	"time"
+
+	"github.com/sllmq/sllmq/queries/stats"
+)
+
+//go:embed sql/levels.sql
+var levelsSQL string
+
+// Level is the median of a run, and under what it was measured; what is not
+// known is empty.
+type Level struct {
+	RunID                                                         string
+	StartedAt                                                     time.Time
+	Machine, Model, BenchmarkType, Format, Loader, Device, Engine string
+	Loads                                                         int64
+	MedianS                                                       float64
+	SllmqVersion, Kernel, GPUDriver, StorageDevice                string
+	Tags                                                          string // KEY=VALUE, with commas between them
+}
+
+// Levels answers sql/levels.sql for the loads that f chooses.
+func Levels(ctx context.Context, db *sql.DB, f Filter) ([]Level, error) {
+	return all(ctx, db, "list runs in time", func(rows *sql.Rows, l *Level) error {
+		return rows.Scan(&l.RunID, &l.StartedAt, &l.Machine, &l.Model, &l.BenchmarkType, &l.Format, &l.Loader, &l.Device, &l.Engine,
+			&l.Loads, &l.MedianS, &l.SllmqVersion, &l.Kernel, &l.GPUDriver, &l.StorageDevice, &l.Tags)
+	}, f.over(levelsSQL), f.arguments()...)
+}
+
+// Trend asks where the level of loading times changed in the course of time.
+type Trend struct {
+	Filter
+	Alpha     float64 // how often a series that does not change is split
+	MinChange float64 // 0.03 keeps quiet about changes of up to 3 %
+	By        string  // one of TrendColumns: each value is a level, instead of what the times say; empty: they do
+}
+
+// What a trend is asked with unless one says otherwise.
+const (
+	TrendAlpha     = 0.01
+	TrendMinChange = 0.03
+)
+
+// trendColumn is what a level may hang on, and how that is called.
+type trendColumn struct {
+	name, word string
+	of         func(Level) string
+}
+
+var trendColumns = []trendColumn{
+	{"sllmq_version", "sllmq", func(l Level) string { return l.SllmqVersion }},
+	{"kernel", "kernel", func(l Level) string { return l.Kernel }},
+	{"gpu_driver", "driver", func(l Level) string { return l.GPUDriver }},
+	{"storage_device", "storage", func(l Level) string { return l.StorageDevice }},
+}
+
+// TrendColumns are what Trend.By may be.
+func TrendColumns() (names []string) {
+	for _, c := range trendColumns {
+		names = append(names, c.name)
+	}
+	return names
+}
+
+// TrendNeed is how many runs it takes to tell one change.
+const TrendNeed = 8
+
+// TrendSeries is one arm in time.
+type TrendSeries struct {
+	Machine, Model, BenchmarkType, Format, Loader, Device, Engine string
+	Levels                                                        []Level // runs, in time
+	Stretches                                                     []Stretch
+	Tags                                                          []string // of its runs, if they have not all the same
+}
+
+// Stretch is a part of a series with one level. The first begins with the
+// series.
+type Stretch struct {
+	Index     int // of its first run
+	Runs      int
+	StartedAt time.Time // of its first run
+	MedianS   float64   // of its runs' medians
+	Change    float64   // against the stretch before: 0.1 is 10 % slower
+	P         float64   // of the change, by permutations; of a Mann-Whitney U test where By was given
+	Value     string    // of By
+	With      []string  // what else changed then: kernel A -> B
+}
+
+// Ask answers with a series for each arm.
+func (t Trend) Ask(ctx context.Context, db *sql.DB) ([]TrendSeries, error) {
+	levels, err := Levels(ctx, db, t.Filter)
+	if err != nil {
+		return nil, err
+	}
+	var list []TrendSeries
+	for _, l := range levels {
+		s := TrendSeries{Machine: l.Machine, Model: l.Model, BenchmarkType: l.BenchmarkType, Format: l.Format, Loader: l.Loader, Device: l.Device, Engine: l.Engine}
+		if n := len(list); n == 0 || !list[n-1].same(s) {
+			list = append(list, s)
+		}
+		last := &list[len(list)-1]
+		last.Levels = append(last.Levels, l)
+		if !slices.Contains(last.Tags, l.Tags) {
+			last.Tags = append(last.Tags, l.Tags)
+		}
+	}
+	for i := range list {
+		s := &list[i]
+		if len(s.Tags) == 1 {
+			s.Tags = nil
+		}
+		if s.Stretches, err = t.split(s.Levels); err != nil {
+			return nil, fmt.Errorf("trend of %s, %s: %w", s.Model, s.Loader, err)
+		}
+	}
+	return list, nil
+}
+
+func (s TrendSeries) same(o TrendSeries) bool {
+	return s.Machine == o.Machine && s.Model == o.Model && s.BenchmarkType == o.BenchmarkType && s.Format == o.Format && s.Loader == o.Loader && s.Device == o.Device && s.Engine == o.Engine
+}
+
+// split finds the stretches of a series.
+func (t Trend) split(levels []Level) ([]Stretch, error) {
+	starts := map[int]float64{0: math.NaN()} // and the p of what began there
+	if t.By == "" {
+		points, err := stats.ChangePoints(medians(levels), t.Alpha, 0)
+		if err != nil {
+			return nil, err
+		}
+		for _, p := range points {
+			starts[p.Index] = p.P
+		}
+	} else {
+		i := slices.IndexFunc(trendColumns, func(c trendColumn) bool { return c.name == t.By })
+		if i < 0 {
+			return nil, fmt.Errorf("no column %q that a level hangs on", t.By)
+		}
+		for k := 1; k < len(levels); k++ {
+			if of := trendColumns[i].of; of(levels[k]) != of(levels[k-1]) {
+				starts[k] = math.NaN()
+			}
+		}
+	}
+	stretches := stretch(levels, starts)
+	for t.By == "" { // the smallest change goes, until all are large enough
+		least := 0
+		for i := 1; i < len(stretches); i++ {
+			if least == 0 || math.Abs(math.Log1p(stretches[i].Change)) < math.Abs(math.Log1p(stretches[least].Change)) {
+				least = i
+			}
+		}
+		if least == 0 || math.Abs(stretches[least].Change) > t.MinChange {
+			break
+		}
+		delete(starts, stretches[least].Index)
+		stretches = stretch(levels, starts)
+	}
+	return stretches, t.explain(levels, stretches)
+}
+
+func medians(levels []Level) (all []float64) {
+	for _, l := range levels {
+		all = append(all, l.MedianS)
+	}
+	return all
+}
+
+// stretch cuts a series where stretches start.
+func stretch(levels []Level, starts map[int]float64) (all []Stretch) {
+	for i, l := range levels {
+		if p, ok := starts[i]; ok {
+			all = append(all, Stretch{Index: i, StartedAt: l.StartedAt, P: p})
+		}
+		all[len(all)-1].Runs++
+	}
+	for i := range all {
+		s := &all[i]
+		times := slices.Sorted(slices.Values(medians(levels[s.Index : s.Index+s.Runs])))
+		s.MedianS = (times[(len(times)-1)/2] + times[len(times)/2]) / 2
+		if i > 0 {
+			s.Change = s.MedianS/all[i-1].MedianS - 1
+		}
+	}
+	return all
+}
+
+// explain names what else changed where the level did, or up to two runs from
+// there: where a level is held by a few runs alone, its beginning is found a
+// little early or late.
+func (t Trend) explain(levels []Level, stretches []Stretch) error {
+	for i := range stretches {
+		s := &stretches[i]
+		for _, c := range trendColumns {
+			if c.name == t.By {
+				s.Value = c.of(levels[s.Index])
+				continue
+			}
+			if i == 0 {
+				continue
+			}
+			for _, off := range []int{0, -1, 1, -2, 2} {
+				k := s.Index + off
+				if k < 1 || k >= len(levels) || c.of(levels[k]) == c.of(levels[k-1]) {
+					continue
+				}
+				with := fmt.Sprintf("%s %s -> %s", c.word, orNone(c.of(levels[k-1])), orNone(c.of(levels[k])))
+				with += map[int]string{-2: " (2 runs before)", -1: " (a run before)", 1: " (a run after)", 2: " (2 runs after)"}[off]
+				s.With = append(s.With, with)
+				break
+			}
+		}
+		if t.By != "" && i > 0 {
+			before := stretches[i-1]
+			test, err := stats.MannWhitney(medians(levels[before.Index:before.Index+before.Runs]), medians(levels[s.Index:s.Index+s.Runs]))
+			if err != nil {
+				return err
+			}
+			s.P = test.P
+		}
+	}
+	return nil
+}
+
+func orNone(value string) string {
+	if value == "" {
+		return "none"
+	}
+	return value
+}
