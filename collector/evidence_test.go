@@ -143,9 +143,20 @@ func TestRooflineBoundsAndSamples(t *testing.T) {
 		if l.Bound == nil || l.Efficiency == nil || *l.Efficiency <= 0 || l.CopyBoundS == nil || l.StorageBoundS == nil || l.CPUBoundS == nil {
 			t.Fatalf("load %d: bound %v, efficiency %v", l.Seq, l.Bound, l.Efficiency)
 		}
+		if l.IOMethod == nil || *l.IOMethod != "pread" || l.IODepth == nil || *l.IODepth < 1 || l.IOSizeBytes == nil || *l.IOSizeBytes != 1<<20 {
+			t.Errorf("load %d was read by %v, %v of %v", l.Seq, l.IOMethod, l.IODepth, l.IOSizeBytes)
+		}
+		if root := os.Geteuid() == 0; root && (l.CPUDelayS == nil || *l.CPUDelayS < 0) {
+			t.Errorf("load %d: root is not told what the worker waited for", l.Seq)
+		}
 		roof := max(*l.StorageBoundS, *l.CopyBoundS)
 		if got := *l.Efficiency * *l.LoadingTimeS; got < roof*0.999 || got > roof*1.001 {
 			t.Errorf("load %d: efficiency %v of %v s, bounds %v and %v s", l.Seq, *l.Efficiency, *l.LoadingTimeS, *l.StorageBoundS, *l.CopyBoundS)
+		}
+	}
+	for _, s := range sink.Sessions {
+		if s.HugePageBytes == nil || *s.HugePageBytes < 0 {
+			t.Errorf("session %d: huge pages %v", s.Session, s.HugePageBytes)
 		}
 	}
 	// Each load's requests cover its file once.

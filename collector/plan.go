@@ -201,6 +201,9 @@ func (c Config) arm(made checkpoint.Plan, pair technique, device, benchmarkType 
 		IOBytes:    c.IOBytes,
 		Buffered:   pageCache == PageCacheKeep,
 	}
+	if device == hostDevice {
+		open.Node = probe.StorageNode(c.StoragePath)
+	}
 	if pair.loader.Device {
 		// Loaders may begin every tensor on a boundary of 256 bytes, or every
 		// file's tensors on one of a block and end them on another, and want

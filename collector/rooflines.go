@@ -71,7 +71,7 @@ func (r *run) measureRoofline(ctx context.Context, session int64, steps []Step) 
 	queue := cmp.Or(r.arm.Worker.Depth, max(r.arm.Worker.Threads, directio.Queue))
 	size := cmp.Or(r.arm.Worker.IOBytes, directio.RequestBytes(r.arm.Checkpoint.TensorBytes, queue))
 	plan := rooflinePlan(paths, roofline.Setting{Threads: queue, IOBytes: size}, r.arm.Device)
-	measured, err := worker.Roofline(ctx, r.host.WorkerCommand, plan, rooflineTimeout)
+	measured, err := worker.Roofline(ctx, r.host.WorkerCommand, r.arm.Worker.Node, plan, rooflineTimeout)
 	if ctx.Err() != nil {
 		return ctx.Err()
 	}

@@ -19,6 +19,8 @@ func sessionRow(runID string, number int64, w *worker.Process) record.Session {
 		PoolBytes:      w.Ready.PoolBytes,
 		PoolLocked:     w.Ready.PoolLocked,
 		PoolLockReason: known(w.Ready.LockReason),
+		NUMANode:       wide(w.Ready.Node),
+		HugePageBytes:  w.Ready.HugePageBytes,
 	}
 }
 
@@ -63,6 +65,13 @@ func loadRows(runID string, seq, session int64, step Step, o *worker.Outcome, fi
 		StealS:                  o.StealS,
 		ThrottledS:              o.ThrottledS,
 		DeviceMemoryPeakBytes:   o.DeviceMemoryPeakBytes,
+		IOMethod:                known(o.IOMethod),
+		IODepth:                 o.IODepth,
+		IOSizeBytes:             o.IOSizeBytes,
+		CPUDelayS:               o.CPUDelayS,
+		BlockDelayS:             o.BlockDelayS,
+		MemoryDelayS:            o.MemoryDelayS,
+		KernelThreadsCPUS:       o.KernelThreadsCPUS,
 	}
 	batch := record.Batch{Loads: []record.Load{load}}
 	for _, s := range o.Stages {
@@ -137,6 +146,13 @@ func known(s string) *string {
 		return nil
 	}
 	return &s
+}
+
+func wide(n *int) *int64 {
+	if n == nil {
+		return nil
+	}
+	return new(int64(*n))
 }
 
 // bytesOf is nil for a stage that moves no bytes.

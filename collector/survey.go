@@ -78,7 +78,7 @@ func Survey(ctx context.Context, c Config, o SurveyOptions, sink Sink, progress 
 	}
 	trials := len(o.Settings) * max(1, o.Rounds)
 	progress.Begin(fmt.Sprintf("measuring the storage of %s in %d trials", made.Dirs[0], trials), 0)
-	measured, err := worker.Roofline(ctx, host.WorkerCommand, ask, rooflineTimeout+time.Duration(trials)*2*surveyTime)
+	measured, err := worker.Roofline(ctx, host.WorkerCommand, probe.StorageNode(plan.Config.StoragePath), ask, rooflineTimeout+time.Duration(trials)*2*surveyTime)
 	progress.End()
 	if err != nil {
 		return nil, err

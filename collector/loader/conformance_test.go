@@ -173,7 +173,11 @@ func TestEveryTensorArrives(t *testing.T) {
 					t.Run(fmt.Sprintf("%s, %s, %d threads", content, name, threads), func(t *testing.T) {
 						dir := write(t, t.TempDir(), a.format, files)
 						load(t, l, dir, files)
-						load(t, l, dir, files)
+						loaded := load(t, l, dir, files)
+						// A hit reads nothing, and nor does who finds no bytes.
+						if r := loaded.Reading; loaded.Direct != nil && loaded.Bytes > 0 && (r.Method != "pread" || r.Depth < 1 || r.Depth > max(16, threads) || r.Bytes < 1) {
+							t.Errorf("it says that it read by %+v", r)
+						}
 						if own.Used() != 0 {
 							t.Errorf("%d bytes of the device are in use", own.Used())
 						}

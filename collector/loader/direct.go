@@ -82,6 +82,7 @@ func (l *direct) Load(ctx context.Context, dir string, clock *stage.Timeline) (*
 		Memory:     memory,
 		Bytes:      c.Bytes(),
 		Direct:     &direct,
+		Reading:    preads(l.queue, requests),
 		place: func(t checkpoint.Tensor) int64 {
 			if t.Size == 0 {
 				return 0

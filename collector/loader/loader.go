@@ -46,8 +46,25 @@ type Loaded struct {
 	PoolHit    *bool         // the model lay in the pool; nil: no pool
 	Streamed   *bool         // the model is larger than the pool and passed through it; nil: no pool
 	Evicted    *int64        // bytes of other models that made way in the pool; nil: no pool
+	Reading    Reading
 
 	place func(t checkpoint.Tensor) int64
+}
+
+// Reading is how the files were read: what was in force, whatever was asked.
+type Reading struct {
+	Method string // pread or mmap; empty: nothing was read
+	Depth  int    // the most requests under way at once; of a mapping, threads
+	Bytes  int64  // of the largest request; 0: the kernel's read-ahead chooses
+}
+
+// preads is the Reading of so many places in a queue.
+func preads(queue int, requests []readRequest) Reading {
+	r := Reading{Method: "pread", Depth: min(queue, len(requests))}
+	for _, q := range requests {
+		r.Bytes = max(r.Bytes, q.bytes)
+	}
+	return r
 }
 
 // Read copies the tensor's bytes from the device into dst, which has its

@@ -24,8 +24,8 @@ type mapping struct {
 }
 
 // loadMapped does what every loader does that maps files; bring is how tensors
-// get from the mapping to the device.
-func loadMapped(ctx context.Context, dir string, o Options, clock *stage.Timeline, bring func(context.Context, mapping) error) (*Loaded, error) {
+// get from the mapping to the device, on so many threads.
+func loadMapped(ctx context.Context, dir string, o Options, threads int, clock *stage.Timeline, bring func(context.Context, mapping) error) (*Loaded, error) {
 	c, err := openIndex(dir, o.Format, clock)
 	if err != nil {
 		return nil, err
@@ -51,7 +51,7 @@ func loadMapped(ctx context.Context, dir string, o Options, clock *stage.Timelin
 	if err != nil {
 		return nil, freeAfter(memory, fmt.Errorf("load %s: %w", dir, err))
 	}
-	return &Loaded{Checkpoint: c, Memory: memory, Bytes: c.Bytes(), place: m.place}, nil
+	return &Loaded{Checkpoint: c, Memory: memory, Bytes: c.Bytes(), Reading: Reading{Method: "mmap", Depth: threads}, place: m.place}, nil
 }
 
 // bytes is a tensor in the mapping.

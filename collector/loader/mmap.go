@@ -39,7 +39,7 @@ func parallelThreads() int { return min(4, runtime.NumCPU()) }
 func (l *mapped) Close() error { return nil }
 
 func (l *mapped) Load(ctx context.Context, dir string, clock *stage.Timeline) (*Loaded, error) {
-	return loadMapped(ctx, dir, l.o, clock, func(ctx context.Context, m mapping) error {
+	return loadMapped(ctx, dir, l.o, l.threads, clock, func(ctx context.Context, m mapping) error {
 		return l.copyTensors(ctx, m, clock)
 	})
 }

@@ -44,7 +44,7 @@ func (l *pinned) Close() error {
 }
 
 func (l *pinned) Load(ctx context.Context, dir string, clock *stage.Timeline) (*Loaded, error) {
-	return loadMapped(ctx, dir, l.o, clock, func(ctx context.Context, m mapping) error {
+	return loadMapped(ctx, dir, l.o, 1, clock, func(ctx context.Context, m mapping) error {
 		for i, t := range m.checkpoint.Tensors {
 			if t.Size == 0 || tiedToPrevious(m.checkpoint.Tensors, i) {
 				continue

@@ -73,6 +73,7 @@ func (l *pooled) Load(ctx context.Context, dir string, clock *stage.Timeline) (*
 	}
 	if !loaded.Hit {
 		result.Direct = &loaded.Direct
+		result.Reading = Reading{Method: "pread", Depth: loaded.Depth, Bytes: loaded.RequestBytes}
 	}
 	return result, nil
 }

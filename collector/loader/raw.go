@@ -64,5 +64,5 @@ func (l *raw) Load(ctx context.Context, dir string, clock *stage.Timeline) (*Loa
 	if err != nil {
 		return nil, fmt.Errorf("load %s: %w", dir, err)
 	}
-	return &Loaded{Checkpoint: c, Bytes: c.Bytes(), Direct: &direct}, nil
+	return &Loaded{Checkpoint: c, Bytes: c.Bytes(), Direct: &direct, Reading: preads(l.queue, requests)}, nil
 }

@@ -23,6 +23,9 @@ type Loaded struct {
 	Direct   bool  // every read went past the page cache; false for a hit
 	Streamed bool  // the model is larger than the pool and did not stay
 	Evicted  int64 // bytes of chunks of other models that made way
+
+	Depth        int   // requests under way at once, of reading or, for a hit, of copying
+	RequestBytes int64 // of the largest
 }
 
 // Load brings every byte of c's files into the pool, if they are not there,
@@ -46,7 +49,10 @@ func (p *Pool) Load(ctx context.Context, c *checkpoint.Checkpoint, clock *stage.
 	if err != nil {
 		return Loaded{}, err
 	}
-	loaded := Loaded{Hit: m.whole, Streamed: streamed, Evicted: evicted}
+	loaded := Loaded{Hit: m.whole, Streamed: streamed, Evicted: evicted, Depth: queue}
+	for _, r := range requests {
+		loaded.RequestBytes = max(loaded.RequestBytes, r.bytes)
+	}
 	var files directio.Files
 	if !loaded.Hit {
 		files, err = openFiles(c, clock)

@@ -41,6 +41,25 @@ func LockableMemory() int64 {
 	return int64(limit.Cur)
 }
 
+// HugePageBytes is how much of this process's own memory lies in huge pages,
+// nil where the kernel does not tell.
+func HugePageBytes() *int64 {
+	text, err := os.ReadFile("/proc/self/smaps_rollup")
+	if err != nil {
+		return nil
+	}
+	for line := range strings.Lines(string(text)) {
+		if rest, ok := strings.CutPrefix(line, "AnonHugePages:"); ok {
+			kib, err := strconv.ParseInt(strings.TrimSuffix(strings.TrimSpace(rest), " kB"), 10, 64)
+			if err != nil {
+				return nil
+			}
+			return new(kib << 10)
+		}
+	}
+	return nil
+}
+
 func memInfo(key string) (int64, error) {
 	text, err := os.ReadFile("/proc/meminfo")
 	if err != nil {

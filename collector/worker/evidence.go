@@ -65,6 +65,7 @@ func (o *Outcome) beside(s probe.System) {
 	o.StorageDeviceReadBytes, o.StorageDeviceReads, o.StorageDeviceBusyS = s.DeviceReadBytes, s.DeviceReads, secondsOf(s.DeviceBusy)
 	o.CPUPressureS, o.MemoryPressureS, o.IOPressureS = secondsOf(s.CPUPressure), secondsOf(s.MemoryPressure), secondsOf(s.IOPressure)
 	o.MachineCPUS, o.StealS, o.ThrottledS = secondsOf(s.Busy), secondsOf(s.Steal), secondsOf(s.Throttled)
+	o.KernelThreadsCPUS = secondsOf(s.KernelThreads)
 }
 
 func secondsOf(d *time.Duration) *float64 {

@@ -97,12 +97,19 @@ func (o *Outcome) use(u probe.Usage) {
 	o.InvoluntarySwitches = &u.InvoluntarySwitches
 	o.PeakRSSBytes = &u.PeakRSSBytes
 	o.StorageReadBytes = u.StorageReadBytes
+	o.CPUDelayS, o.BlockDelayS, o.MemoryDelayS = secondsOf(u.Delays.CPU), secondsOf(u.Delays.Block), secondsOf(u.Delays.Memory)
 }
 
 func (o *Outcome) describe(l *loader.Loaded) {
 	o.Bytes = &l.Bytes
 	o.Tensors = new(int64(len(l.Checkpoint.Tensors)))
 	o.Direct = l.Direct
+	if r := l.Reading; r.Method != "" {
+		o.IOMethod, o.IODepth = r.Method, new(int64(r.Depth))
+		if r.Bytes > 0 {
+			o.IOSizeBytes = &r.Bytes
+		}
+	}
 	o.PoolHit = l.PoolHit
 	o.PoolStreamed = l.Streamed
 	o.PoolEvictedBytes = l.Evicted

@@ -53,7 +53,7 @@ type Process struct {
 
 // Start runs argv as a worker and waits, at most timeout, until it is ready.
 func Start(ctx context.Context, argv []string, o Open, timeout time.Duration) (*Process, error) {
-	p, err := spawn(argv, nil)
+	p, err := spawn(argv, nil, o.Node)
 	if err != nil {
 		return nil, err
 	}
@@ -81,9 +81,9 @@ func (p *Process) open(ctx context.Context, o Open, timeout time.Duration) (*Pro
 }
 
 // Roofline measures the machine in a process of its own, whose memory is gone
-// when it has answered.
-func Roofline(ctx context.Context, argv []string, plan roofline.Plan, timeout time.Duration) (*Measured, error) {
-	p, err := spawn(argv, nil)
+// when it has answered; node is where it runs, as Open's.
+func Roofline(ctx context.Context, argv []string, node *int, plan roofline.Plan, timeout time.Duration) (*Measured, error) {
+	p, err := spawn(argv, nil, node)
 	if err != nil {
 		return nil, err
 	}
@@ -103,8 +103,9 @@ func Roofline(ctx context.Context, argv []string, plan roofline.Plan, timeout ti
 	return reply.Measured, p.Close(patience)
 }
 
-// spawn starts the process, in this one's environment if it is given none.
-func spawn(argv, environment []string) (*Process, error) {
+// spawn starts the process, in this one's environment if it is given none, and
+// on a NUMA node if it is told one.
+func spawn(argv, environment []string, node *int) (*Process, error) {
 	p := &Process{
 		cmd:     exec.Command(argv[0], argv[1:]...),
 		replies: make(chan []byte),
@@ -127,7 +128,12 @@ func spawn(argv, environment []string) (*Process, error) {
 	}
 	p.begun = time.Now()
 	p.StartedAt = p.begun.UTC()
-	if err := p.cmd.Start(); err != nil {
+	if node != nil {
+		err = startOn(p.cmd, *node)
+	} else {
+		err = p.cmd.Start()
+	}
+	if err != nil {
 		return nil, fmt.Errorf("start a worker: %w", err)
 	}
 	go p.listen(out)

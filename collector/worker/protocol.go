@@ -57,6 +57,7 @@ type Open struct {
 	DeviceBytes int64  `json:"device_bytes"` // the most that one load takes
 	Stream      bool   `json:"stream"`       // a model larger than the pool passes through it
 	Buffered    bool   `json:"buffered"`     // raw: read through the page cache
+	Node        *int   `json:"node"`         // NUMA node to run on and take memory from; nil: any
 
 	// Of the Python worker, which imports a model's code before it loads one.
 	Dir         string `json:"dir,omitempty"`          // a replica
@@ -71,6 +72,9 @@ type Ready struct {
 	PoolBytes  *int64  `json:"pool_bytes,omitempty"`
 	PoolLocked *bool   `json:"pool_locked,omitempty"`
 	LockReason string  `json:"lock_reason,omitempty"`
+
+	Node          *int   `json:"node,omitempty"`            // NUMA node in force; nil: any
+	HugePageBytes *int64 `json:"huge_page_bytes,omitempty"` // of the process's memory
 }
 
 // Load asks for one load of the replica in Dir.
@@ -140,6 +144,9 @@ type Outcome struct {
 	Bytes            *int64        `json:"bytes,omitempty"`
 	Tensors          *int64        `json:"tensors,omitempty"`
 	Direct           *bool         `json:"direct,omitempty"`
+	IOMethod         string        `json:"io_method,omitempty"`     // see loader.Reading
+	IODepth          *int64        `json:"io_depth,omitempty"`      // in force
+	IOSizeBytes      *int64        `json:"io_size_bytes,omitempty"` // in force
 	PoolHit          *bool         `json:"pool_hit,omitempty"`
 	PoolStreamed     *bool         `json:"pool_streamed,omitempty"`
 	PoolEvictedBytes *int64        `json:"pool_evicted_bytes,omitempty"`
@@ -159,6 +166,11 @@ type Outcome struct {
 	InvoluntarySwitches *int64   `json:"involuntary_switches,omitempty"`
 	PeakRSSBytes        *int64   `json:"peak_rss_bytes,omitempty"`
 
+	// What the worker's threads waited for, summed over them: see probe.Delays.
+	CPUDelayS    *float64 `json:"cpu_delay_s,omitempty"`
+	BlockDelayS  *float64 `json:"block_delay_s,omitempty"`
+	MemoryDelayS *float64 `json:"memory_delay_s,omitempty"`
+
 	// What the whole machine did meanwhile: see probe.System.
 	StorageDeviceReadBytes *int64   `json:"storage_device_read_bytes,omitempty"`
 	StorageDeviceReads     *int64   `json:"storage_device_reads,omitempty"`
@@ -169,6 +181,7 @@ type Outcome struct {
 	MachineCPUS            *float64 `json:"machine_cpu_s,omitempty"`
 	StealS                 *float64 `json:"steal_s,omitempty"`
 	ThrottledS             *float64 `json:"throttled_s,omitempty"`
+	KernelThreadsCPUS      *float64 `json:"kernel_threads_cpu_s,omitempty"`
 
 	DeviceMemoryBeforeBytes *int64 `json:"device_memory_before_bytes,omitempty"`
 	DeviceMemoryAfterBytes  *int64 `json:"device_memory_after_bytes,omitempty"`

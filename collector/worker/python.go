@@ -113,7 +113,7 @@ func StartPython(ctx context.Context, command string, o Open, timeout time.Durat
 	if err != nil {
 		return nil, fmt.Errorf("start a worker: %w", err)
 	}
-	p, err := spawn([]string{command, "-c", bootstrap}, pythonEnvironment())
+	p, err := spawn([]string{command, "-c", bootstrap}, pythonEnvironment(), o.Node)
 	if err != nil {
 		return nil, err
 	}

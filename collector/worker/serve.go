@@ -14,6 +14,7 @@ import (
 	"github.com/sllmq/sllmq/collector/device"
 	"github.com/sllmq/sllmq/collector/inference"
 	"github.com/sllmq/sllmq/collector/loader"
+	"github.com/sllmq/sllmq/collector/probe"
 	"github.com/sllmq/sllmq/collector/roofline"
 )
 
@@ -148,6 +149,7 @@ func (n *native) start(o Open) (*Ready, error) {
 			ready.LockReason = prepared.LockError.Error()
 		}
 	}
+	ready.Node, ready.HugePageBytes = placedOn(), probe.HugePageBytes()
 	return ready, nil
 }
 

@@ -124,6 +124,8 @@ type Session struct {
 	PoolLockReason          *string   `db:"pool_lock_reason"`           // why the pool is not locked
 	DeviceMemoryBeforeBytes *int64    `db:"device_memory_before_bytes"` // in use on the GPUs before the process began
 	GPUOtherProcesses       *int64    `db:"gpu_other_processes"`        // that computed on the GPUs then
+	NUMANode                *int64    `db:"numa_node"`                  // that it ran on and took memory from; NULL: any
+	HugePageBytes           *int64    `db:"huge_page_bytes"`            // of its memory, once it was ready
 }
 
 // Load is one replica brought to the device once.
@@ -182,6 +184,13 @@ type Load struct {
 	GPUThrottleReasons     *string  `db:"gpu_throttle_reasons"`   // all that were seen; empty: none
 	GPUOtherProcesses      *int64   `db:"gpu_other_processes"`    // beside the worker, at its end
 	DeviceMemoryPeakBytes  *int64   `db:"device_memory_peak_bytes"`
+	IOMethod               *string  `db:"io_method"`            // pread or mmap; NULL: nothing was read
+	IODepth                *int64   `db:"io_depth"`             // requests under way at once, in force
+	IOSizeBytes            *int64   `db:"io_size_bytes"`        // of the largest request, in force
+	CPUDelayS              *float64 `db:"cpu_delay_s"`          // the worker's threads waited for a CPU, summed over them
+	BlockDelayS            *float64 `db:"block_delay_s"`        // for a block device
+	MemoryDelayS           *float64 `db:"memory_delay_s"`       // for pages
+	KernelThreadsCPUS      *float64 `db:"kernel_threads_cpu_s"` // of the whole machine
 }
 
 // Stage is one part of a load. Stages of one load may overlap in time.

@@ -1,0 +1,99 @@
+package loader_test
+
+import (
+	"fmt"
+	"runtime"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/sllmq/sllmq/collector/checkpoint"
+	"github.com/sllmq/sllmq/collector/device"
+	"github.com/sllmq/sllmq/collector/loader"
+	"github.com/sllmq/sllmq/collector/stage"
+)
+
+// steady opens a loader for one tensor of so many bytes that lies in dir, in
+// requests of 64 KiB, and loads it a few times: what is made once is there.
+func steady(t testing.TB, technique loader.Technique, f checkpoint.Format, bytes int64) (once func()) {
+	t.Helper()
+	dir := write(t, t.TempDir(), f, [][]tensor{{bytesOf("only", checkpoint.UInt8, bytes)}})
+	host, err := device.Open("host", bytes+1<<20)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = host.Close() })
+	l, err := technique.Open(loader.Options{Format: f, Device: host, Threads: 4, IOBytes: 64 << 10, ChunkBytes: 64 << 10, PoolBytes: bytes/2 + 64<<10, Stream: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = l.Close() })
+	once = func() {
+		loaded, err := l.Load(t.Context(), dir, stage.Begin())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := loaded.Free(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for range 3 {
+		once()
+	}
+	return once
+}
+
+// TestASteadyLoadTakesNoMemoryForItsBytes: a load sets itself up, and then
+// takes no memory and leaves no goroutine, however much it brings.
+func TestASteadyLoadTakesNoMemoryForItsBytes(t *testing.T) {
+	for _, technique := range loader.Techniques() {
+		for _, f := range technique.Formats {
+			t.Run(fmt.Sprintf("%s %s", technique.Name, f), func(t *testing.T) {
+				few, many := steady(t, technique, f, 1<<20), steady(t, technique, f, 16<<20)
+				before := runtime.NumGoroutine()
+				less, more := testing.AllocsPerRun(10, few), testing.AllocsPerRun(10, many)
+				// The lists of requests and of chunks grow by doubling.
+				if more > less+40 {
+					t.Errorf("%v allocations for 1 MiB in 16 requests, %v for 16 MiB in 256", less, more)
+				}
+				settle(t, before)
+			})
+		}
+	}
+}
+
+// BenchmarkSteadyLoad shows what a load takes of the Go runtime once all is
+// set up: allocations, and goroutines at most and afterwards.
+func BenchmarkSteadyLoad(b *testing.B) {
+	for _, technique := range loader.Techniques() {
+		for _, f := range technique.Formats {
+			b.Run(fmt.Sprintf("%s/%s", technique.Name, f), func(b *testing.B) {
+				const bytes = 16 << 20
+				once := steady(b, technique, f, bytes)
+				before := runtime.NumGoroutine()
+				var most atomic.Int64
+				done, watched := make(chan struct{}), make(chan struct{})
+				go func() {
+					defer close(watched)
+					for {
+						select {
+						case <-done:
+							return
+						case <-time.After(50 * time.Microsecond):
+							most.Store(max(most.Load(), int64(runtime.NumGoroutine()-before-1)))
+						}
+					}
+				}()
+				b.SetBytes(bytes)
+				b.ReportAllocs()
+				for b.Loop() {
+					once()
+				}
+				close(done)
+				<-watched
+				b.ReportMetric(float64(most.Load()), "goroutines")
+				b.ReportMetric(float64(runtime.NumGoroutine()-before), "left")
+			})
+		}
+	}
+}

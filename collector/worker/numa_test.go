@@ -1,0 +1,67 @@
+package worker_test
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/sllmq/sllmq/collector/worker"
+)
+
+// TestAWorkerRunsOnItsNode: the process's threads and memory are tied to the
+// node that it was told, and it says so; the parent is not.
+func TestAWorkerRunsOnItsNode(t *testing.T) {
+	nodes, err := filepath.Glob("/sys/devices/system/node/node[0-9]*")
+	if err != nil || len(nodes) == 0 {
+		t.Skip("the kernel knows no nodes")
+	}
+	var node int
+	if _, err := fmt.Sscanf(filepath.Base(nodes[len(nodes)-1]), "node%d", &node); err != nil {
+		t.Fatal(err)
+	}
+	var before, after unix.CPUSet
+	if err := unix.SchedGetaffinity(0, &before); err != nil {
+		t.Fatal(err)
+	}
+	w, err := start(t, "native", worker.Open{Format: "safetensors", Loader: "direct", Device: "host", DeviceBytes: 64 << 20, Threads: 4, Node: &node})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer w.Close(10 * time.Second)
+	if w.Ready.Node == nil {
+		t.Skip("memory policies are refused here")
+	}
+	if *w.Ready.Node != node {
+		t.Errorf("it runs on node %d, want %d", *w.Ready.Node, node)
+	}
+	// The region of the device is there, and its pages lie on the node.
+	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/numa_maps", w.Ready.PID))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if want := fmt.Sprintf(" N%d=", node); !strings.Contains(string(text), want) || !strings.Contains(string(text), "prefer") {
+		t.Errorf("no page is on node %d by preference:\n%s", node, text)
+	}
+	if err := unix.SchedGetaffinity(0, &after); err != nil || after != before {
+		t.Errorf("the parent is moved: %v, %v", after, err)
+	}
+	if huge := w.Ready.HugePageBytes; huge == nil || *huge < 0 {
+		t.Errorf("huge pages: %v", huge)
+	}
+}
+
+func TestAWorkerRunsAnywhereUnlessTold(t *testing.T) {
+	w, err := start(t, "native", worker.Open{Format: "safetensors", Loader: "direct", Device: "host", DeviceBytes: 4 << 20, Threads: 4})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer w.Close(10 * time.Second)
+	if w.Ready.Node != nil {
+		t.Errorf("it runs on node %d", *w.Ready.Node)
+	}
+}
