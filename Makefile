@@ -6,7 +6,7 @@ SHELL := bash
 BIN  := bin/sllmq
 DEMO := demo
 
-.PHONY: help build test race lint fuzz demo false-alarms bench bench-loaders fixtures engine-test proto report-test clean
+.PHONY: help build test race lint fuzz demo false-alarms bench bench-loaders bench-warehouse fixtures engine-test proto report-test clean
 
 help: ## print the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  \1\t/' | expand -t 18
@@ -49,6 +49,9 @@ bench: ## what an append, reading an index, making weights and decoding cost
 
 bench-loaders: build ## hold every loader against plain reads, fio and the Python packages
 	scripts/bench/loaders.sh $(BIN)
+
+bench-warehouse: build ## questions, export and import over 10 million simulated loads beside DuckDB's own (PyPI)
+	scripts/bench/warehouse.sh $(BIN)
 
 fixtures: build ## hold what sllmq writes against real transformers and safetensors (PyPI)
 	scripts/fixtures/check.sh $(BIN)

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"errors"
+	"io"
 
 	"github.com/spf13/cobra"
 
@@ -11,7 +12,8 @@ import (
 
 type summaryOptions struct {
 	filterFlags
-	format string
+	format  string
+	showSQL bool
 }
 
 func newSummaryCommand(env *environment) *cobra.Command {
@@ -25,6 +27,7 @@ func newSummaryCommand(env *environment) *cobra.Command {
 		RunE: func(cmd *cobra.Command, _ []string) error { return o.run(cmd.Context(), env) },
 	}
 	o.add(c.Flags())
+	c.Flags().BoolVar(&o.showSQL, "show-sql", false, "print the SQL, ready to be pasted into DuckDB")
 	addFormatFlag(c, &o.format)
 	return c
 }
@@ -35,6 +38,13 @@ func (o summaryOptions) run(ctx context.Context, env *environment) (err error) {
 	}
 	filter, err := o.parse()
 	if err != nil {
+		return err
+	}
+	if o.showSQL {
+		text, err := queries.Paste("summary", filter)
+		if err == nil {
+			_, err = io.WriteString(env.stdout, text)
+		}
 		return err
 	}
 	db, err := env.open(ctx)
