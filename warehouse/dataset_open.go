@@ -30,7 +30,11 @@ func openDataset(ctx context.Context, path string, o Options) (_ *DB, err error)
 	}
 	d, err := inMemory(ctx)
 	if err == nil {
-		if err = s.createViews(ctx, d, files); err != nil {
+		err = s.createViews(ctx, d, files)
+		if err == nil && o.Safe {
+			err = d.confine(ctx, "["+quote(dir+"/")+"]")
+		}
+		if err != nil {
 			err = errors.Join(err, d.Close())
 		}
 	}

@@ -31,6 +31,7 @@ var (
 // Options are how a warehouse is opened.
 type Options struct {
 	ReadOnly bool
+	Safe     bool                // no statement reaches a file, an extension or a setting
 	LockWait time.Duration       // how long to wait for whoever has the file; 0: until the context ends
 	OnWait   func(holder string) // told once, after five seconds of waiting, who has the file
 	Warn     func(line string)   // told what people must know; nil: nobody is
@@ -89,7 +90,23 @@ func Open(ctx context.Context, path string, o Options) (*DB, error) {
 		return nil, err
 	}
 	d.leave = leave
+	if o.Safe {
+		if err := d.confine(ctx, "[]"); err != nil {
+			return nil, errors.Join(err, d.Close())
+		}
+	}
 	return d, nil
+}
+
+// confine leaves statements nothing but what is open and the folders of an SQL
+// list, for good.
+func (d *DB) confine(ctx context.Context, folders string) error {
+	for _, setting := range []string{"allowed_directories = " + folders, "enable_external_access = false", "lock_configuration = true"} {
+		if _, err := d.db.ExecContext(ctx, "SET GLOBAL "+setting); err != nil {
+			return fmt.Errorf("shut the warehouse off from files and settings: %w", err)
+		}
+	}
+	return nil
 }
 
 // wait tries again as long as another process has the warehouse.

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"strings"
 	"syscall"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -18,6 +19,7 @@ const (
 	exitFailed      = 1
 	exitUsage       = 2
 	exitPartial     = 3 // some loads failed; their rows are kept
+	exitTimeout     = 4 // sql: no answer within --timeout
 	exitRegression  = 5 // check: loading became slower
 	exitUnclear     = 6 // check: there is too little to tell
 	exitInterrupted = 130
@@ -36,6 +38,13 @@ func (e *partialError) Error() string {
 	return fmt.Sprintf("%d of %d loads failed; their errors are in load_facts", e.failed, e.loads)
 }
 
+// timeoutError says that an answer did not come in time.
+type timeoutError struct{ limit time.Duration }
+
+func (e *timeoutError) Error() string {
+	return fmt.Sprintf("no answer within --timeout %s", e.limit)
+}
+
 // errInterrupted says that a signal ended the command.
 var errInterrupted = errors.New("interrupted; what was measured is kept")
 
@@ -44,6 +53,7 @@ func exitCode(env *environment, cmd *cobra.Command, err error) int {
 	var usage *usageError
 	var partial *partialError
 	var verdict *verdictError
+	var late *timeoutError
 	switch {
 	case err == nil:
 		return exitDone
@@ -53,6 +63,9 @@ func exitCode(env *environment, cmd *cobra.Command, err error) int {
 		env.complain(err)
 		env.say("run '" + cmd.CommandPath() + " --help' for what there is")
 		return exitUsage
+	case errors.As(err, &late):
+		env.complain(err)
+		return exitTimeout
 	case errors.As(err, &verdict):
 		if verdict.verdict == stats.Regression {
 			return exitRegression

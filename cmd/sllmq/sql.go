@@ -2,25 +2,28 @@ package main
 
 import (
 	"context"
+	"database/sql"
 	"errors"
 	"fmt"
 	"io"
 	"os"
-	"regexp"
 	"strings"
+	"time"
 
-	"github.com/duckdb/duckdb-go/v2"
 	"github.com/spf13/cobra"
 	"golang.org/x/term"
 
-	"github.com/sllmq/sllmq/queries/resultset"
 	"github.com/sllmq/sllmq/warehouse"
+	"github.com/sllmq/sllmq/warehouse/stream"
 )
 
 type sqlOptions struct {
-	file   string
-	write  bool
-	format string
+	answerFlags
+	source     string
+	write      bool
+	safe       bool
+	timeout    time.Duration
+	parameters []string
 }
 
 func newSQLCommand(env *environment) *cobra.Command {
@@ -30,78 +33,114 @@ func newSQLCommand(env *environment) *cobra.Command {
 		Short: "Ask the warehouse in SQL",
 		Long: `Runs SQL (DuckDB's) over the warehouse and prints what it returns. Several
 statements, separated by semicolons, run in order; the last one's rows are
-printed. Without a statement it is read from --file, or from standard input.`,
+printed, as they come. Without a statement it is read from --file, or from
+standard input.
+
+A terminal's tables are as wide as it is, and cut where they must be; in a pipe
+nothing is cut. $NAME in the SQL takes the value of --param NAME=VALUE, bound as
+the type of its place. --safe is for SQL of others: nothing but questions, no
+files but the warehouse, no extensions, no settings.`,
 		Example: `  sllmq sql "select * from summary"
-  sllmq sql --format csv "from load_facts where not warmup" > loads.csv
-  echo "select count(*) from loads" | sllmq sql`,
+  sllmq sql "from load_facts where model like \$m" --param m='facebook/%' -o loads.parquet
+  sllmq sql --format arrow "from load_facts" | python -c 'import pyarrow.ipc, sys
+  print(pyarrow.ipc.open_stream(sys.stdin.buffer).read_pandas())'
+  n=$(sllmq sql --format value "select count(*) from loads")`,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if len(args) > 1 {
 				return &usageError{errors.New("more than one statement: put it in quotes")}
+			}
+			if err := o.check(env, cmd.Flags()); err != nil {
+				return err
 			}
 			return o.run(cmd.Context(), env, args)
 		},
 	}
 	f := c.Flags()
-	f.StringVarP(&o.file, "file", "f", "", "read the SQL from a file (- for standard input)")
+	f.StringVarP(&o.source, "file", "f", "", "read the SQL from a file (- for standard input)")
 	f.BoolVar(&o.write, "write", false, "let the statement change the warehouse")
-	addFormatFlag(c, &o.format)
+	f.BoolVar(&o.safe, "safe", false, "run nothing but questions to the warehouse itself")
+	f.DurationVar(&o.timeout, "timeout", 0, "give up after this long, with exit code 4 (30s, 5m; 0: never)")
+	f.StringArrayVar(&o.parameters, "param", nil, "NAME=VALUE of $NAME in the SQL (repeatable)")
+	o.answerFlags.add(c)
 	return c
 }
 
-// addFormatFlag gives a command the formats of result sets.
-func addFormatFlag(c *cobra.Command, format *string) {
-	c.Flags().StringVar(format, "format", "table", strings.Join(resultset.Formats(), ", "))
-	// It fails only for a flag that is not there.
-	_ = c.RegisterFlagCompletionFunc("format", cobra.FixedCompletions(resultset.Formats(), cobra.ShellCompDirectiveNoFileComp))
-}
-
-// checkFormat refuses a format that is not there before anything is opened.
-func checkFormat(format string) error {
-	for _, f := range resultset.Formats() {
-		if f == format {
-			return nil
-		}
+func (o *sqlOptions) run(ctx context.Context, env *environment, args []string) error {
+	if o.safe && o.write {
+		return &usageError{errors.New("--safe and --write exclude each other")}
 	}
-	return &usageError{fmt.Errorf("no format %q: use one of %s", format, strings.Join(resultset.Formats(), ", "))}
-}
-
-func (o sqlOptions) run(ctx context.Context, env *environment, args []string) error {
-	if err := checkFormat(o.format); err != nil {
+	if o.timeout < 0 {
+		return &usageError{fmt.Errorf("--timeout %s is over before it begins", o.timeout)}
+	}
+	arguments, err := parseParameters(o.parameters)
+	if err != nil {
 		return err
 	}
 	statement, err := o.statement(env, args)
 	if err != nil {
 		return err
 	}
-	options := env.warehouseOptions()
-	options.ReadOnly = !o.write
-	db, err := warehouse.Open(ctx, env.warehouse, options)
-	if err != nil {
-		return err
+	return o.ask(ctx, env, statement, arguments)
+}
+
+// ask has the warehouse open for as long as the statement runs.
+func (o *sqlOptions) ask(ctx context.Context, env *environment, statement string, arguments []any) error {
+	if o.timeout > 0 {
+		var stop context.CancelFunc
+		ctx, stop = context.WithTimeoutCause(ctx, o.timeout, &timeoutError{o.timeout})
+		defer stop()
 	}
-	return errors.Join(printQuery(ctx, env, db, o.format, statement), db.Close())
+	options := env.warehouseOptions()
+	options.ReadOnly, options.Safe = !o.write, o.safe
+	db, err := warehouse.Open(ctx, env.warehouse, options)
+	if err == nil {
+		err = o.answer(ctx, env, db, statement, stream.Options{Arguments: arguments, ReadOnly: o.safe})
+		err = errors.Join(err, db.Close())
+	}
+	var late *timeoutError
+	if err != nil && errors.As(context.Cause(ctx), &late) {
+		return late
+	}
+	return err
+}
+
+// parseParameters reads NAME=VALUE pairs.
+func parseParameters(pairs []string) ([]any, error) {
+	var arguments []any
+	for _, pair := range pairs {
+		name, value, ok := strings.Cut(pair, "=")
+		if !ok || name == "" {
+			return nil, &usageError{fmt.Errorf("--param %q is not NAME=VALUE", pair)}
+		}
+		arguments = append(arguments, sql.Named(strings.TrimPrefix(name, "$"), stream.Literal(value)))
+	}
+	return arguments, nil
 }
 
 // maxSQL bounds what is read as SQL, in bytes.
 const maxSQL = 16 << 20
 
-func (o sqlOptions) statement(env *environment, args []string) (string, error) {
+func (o *sqlOptions) statement(env *environment, args []string) (string, error) {
 	in, name := env.stdin, "standard input"
 	switch {
-	case len(args) == 1 && o.file != "":
+	case len(args) == 1 && o.source != "":
 		return "", &usageError{errors.New("both a statement and --file: give one")}
 	case len(args) == 1 && args[0] != "-":
 		return args[0], nil
-	case o.file != "" && o.file != "-":
-		f, err := os.Open(o.file)
+	case o.source != "" && o.source != "-":
+		f, err := os.Open(o.source)
 		if err != nil {
 			return "", fmt.Errorf("read the SQL: %w", err)
 		}
 		defer f.Close()
-		in, name = f, o.file
-	case len(args) == 0 && o.file == "" && isTerminal(in):
+		in, name = f, o.source
+	case len(args) == 0 && o.source == "" && isTerminal(in):
 		return "", &usageError{errors.New("no statement: give one in quotes, or --file, or pipe it in")}
 	}
+	return readSQL(in, name)
+}
+
+func readSQL(in io.Reader, name string) (string, error) {
 	text, err := io.ReadAll(io.LimitReader(in, maxSQL+1))
 	if err != nil {
 		return "", fmt.Errorf("read the SQL from %s: %w", name, err)
@@ -113,40 +152,6 @@ func (o sqlOptions) statement(env *environment, args []string) (string, error) {
 		return "", &usageError{fmt.Errorf("%s holds no statement", name)}
 	}
 	return string(text), nil
-}
-
-// printQuery runs SQL and prints its rows.
-func printQuery(ctx context.Context, env *environment, db *warehouse.DB, format, statement string, arguments ...any) error {
-	rows, err := db.SQL().QueryContext(ctx, statement, arguments...)
-	if err != nil {
-		return sqlError(err)
-	}
-	err = resultset.Write(env.stdout, rows, resultset.Options{Format: format, Width: terminalWidth(env.stdout)})
-	if err = errors.Join(err, rows.Close()); err != nil {
-		return sqlError(err)
-	}
-	return nil
-}
-
-// caretText is how DuckDB shows a place: the line, and a caret under it.
-var caretText = regexp.MustCompile(`(?s)^(.*?)\s*\n+LINE (\d+): (.*)\n( *)\^`)
-
-// sqlError puts DuckDB's words on one line, the place as line and column.
-func sqlError(err error) error {
-	var e *duckdb.Error
-	if !errors.As(err, &e) {
-		return err
-	}
-	m := caretText.FindStringSubmatch(e.Msg)
-	if m == nil {
-		return err
-	}
-	column := len(m[4]) - len("LINE : ") - len(m[2]) + 1
-	// DuckDB shows a window of long lines; the dots are not the person's.
-	if strings.HasPrefix(m[3], "...") {
-		return fmt.Errorf("line %s, near %s: %s", m[2], strings.Trim(m[3], ". "), m[1])
-	}
-	return fmt.Errorf("line %s, column %d: %s", m[2], column, m[1])
 }
 
 func isTerminal(stream any) bool {
