@@ -39,6 +39,8 @@ var allowed = map[string][]string{
 	"collector/roofline":             {"collector/device", "collector/directio"},
 	"collector/nvml":                 {"collector/sharedlib"},
 	"collector/sharedlib":            {},
+	"collector/sllmstore/client":     {"collector/sllmstore/storagepb", "collector/stage"},
+	"collector/sllmstore/server":     {"collector/checkpoint", "collector/device", "collector/directio", "collector/pool", "collector/sllmstore/storagepb", "collector/stage"},
 	"collector/sllmstore/storagepb":  {},
 	"collector/stage":                {},
 	"plots":                          {},

@@ -3,6 +3,7 @@ package checkpoint
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
@@ -27,9 +28,9 @@ func openSLLM(dir string) (*Checkpoint, error) {
 	if err != nil {
 		return nil, fmt.Errorf("read %s: %w", path, err)
 	}
-	files, err := partitions(dir)
+	files, err := Partitions(os.DirFS(dir))
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("read %s: %w", dir, err)
 	}
 	tensors, err := parseIndex(index, files)
 	if err != nil {
@@ -38,32 +39,31 @@ func openSLLM(dir string) (*Checkpoint, error) {
 	return &Checkpoint{Dir: dir, Format: SLLM, Files: files, Tensors: tensors}, nil
 }
 
-// partitions lists the partitions in dir up to the first missing number,
-// where every reader stops.
-func partitions(dir string) ([]File, error) {
+// Partitions lists the partitions of an sllm checkpoint in its folder, up to
+// the first missing number, where every reader stops.
+func Partitions(dir fs.FS) ([]File, error) {
 	var files []File
 	var total int64
 	for {
 		name := partitionName(len(files))
-		path := filepath.Join(dir, name)
-		info, err := os.Stat(path)
-		if errors.Is(err, os.ErrNotExist) {
+		info, err := fs.Stat(dir, name)
+		if errors.Is(err, fs.ErrNotExist) {
 			break
 		}
 		if err != nil {
-			return nil, fmt.Errorf("read %s: %w", path, cause(err))
+			return nil, fmt.Errorf("%s: %w", name, cause(err))
 		}
 		if !info.Mode().IsRegular() {
-			return nil, fmt.Errorf("read %s: %w", path, corrupt("not a regular file"))
+			return nil, fmt.Errorf("%s: %w", name, corrupt("not a regular file"))
 		}
 		var ok bool
 		if total, ok = add(total, info.Size()); !ok {
-			return nil, fmt.Errorf("read %s: %w", path, corrupt("the partitions' sizes overflow"))
+			return nil, fmt.Errorf("%s: %w", name, corrupt("the partitions' sizes overflow"))
 		}
 		files = append(files, File{Name: name, Size: info.Size()})
 	}
 	if len(files) == 0 {
-		return nil, fmt.Errorf("read %s: %w", filepath.Join(dir, partitionName(0)), os.ErrNotExist)
+		return nil, fmt.Errorf("%s: %w", partitionName(0), fs.ErrNotExist)
 	}
 	return files, nil
 }

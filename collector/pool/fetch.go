@@ -56,10 +56,10 @@ func (p *Pool) Fetch(ctx context.Context, c *checkpoint.Checkpoint, open Opener,
 		return nil, err
 	}
 	f.fetching.direct = files.Direct()
-	go func() {
+	p.fetches.Go(func() {
 		err := f.read(ctx, files, clock)
 		p.stopFetching(f.model, errors.Join(err, files.Close()))
-	}()
+	})
 	return f, nil
 }
 

@@ -51,6 +51,7 @@ type Pool struct {
 	queue    int
 	request  int64
 	stream   bool
+	fetches  sync.WaitGroup // reading
 
 	mu        sync.Mutex
 	free      [][]byte
@@ -121,8 +122,10 @@ func (p *Pool) Evictions() int64 {
 	return p.evictions
 }
 
-// Close gives the memory back. No load may be under way.
+// Close gives the memory back. No load may be under way; for a fetch whose
+// context has ended it waits.
 func (p *Pool) Close() error {
+	p.fetches.Wait()
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	for _, m := range p.models {
