@@ -8,7 +8,6 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
-	"strconv"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -284,10 +283,7 @@ func (o *collectOptions) endLost(ctx context.Context, sink *warehouse.Log, progr
 		return err
 	}
 	boot := probe.BootID()
-	lost, err := sink.EndLost(ctx, machine.ID, func(pid int64, bootID string) bool {
-		_, err := os.Stat(filepath.Join("/proc", strconv.FormatInt(pid, 10)))
-		return bootID == boot && err == nil
-	})
+	lost, err := sink.EndLost(ctx, machine.ID, func(pid int64, bootID string) bool { return bootID == boot && probe.Alive(pid) })
 	if lost > 0 {
 		progress.Note(fmt.Sprintf("%d runs of a collector that died are marked lost; their loads are kept", lost))
 	}

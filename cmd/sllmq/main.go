@@ -78,7 +78,7 @@ measurement in one DuckDB file, and answers with SQL, summaries and Parquet.`,
 	flags.StringVar(&env.warehouse, "warehouse", warehousePath, "DuckDB file of the measurements, or folder of Parquet ($"+warehouseVariable+")")
 	flags.BoolVar(&env.debug, "debug", false, "say more about errors")
 	root.AddCommand(
-		newCollectCommand(env), newPlanCommand(env), newRooflineCommand(env), newTuneCommand(env), newSQLCommand(env), newSummaryCommand(env), newQueryCommand(env), newCompareCommand(env), newCheckCommand(env), newTrendCommand(env), newPlotCommand(env), newReportCommand(env), newRunsCommand(env), newModelsCommand(env),
+		newCollectCommand(env), newPlanCommand(env), newRooflineCommand(env), newTuneCommand(env), newSQLCommand(env), newSummaryCommand(env), newQueryCommand(env), newCompareCommand(env), newCheckCommand(env), newTrendCommand(env), newPlotCommand(env), newReportCommand(env), newDoctorCommand(env), newRunsCommand(env), newModelsCommand(env),
 		newImportCommand(env), newExportCommand(env), newVersionCommand(env), newWorkerCommand(env),
 	)
 	return root

@@ -66,6 +66,12 @@ func Machine(storagePath string) (record.Machine, error) {
 // same process only within one.
 func BootID() string { return readLine("/proc/sys/kernel/random/boot_id") }
 
+// Alive says whether there is a process with this id.
+func Alive(pid int64) bool {
+	_, err := os.Stat(filepath.Join("/proc", strconv.FormatInt(pid, 10)))
+	return err == nil
+}
+
 func known(s string) *string {
 	if s == "" {
 		return nil
@@ -138,7 +144,7 @@ func storage(path string, m *record.Machine) error {
 	if err != nil {
 		return fmt.Errorf("find storage path: %w", err)
 	}
-	at := existing(path)
+	at := Existing(path)
 	if real, err := filepath.EvalSymlinks(at); err == nil {
 		at = real
 	}
@@ -183,14 +189,14 @@ func FreeSpace(path string) (int64, error) {
 		return 0, fmt.Errorf("find storage path: %w", err)
 	}
 	var fs unix.Statfs_t
-	if err := unix.Statfs(existing(path), &fs); err != nil {
+	if err := unix.Statfs(Existing(path), &fs); err != nil {
 		return 0, fmt.Errorf("look at the free space of %s: %w", path, err)
 	}
 	return int64(fs.Bavail) * fs.Bsize, nil
 }
 
-// existing is the nearest parent of an absolute path that is there.
-func existing(path string) string {
+// Existing is the nearest parent of a path that is there.
+func Existing(path string) string {
 	for path != "/" {
 		if _, err := os.Stat(path); err == nil {
 			return path

@@ -14,7 +14,7 @@ func StorageNode(path string) *int {
 	if nodes, err := parseCPUs(readLine("/sys/devices/system/node/online")); err != nil || len(nodes) < 2 {
 		return nil
 	}
-	return nodeOf(BlockDevice(existing(path)))
+	return nodeOf(BlockDevice(Existing(path)))
 }
 
 // nodeOf looks for the node of a device, by its folder under /sys/devices: the
