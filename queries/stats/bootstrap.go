@@ -23,7 +23,10 @@ type Ratio struct {
 //
 // Each arm is a list of sessions. Where there are several, sessions are drawn
 // first and then loads in each, since loads of one session share their luck
-// (Kalibera and Jones, "Rigorous benchmarking in reasonable time", 2013). Under
+// (Kalibera and Jones, "Rigorous benchmarking in reasonable time", 2013). Of
+// very many sessions, their medians alone are drawn, which spread by what their
+// loads do as well (Davison and Hinkley, "Bootstrap Methods and their
+// Application", 1997, 3.8). Under
 // MedianNeed drawn units an arm, the interval may hold less than it says, which
 // is a doubt; of a single value there is none.
 func RatioOfMedians(before, after [][]float64, confidence float64, seed uint64) (Ratio, error) {
@@ -53,7 +56,7 @@ func drawRatio(before, after [][]float64, confidence float64, seed uint64, most 
 		return ratio, nil
 	}
 	random := rand.New(rand.NewPCG(seed, 0))
-	draws := make([]float64, min(most, max(fewestDraws, mostMedians/(len(before)+len(after)))))
+	draws := make([]float64, min(most, max(fewestDraws, mostMedians/(a.medianDraws()+b.medianDraws()))))
 	for i := range draws {
 		draws[i] = b.draw(random) / a.draw(random)
 	}
@@ -64,24 +67,28 @@ func drawRatio(before, after [][]float64, confidence float64, seed uint64, most 
 	return ratio, nil
 }
 
-// A ratio is drawn so often, unless there are very many sessions.
+// A ratio is drawn so often, unless there are many sessions.
 const (
-	mostDraws   = 9999
-	fewestDraws = 999
-	mostMedians = 1_500_000
+	mostDraws    = 9999
+	fewestDraws  = 999
+	mostMedians  = 1_500_000
+	manySessions = 500 // of which the medians alone are drawn
 )
 
 // arm is one side of a comparison, each session sorted.
 type arm struct {
 	sessions [][]float64
-	medians  []float64 // of the sessions, or of those drawn
+	own      []float64 // the sessions' medians, sorted
+	medians  []float64 // of those drawn
 }
 
 func newArm(sessions [][]float64) arm {
 	a := arm{medians: make([]float64, len(sessions))}
 	for _, xs := range sessions {
-		a.sessions = append(a.sessions, sorted(xs))
+		xs = sorted(xs)
+		a.sessions, a.own = append(a.sessions, xs), append(a.own, middle(xs))
 	}
+	slices.Sort(a.own)
 	return a
 }
 
@@ -100,24 +107,29 @@ func (a arm) unit() string {
 	return "values"
 }
 
-func (a arm) median() float64 {
-	for i, xs := range a.sessions {
-		a.medians[i] = middle(xs)
-	}
-	slices.Sort(a.medians)
-	return middle(a.medians)
-}
+func (a arm) median() float64 { return middle(a.own) }
 
 // draw is the median of one resample.
 func (a arm) draw(random *rand.Rand) float64 {
 	if len(a.sessions) == 1 {
 		return drawMedian(a.sessions[0], random)
 	}
+	if len(a.sessions) > manySessions {
+		return drawMedian(a.own, random)
+	}
 	for i := range a.medians {
 		a.medians[i] = drawMedian(a.sessions[random.IntN(len(a.sessions))], random)
 	}
 	slices.Sort(a.medians)
 	return middle(a.medians)
+}
+
+// medianDraws is how many medians one resample takes.
+func (a arm) medianDraws() int {
+	if len(a.sessions) > manySessions {
+		return 1
+	}
+	return len(a.sessions)
 }
 
 // drawMedian is the median of len(sorted) values drawn from sorted with

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math"
 	"math/rand/v2"
+	"slices"
 	"testing"
 )
 
@@ -45,5 +46,20 @@ func TestDrawMedianOfAnEvenNumber(t *testing.T) {
 	}
 	for median, both := range counts {
 		within(t, fmt.Sprintf("share of %v", median), float64(both[1])/n, float64(both[0])/n, 0.01) // over four standard errors
+	}
+}
+
+// Of very many sessions the medians are drawn: sessions of one load each are
+// then no other than those loads.
+func TestManySessionsAreDrawnByTheirMedians(t *testing.T) {
+	random := rand.New(rand.NewPCG(3, 4))
+	var before, after [][]float64
+	for range manySessions + 1 {
+		before, after = append(before, []float64{1 + random.Float64()}), append(after, []float64{2 + random.Float64()})
+	}
+	sessions := must[Ratio](t)(RatioOfMedians(before, after, 0.95, 1))
+	loads := must[Ratio](t)(RatioOfMedians([][]float64{slices.Concat(before...)}, [][]float64{slices.Concat(after...)}, 0.95, 1))
+	if sessions.Estimate != loads.Estimate || sessions.Interval != loads.Interval {
+		t.Errorf("%+v and %+v", sessions, loads)
 	}
 }

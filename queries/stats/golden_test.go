@@ -39,6 +39,16 @@ type golden struct {
 		Before, After, Lo, Hi []float64
 		Estimate              float64
 	}
+	Factors []struct {
+		X, Y           string
+		Estimate, Real float64
+		Interval       []float64
+	}
+	Clustered []struct {
+		Before, After [][]float64
+		Lo, Hi        []float64
+		Estimate      float64
+	}
 	Families []struct {
 		P, Corrected []float64
 	}
@@ -182,6 +192,33 @@ func TestRatioGolden(t *testing.T) {
 				t.Errorf("%d: high %v, want %v", i, hi, want.Hi)
 			}
 		}
+	}
+}
+
+// The same of sessions, whose distribution NumPy drew.
+func TestRatioOfSessionsGolden(t *testing.T) {
+	for i, want := range readGolden(t).Clustered {
+		for seed := range uint64(3) {
+			got := must[Ratio](t)(RatioOfMedians(want.Before, want.After, 0.95, seed))
+			near(t, fmt.Sprint(i), got.Estimate, want.Estimate)
+			if lo := got.Interval.Lo; lo < want.Lo[0] || lo > want.Lo[1] {
+				t.Errorf("%d: low %v, want %v", i, lo, want.Lo)
+			}
+			if hi := got.Interval.Hi; hi < want.Hi[0] || hi > want.Hi[1] {
+				t.Errorf("%d: high %v, want %v", i, hi, want.Hi)
+			}
+		}
+	}
+}
+
+func TestHodgesLehmannRatioGolden(t *testing.T) {
+	g := readGolden(t)
+	for _, want := range g.Factors {
+		got := must[Shift](t)(HodgesLehmannRatio(g.Samples[want.X], g.Samples[want.Y], 0.95))
+		near(t, want.X+" to "+want.Y, got.Estimate, want.Estimate)
+		near(t, want.X+" to "+want.Y+" low", got.Interval.Lo, want.Interval[0])
+		near(t, want.X+" to "+want.Y+" high", got.Interval.Hi, want.Interval[1])
+		near(t, want.X+" to "+want.Y+" confidence", got.Interval.Confidence, want.Real)
 	}
 }
 
