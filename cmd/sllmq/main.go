@@ -79,7 +79,7 @@ measurement in one DuckDB file, and answers with SQL, summaries and Parquet.`,
 	flags.BoolVar(&env.debug, "debug", false, "say more about errors")
 	root.AddCommand(
 		newCollectCommand(env), newPlanCommand(env), newRooflineCommand(env), newTuneCommand(env), newSQLCommand(env), newSummaryCommand(env), newQueryCommand(env), newCompareCommand(env), newCheckCommand(env), newTrendCommand(env), newPlotCommand(env), newReportCommand(env), newDoctorCommand(env), newRunsCommand(env), newModelsCommand(env),
-		newImportCommand(env), newExportCommand(env), newVersionCommand(env), newWorkerCommand(env),
+		newStoreCommand(env), newImportCommand(env), newExportCommand(env), newVersionCommand(env), newWorkerCommand(env),
 	)
 	return root
 }

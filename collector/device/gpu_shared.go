@@ -22,6 +22,26 @@ var (
 	_ Sized    = (*gpuMemory)(nil)
 )
 
+// OpenAll starts every GPU of this machine. The error says why there is none.
+func OpenAll() (Device, error) {
+	driver, err := cuda.Open("")
+	if err != nil {
+		return nil, err
+	}
+	count, err := driver.Devices()
+	if err != nil {
+		return nil, err
+	}
+	if count == 0 {
+		return nil, errors.New("the NVIDIA driver knows no GPU")
+	}
+	var ordinals []int
+	for i := range count {
+		ordinals = append(ordinals, i)
+	}
+	return OpenCUDA(driver, ordinals, 0)
+}
+
 // Importers are those of a device's GPUs; none for host.
 func Importers(d Device) []Importer {
 	switch d := d.(type) {
