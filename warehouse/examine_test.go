@@ -96,6 +96,20 @@ func TestWhatIsWrongWithAWarehouseIsFound(t *testing.T) {
 		t.Fatal(err)
 	}
 	wantFinding(t, examine(t, path), "schema", health.Warn, "version 2, and this program knows")
+
+	// Of the same version, with views that another program made.
+	path = filepath.Join(t.TempDir(), "w.duckdb")
+	appendAll(t, path, batches(t)[:1])
+	if db, err = warehouse.Open(t.Context(), path, warehouse.Options{}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := db.SQL().Exec("DELETE FROM schema_migrations WHERE version = 0"); err != nil {
+		t.Fatal(err)
+	}
+	if err := db.Close(); err != nil {
+		t.Fatal(err)
+	}
+	wantFinding(t, examine(t, path), "schema", health.Warn, "views are of an older sllmq")
 }
 
 func TestAWarehouseThatCantBeOpenedIsFound(t *testing.T) {

@@ -82,12 +82,19 @@ func (d *DB) migrate(ctx context.Context, readOnly bool) error {
 // made from, which is named by its digest.
 const viewsVersion = 0
 
+// sameViews says whether the views were made from the text that this program has,
+// which is called name.
+func (d *DB) sameViews(ctx context.Context) (name string, same bool, err error) {
+	digest := sha256.Sum256([]byte(viewsSQL))
+	name = "views.sql " + hex.EncodeToString(digest[:8])
+	err = d.db.QueryRowContext(ctx, "SELECT count(*) > 0 FROM schema_migrations WHERE version = ? AND name = ?", viewsVersion, name).Scan(&same)
+	return name, same, err
+}
+
 // renewViews makes the views again if their text is another one.
 func (d *DB) renewViews(ctx context.Context) error {
-	digest := sha256.Sum256([]byte(viewsSQL))
-	name := "views.sql " + hex.EncodeToString(digest[:8])
-	var same bool
-	if err := d.db.QueryRowContext(ctx, "SELECT count(*) > 0 FROM schema_migrations WHERE version = ? AND name = ?", viewsVersion, name).Scan(&same); err != nil || same {
+	name, same, err := d.sameViews(ctx)
+	if err != nil || same {
 		return err
 	}
 	return d.change(ctx, viewsSQL, "INSERT OR REPLACE INTO schema_migrations VALUES (?, ?, now())", viewsVersion, name)
