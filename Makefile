@@ -43,15 +43,13 @@ demo: build ## collect a small made-up model in both formats, cold and cached, a
 false-alarms: ## how often the gate of sllmq check is wrong, and what it finds
 	go test ./queries -run TestFalseAlarms -v -count=1
 
-bench: ## what an append, reading an index, making weights and decoding cost
-	go test ./warehouse ./collector/checkpoint -run '^$$' -bench . -benchtime 20x
+BENCH_MODELS ?= synthetic/opt-1.3b synthetic/opt-6.7b
+bench: build ## hold loaders against fio and the Python packages, the warehouse against DuckDB (32 GB of disk, half an hour)
+	scripts/bench/bench.sh $(BIN) $(BENCH_MODELS)
+
+bench-parts: ## what an append, reading an index, making weights, loads' set-up and decoding cost
+	go test ./warehouse ./collector/checkpoint ./collector/loader ./collector/probe -run '^$$' -bench . -benchtime 20x
 	go test ./collector/inference -run '^$$' -bench Decode
-
-bench-loaders: build ## hold every loader against plain reads, fio and the Python packages
-	scripts/bench/loaders.sh $(BIN)
-
-bench-warehouse: build ## questions, export and import over 10 million simulated loads beside DuckDB's own (PyPI)
-	scripts/bench/warehouse.sh $(BIN)
 
 fixtures: build ## hold what sllmq writes against real transformers and safetensors (PyPI)
 	scripts/fixtures/check.sh $(BIN)

@@ -1,0 +1,67 @@
+#!/usr/bin/env bash
+# Prints how fast the parts are beside what they have to reach: loaders beside
+# fio, plain reads, copying and the Python packages on the same files; the
+# warehouse beside DuckDB itself.
+#
+#   scripts/bench/bench.sh SLLMQ [MODEL...]
+#
+# SLLMQ is the program. Each MODEL (synthetic/opt-1.3b and synthetic/opt-6.7b) is
+# prepared in both formats below FOLDER and removed again if it was not there: 5.2
+# and 27 GB of disk, three times and once the model in memory (what does not fit is
+# said and left out). Quote the ratios: all take turns, so what disturbs one
+# disturbs the others.
+#
+# fio is installed if it is missing and this is root on a system with apt-get. The
+# Python packages are those of `make fixtures`, from .venv or from the Python that
+# SLLMQ_BENCH_PYTHON names; without them that part is left out.
+#
+#   SLLMQ_BENCH_FOLDER   bench: for models and warehouses
+#   SLLMQ_BENCH_ROUNDS   5: of each contender
+#   SLLMQ_BENCH_LOADS    10000000: in the warehouse that is summed up; 0: left out
+set -euo pipefail
+
+root=$(cd "$(dirname "$0")/../.." && pwd)
+export SLLMQ_BENCH_PROGRAM=$(realpath "$1")
+shift
+models=("${@:-}")
+[[ -n ${models[0]} ]] || models=(synthetic/opt-1.3b synthetic/opt-6.7b)
+folder=$(realpath -m "${SLLMQ_BENCH_FOLDER:-$root/bench}")
+loads=${SLLMQ_BENCH_LOADS:-10000000}
+if [[ -z ${SLLMQ_BENCH_PYTHON:-} && -x $root/.venv/bin/python ]]; then
+	export SLLMQ_BENCH_PYTHON=$root/.venv/bin/python
+fi
+
+mkdir -p "$folder"
+work=$(mktemp -d "$folder/work-XXXXXX")
+trap 'rm -rf "$work"; rmdir --ignore-fail-on-non-empty "$folder"' EXIT
+export SLLMQ_BENCH_TABLE=$work/table
+if ! command -v fio >/dev/null && [[ $EUID == 0 ]] && command -v apt-get >/dev/null; then
+	apt-get install -y fio >"$work/log" 2>&1 || { tail -n 5 "$work/log" >&2; echo "fio is not there and can't be installed" >&2; }
+fi
+cd "$root"
+go test -c -o "$work/bench.test" ./scripts/bench
+go build -o "$work/simulate" ./scripts/simulate
+run() { (cd scripts/bench && "$work/bench.test" -test.timeout 3h -test.run "$1" | sed '/^PASS$/d'); }
+
+run '^TestAppend$'
+for model in "${models[@]}"; do
+	was_there=no
+	[[ -d $folder/$model ]] && was_there=yes
+	"$SLLMQ_BENCH_PROGRAM" collect --model-name "$model" --storage-path "$folder" --warehouse "$work/prepared.duckdb" \
+		--loader raw --format safetensors,sllm --num-replicas 1 --dtype float16 --verify none --inference none --no-roofline \
+		>/dev/null 2>"$work/log" || { cat "$work/log" >&2; exit 1; }
+	SLLMQ_BENCH_MODEL=$folder/$model run '^(TestLoaders|TestPython)$'
+	if [[ $was_there == no ]]; then
+		rm -rf "${folder:?}/$model"
+		rmdir --ignore-fail-on-non-empty -p "$(dirname "$folder/$model")" 2>/dev/null || true
+	fi
+done
+if ((loads > 0)); then
+	"$work/simulate" -loads "$loads" -warehouse "$work/many.duckdb" >/dev/null
+	SLLMQ_BENCH_WAREHOUSE=$work/many.duckdb run '^TestManyLoads$'
+fi
+
+echo
+echo "$(date -u +%F), $(nproc) CPUs ($(sed -n 's/^model name[^:]*: //p' /proc/cpuinfo | head -n 1)), Linux $(uname -r), $(df --output=source,fstype "$folder" | tail -n 1 | tr -s ' '), load $(cut -d ' ' -f 1 /proc/loadavg)"
+printf '%-46s %-10s %-8s %s\n' "what" "target" "" "reached"
+cat "$SLLMQ_BENCH_TABLE"
