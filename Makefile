@@ -6,7 +6,7 @@ SHELL := bash
 BIN  := bin/sllmq
 DEMO := demo
 
-.PHONY: help build test race lint fuzz demo false-alarms bench bench-loaders bench-warehouse fixtures engine-test proto report-test clean
+.PHONY: help build test race lint fuzz demo false-alarms bench bench-parts bench-warehouse fixtures engine-test proto report-test clean
 
 help: ## print the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  \1\t/' | expand -t 18
@@ -50,6 +50,9 @@ bench: build ## hold loaders against fio and the Python packages, the warehouse 
 bench-parts: ## what an append, reading an index, making weights, loads' set-up and decoding cost
 	go test ./warehouse ./collector/checkpoint ./collector/loader ./collector/probe -run '^$$' -bench . -benchtime 20x
 	go test ./collector/inference -run '^$$' -bench Decode
+
+bench-warehouse: build ## every question, export and import over 10 million simulated loads beside DuckDB's own (PyPI)
+	scripts/bench/warehouse.sh $(BIN)
 
 fixtures: build ## hold what sllmq writes against real transformers and safetensors (PyPI)
 	scripts/fixtures/check.sh $(BIN)
