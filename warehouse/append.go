@@ -78,6 +78,15 @@ func rowsOf(b record.Batch) []tableRows {
 	}
 }
 
+// tablesInOrder are the tables that a data set holds.
+func tablesInOrder() []string {
+	var names []string
+	for _, t := range rowsOf(record.Batch{}) {
+		names = append(names, t.table)
+	}
+	return names
+}
+
 // tableRows are rows for one table.
 type tableRows struct {
 	table string

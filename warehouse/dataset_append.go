@@ -91,10 +91,7 @@ func (f *folder) make() error {
 	if err != nil {
 		return explain(f.dir, err)
 	}
-	ours := slices.ContainsFunc(entries, func(e os.DirEntry) bool {
-		return e.Name() == lockName || slices.Contains(tablesInOrder(), e.Name())
-	})
-	if len(entries) > 0 && !ours {
+	if len(entries) > 0 && !slices.ContainsFunc(entries, isOurs) {
 		return fmt.Errorf("warehouse %s is a folder that holds other things: name an empty one, or a .duckdb file", f.dir)
 	}
 	return nil
@@ -110,7 +107,7 @@ func (f *folder) stage(ctx context.Context) (err error) {
 	}
 	f.version, err = d.schemaVersion(ctx)
 	if err == nil {
-		f.shapes, err = shapesByTable(ctx, d.db, "memory")
+		f.shapes, err = shapesOf(ctx, d.db, "memory")
 	}
 	if err != nil {
 		return errors.Join(err, d.Close())

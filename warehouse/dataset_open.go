@@ -44,7 +44,8 @@ func openDataset(ctx context.Context, path string, o Options) (_ *DB, err error)
 	return d, nil
 }
 
-// inMemory is an empty warehouse that is gone when it is closed.
+// inMemory is an empty warehouse that is gone when it is closed. It has no
+// comments.
 func inMemory(ctx context.Context) (*DB, error) {
 	d, err := connect("", Options{})
 	if err != nil {
@@ -55,7 +56,7 @@ func inMemory(ctx context.Context) (*DB, error) {
 	spill := filepath.Join(os.TempDir(), fmt.Sprintf("sllmq-%d", os.Getpid()))
 	_, err = d.db.ExecContext(ctx, "SET GLOBAL temp_directory = "+quote(spill))
 	if err == nil {
-		err = d.migrate(ctx, false)
+		err = d.migrateBare(ctx)
 	}
 	if err != nil {
 		return nil, errors.Join(err, d.Close())
@@ -70,6 +71,7 @@ func (s dataset) createViews(ctx context.Context, d *DB, files map[string][]stri
 	if err != nil {
 		return err
 	}
+	d.shapes = shapes
 	version, err := d.schemaVersion(ctx)
 	if err != nil {
 		return err
@@ -83,11 +85,12 @@ func (s dataset) createViews(ctx context.Context, d *DB, files map[string][]stri
 		if err != nil {
 			return err
 		}
-		fmt.Fprintf(&script, "DROP TABLE %s; CREATE VIEW %s AS %s; COMMENT ON VIEW %s IS %s;\n", shape.table, shape.table, table, shape.table, quote(shape.comment))
-		for _, c := range shape.columns {
-			fmt.Fprintf(&script, "COMMENT ON COLUMN %s.%s IS %s;\n", shape.table, quoteName(c.name), quote(c.comment))
-		}
+		fmt.Fprintf(&script, "DROP TABLE %s; CREATE VIEW %s AS %s;\n", shape.table, shape.table, table)
 	}
-	_, err = d.db.ExecContext(ctx, script.String())
+	comments, err := schemaComments(func(table string) bool { return len(files[table]) > 0 })
+	if err != nil {
+		return err
+	}
+	_, err = d.db.ExecContext(ctx, "BEGIN TRANSACTION;\n"+script.String()+comments+"COMMIT;")
 	return err
 }

@@ -84,14 +84,14 @@ func batches(t testing.TB) []record.Batch {
 	list := []record.Batch{{Machines: []record.Machine{machine}, Runs: []record.Run{first, second}}}
 	for seq := range int64(3) {
 		for _, run := range []record.Run{first, second} {
-			b := aLoad(run.ID, seq, 0.1+float64(seq)/3)
+			b := aLoad(run.ID, seq, 0.5+float64(seq)/2)
 			if seq == 0 {
 				b.Sessions = []record.Session{{RunID: run.ID, StartedAt: at, SetupTimeS: new(1e-300), PoolLocked: new(true)}}
 				b.Rooflines = []record.Roofline{{ID: newID(t), MachineID: "m1", RunID: &run.ID, MeasuredAt: at, Kind: "storage_read", Bytes: 1, DurationS: 1, BandwidthBytesPerS: 1},
 					{ID: newID(t), MachineID: "m1", MeasuredAt: at, Kind: "memory_copy", Bytes: 1<<63 - 1, DurationS: 1, BandwidthBytesPerS: 1}}
 			}
 			b.Inferences = []record.Inference{{RunID: run.ID, Seq: seq, OutputText: new("line\nüber 🙂 \"quoted\" \\ \x01 end"), Prompt: new("")}}
-			b.Samples = []record.Sample{{RunID: run.ID, SampledAt: at.Add(time.Duration(seq) * time.Microsecond), Source: "cpu", Metric: "busy_s", Value: -0.0}}
+			b.Samples = []record.Sample{{RunID: run.ID, SampledAt: at.Add(time.Duration(seq) * time.Microsecond), Source: "cpu", Metric: "busy_s", Value: -1}}
 			b.IOTraces = []record.IOTrace{{RunID: run.ID, Seq: seq, Chunk: 0, File: "a'b", Bytes: 1, DurationS: 5e-324}}
 			list = append(list, b)
 		}

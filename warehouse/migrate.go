@@ -7,6 +7,9 @@ import (
 	"encoding/hex"
 	"fmt"
 	"io/fs"
+	"maps"
+	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -45,6 +48,12 @@ func migrations() ([]migration, error) {
 		steps = append(steps, migration{version, base, string(text)})
 	}
 	return steps, nil
+}
+
+// knownVersion is the version of the schema that this program makes.
+func knownVersion() (int, error) {
+	steps, err := migrations()
+	return len(steps), err
 }
 
 // migrate brings the schema up to date, each step in a transaction of its own,
@@ -98,6 +107,46 @@ func (d *DB) renewViews(ctx context.Context) error {
 		return err
 	}
 	return d.change(ctx, viewsSQL, "INSERT OR REPLACE INTO schema_migrations VALUES (?, ?, now())", viewsVersion, name)
+}
+
+// commentLine is a statement that says what a table, a view or a column means.
+// In migrations each has a line to itself.
+var commentLine = regexp.MustCompile(`(?m)^COMMENT ON (TABLE|VIEW|COLUMN) (\S+) IS ('.*');$`)
+
+// migrateBare makes the schema of an empty database without the tables' comments,
+// which take most of the time.
+func (d *DB) migrateBare(ctx context.Context) error {
+	steps, err := migrations()
+	if err != nil {
+		return err
+	}
+	for _, step := range steps {
+		step.sql = commentLine.ReplaceAllString(step.sql, "")
+		if err := d.apply(ctx, step); err != nil {
+			return fmt.Errorf("migrate with %s: %w", step.name, err)
+		}
+	}
+	return d.renewViews(ctx)
+}
+
+// schemaComments are the statements that were left out, for a database in which
+// some tables are views.
+func schemaComments(isView func(table string) bool) (string, error) {
+	steps, err := migrations()
+	last := map[string]string{}
+	for _, step := range steps {
+		for _, m := range commentLine.FindAllStringSubmatch(step.sql, -1) {
+			kind, name, text := m[1], m[2], m[3]
+			switch {
+			case kind == "VIEW": // those of before: they were made after all steps
+				continue
+			case kind == "TABLE" && isView(name):
+				kind = "VIEW"
+			}
+			last[name] = fmt.Sprintf("COMMENT ON %s %s IS %s;\n", kind, name, text)
+		}
+	}
+	return strings.Join(slices.Sorted(maps.Values(last)), ""), err
 }
 
 // schemaVersion is the last step that was applied, 0 for an empty file.

@@ -50,7 +50,8 @@ const quietWait = 5 * time.Second
 type DB struct {
 	db        *sql.DB
 	connector *duckdb.Connector
-	leave     func() // lets the next goroutine open the file
+	leave     func()           // lets the next goroutine open the file
+	shapes    map[string]shape // of a folder's tables, which are views; nil: of a file
 }
 
 // SQL is the database underneath.

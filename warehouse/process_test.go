@@ -199,7 +199,7 @@ func TestNoDamageToALogLosesWhatIsInTheFile(t *testing.T) {
 
 func TestWritersAndReadersWaitForOneAnother(t *testing.T) {
 	t.Run("file", func(t *testing.T) { writeAndRead(t, filepath.Join(t.TempDir(), "w.duckdb"), 10) })
-	t.Run("folder", func(t *testing.T) { writeAndRead(t, t.TempDir(), 4) })
+	t.Run("folder", func(t *testing.T) { writeAndRead(t, t.TempDir(), 2) })
 }
 
 func writeAndRead(t *testing.T, path string, appendsEach int64) {

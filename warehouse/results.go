@@ -2,14 +2,22 @@ package warehouse
 
 import (
 	"bytes"
+	"crypto/sha256"
+	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"math"
 	"regexp"
 	"strconv"
 	"strings"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/sllmq/sllmq/warehouse/record"
 )
 
 // results is a raw file of the reference benchmark: what its name and its
@@ -141,4 +149,47 @@ func cutLast(s, separator string) (before, after string, ok bool) {
 		return s, "", false
 	}
 	return s[:i], s[i+len(separator):], true
+}
+
+// importSpace names the ids of imported runs (RFC 9562, version 5): the same
+// content from the same machine is the same run.
+var importSpace = uuid.MustParse("6a1ee1f4-6d41-5c11-9a55-0d9fb0a0c3f7")
+
+// batch is the file as rows. The loads' times are not in the file: they begin
+// one after the other from the run's beginning, so that their order is kept.
+func (r results) batch(name string, digest [sha256.Size]byte, o ImportOptions) record.Batch {
+	machine := o.machine()
+	id := uuid.NewSHA1(importSpace, append(digest[:], machine...)).String()
+	engineLoader := map[string]string{"sllm": "store", "safetensors": "mmap"}
+	run := record.Run{
+		ID:            id,
+		CollectID:     id,
+		MachineID:     "import:" + machine,
+		StartedAt:     o.At,
+		EndedAt:       &o.At,
+		Status:        record.StatusCompleted,
+		Model:         r.model,
+		ModelSource:   "imported",
+		Format:        r.format,
+		Loader:        engineLoader[r.format],
+		Device:        "cuda:0",
+		Engine:        "transformers",
+		BenchmarkType: r.benchmarkType,
+		DType:         new("float16"), // the reference saves and loads this type alone
+		NumReplicas:   r.replicas,
+		Sessions:      1,
+		ImportFile:    &name,
+		ImportSHA256:  new(hex.EncodeToString(digest[:])),
+		Tags:          maps.Clone(o.Tags),
+	}
+	b := record.Batch{
+		Machines: []record.Machine{{ID: run.MachineID, Machine: machine, FirstSeenAt: time.Now()}},
+		Runs:     []record.Run{run},
+	}
+	for i, l := range r.loads {
+		seq := int64(i)
+		b.Loads = append(b.Loads, record.Load{RunID: id, Seq: seq, StartedAt: o.At.Add(time.Duration(i) * time.Microsecond), Replica: l.replica, LoadingTimeS: &l.LoadingTime})
+		b.Inferences = append(b.Inferences, record.Inference{RunID: id, Seq: seq, EndToEndTimeS: l.EndToEndTime, ThroughputTokensS: l.Throughput, OutputText: l.OutputText})
+	}
+	return b
 }

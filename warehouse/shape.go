@@ -13,12 +13,11 @@ import (
 // held against, since they may be older than this program or by others.
 type shape struct {
 	table   string
-	comment string
 	columns []column
 	key     []string // columns of the primary key
 }
 
-type column struct{ name, kind, comment string }
+type column struct{ name, kind string }
 
 // querier is a database, a connection or a transaction.
 type querier interface {
@@ -26,50 +25,40 @@ type querier interface {
 	ExecContext(ctx context.Context, query string, args ...any) (sql.Result, error)
 }
 
-// shapesOf reads the tables of the schema named main of one database, in the
-// order in which they are written. One that it has not, or that is a view, has
-// no columns.
-func shapesOf(ctx context.Context, db querier, database string) ([]shape, error) {
-	var all []shape
+// shapesOf reads the tables of the schema named main of one database. One that
+// it has not, or that is a view, has no columns.
+func shapesOf(ctx context.Context, db querier, database string) (map[string]shape, error) {
+	all := map[string]shape{}
 	for _, table := range tablesInOrder() {
-		all = append(all, shape{table: table})
+		all[table] = shape{table: table}
 	}
-	err := each(ctx, db, `SELECT c.table_name, c.column_name, c.data_type, coalesce(c.comment, ''), coalesce(t.comment, ''),
+	err := each(ctx, db, `SELECT c.table_name, c.column_name, c.data_type,
 			coalesce(list_contains(k.constraint_column_names, c.column_name), false)
 		FROM duckdb_columns() c JOIN duckdb_tables() t USING (database_name, schema_name, table_name)
 		LEFT JOIN (FROM duckdb_constraints() WHERE constraint_type = 'PRIMARY KEY') k USING (database_name, schema_name, table_name)
 		WHERE c.database_name = `+quote(database)+` AND c.schema_name = 'main' ORDER BY c.table_name, c.column_index`,
 		func(scan func(...any) error) error {
-			var table, comment string
+			var table string
 			var c column
 			var isKey bool
-			if err := scan(&table, &c.name, &c.kind, &c.comment, &comment, &isKey); err != nil {
+			if err := scan(&table, &c.name, &c.kind, &isKey); err != nil {
 				return err
 			}
-			i := slices.IndexFunc(all, func(s shape) bool { return s.table == table })
-			if i < 0 {
+			s, ok := all[table]
+			if !ok {
 				return nil
 			}
-			all[i].comment = comment
-			all[i].columns = append(all[i].columns, c)
+			s.columns = append(s.columns, c)
 			if isKey {
-				all[i].key = append(all[i].key, c.name)
+				s.key = append(s.key, c.name)
 			}
+			all[table] = s
 			return nil
 		})
 	if err != nil {
 		return nil, fmt.Errorf("read the schema: %w", err)
 	}
 	return all, nil
-}
-
-func shapesByTable(ctx context.Context, db querier, database string) (map[string]shape, error) {
-	all, err := shapesOf(ctx, db, database)
-	byTable := map[string]shape{}
-	for _, s := range all {
-		byTable[s.table] = s
-	}
-	return byTable, err
 }
 
 // selectFrom is the select list that reads the shape's columns from a relation
@@ -133,6 +122,17 @@ func (s shape) portable(alias string) string {
 		list = append(list, name)
 	}
 	return strings.Join(list, ", ")
+}
+
+// textual is the same for CSV, where a map is JSON.
+func (s shape) textual(alias string) string {
+	list := s.portable(alias)
+	for _, c := range s.columns {
+		if name := alias + "." + quoteName(c.name); strings.HasPrefix(c.kind, "MAP(") {
+			list = strings.Replace(list, name, "to_json("+name+") AS "+quoteName(c.name), 1)
+		}
+	}
+	return list
 }
 
 // sameKey is the condition that rows of two relations are one.
