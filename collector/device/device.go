@@ -58,6 +58,13 @@ type Locker interface {
 	Unlock(b []byte) error
 }
 
+// Queued is memory of a device that copies by itself.
+type Queued interface {
+	// Begin begins a copy of src, page-locked, to offset (bytes). It is there,
+	// and src may be reused, when Sync has returned.
+	Begin(offset int64, src []byte) error
+}
+
 // Meter is a device that others may use too.
 type Meter interface {
 	// InUse is how many bytes of the device are taken, by whomever.

@@ -221,6 +221,7 @@ type gpuMemory struct {
 
 var (
 	_ Memory = (*gpuMemory)(nil)
+	_ Queued = (*gpuMemory)(nil)
 	_ OnGPU  = (*gpuMemory)(nil)
 )
 
@@ -229,6 +230,16 @@ func (m *gpuMemory) Locate(offset int64) (*cuda.Context, cuda.Pointer) {
 }
 
 func (m *gpuMemory) Write(offset int64, src []byte) error {
+	return m.copy(offset, src, (*cuda.Stream).Synchronize)
+}
+
+func (m *gpuMemory) Begin(offset int64, src []byte) error {
+	return m.copy(offset, src, func(*cuda.Stream) error { return nil })
+}
+
+// copy puts a copy from page-locked memory into a stream, and calls then before
+// the stream is given to others. What is pageable is copied at once.
+func (m *gpuMemory) copy(offset int64, src []byte, then func(*cuda.Stream) error) error {
 	if offset < 0 || offset > m.bytes-int64(len(src)) {
 		return fmt.Errorf("write %d bytes at %d: past the end of %d allocated", len(src), offset, m.bytes)
 	}
@@ -241,7 +252,7 @@ func (m *gpuMemory) Write(offset int64, src []byte) error {
 	if err := s.CopyToDevice(at, src); err != nil {
 		return err
 	}
-	return s.Synchronize()
+	return then(s)
 }
 
 func (m *gpuMemory) Read(offset int64, dst []byte) error {

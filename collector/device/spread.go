@@ -141,6 +141,7 @@ type spreadMemory struct {
 
 var (
 	_ Memory = (*spreadMemory)(nil)
+	_ Queued = (*spreadMemory)(nil)
 	_ OnGPU  = (*spreadMemory)(nil)
 )
 
@@ -176,6 +177,12 @@ func (m *spreadMemory) each(offset, n int64, f func(on *gpuMemory, at, begin, en
 func (m *spreadMemory) Write(offset int64, src []byte) error {
 	return m.each(offset, int64(len(src)), func(on *gpuMemory, at, begin, end int64) error {
 		return on.Write(at, src[begin:end])
+	})
+}
+
+func (m *spreadMemory) Begin(offset int64, src []byte) error {
+	return m.each(offset, int64(len(src)), func(on *gpuMemory, at, begin, end int64) error {
+		return on.Begin(at, src[begin:end])
 	})
 }
 

@@ -45,7 +45,7 @@ func each(t *testing.T, test func(t *testing.T, a arm)) {
 	}
 	devices := map[string]func(*testing.T, int64) device.Device{
 		"host": openHost,
-		"cuda": func(t *testing.T, bytes int64) device.Device { return openGPU(t, library, driver, bytes) },
+		"cuda": func(t *testing.T, bytes int64) device.Device { return openGPU(t, library, driver, bytes, 0) },
 	}
 	for _, technique := range loader.Techniques() {
 		for _, f := range technique.Formats {
@@ -60,11 +60,11 @@ func each(t *testing.T, test func(t *testing.T, a arm)) {
 
 // openGPU opens the fake driver's GPU, which has only so much memory, and
 // looks afterwards that all of it was given back.
-func openGPU(t *testing.T, library *cudatest.Library, driver *cuda.Driver, bytes int64) device.Device {
+func openGPU(t *testing.T, library *cudatest.Library, driver *cuda.Driver, bytes int64, ordinals ...int) device.Device {
 	t.Helper()
 	// The device tries itself out with 4 MiB.
-	library.Control(fmt.Sprintf("memory=%d", max(bytes, 4<<20)))
-	d, err := device.OpenCUDA(driver, []int{0}, bytes)
+	library.Control(fmt.Sprintf("devices=4 memory=%d", max(bytes, 4<<20)))
+	d, err := device.OpenCUDA(driver, ordinals, bytes)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -186,6 +186,57 @@ func TestEveryTensorArrives(t *testing.T) {
 			}
 		}
 	})
+}
+
+func TestAModelIsSpreadOverGPUs(t *testing.T) {
+	library := cudatest.Build(t, "")
+	driver, err := cuda.Open(library.Path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	layers := []tensor{bytesOf("model.embed_tokens.weight", checkpoint.Float16, 1000, 64)}
+	for i := range 12 {
+		layers = append(layers, bytesOf(fmt.Sprintf("model.layers.%d.attn.weight", i), checkpoint.Float16, 301, 64), bytesOf(fmt.Sprintf("model.layers.%d.mlp.weight", i), checkpoint.Float16, 7, 64))
+	}
+	layers = append(layers, tensor{name: "lm_head.weight", dtype: checkpoint.Float16, shape: []int64{1000, 64}, data: layers[0].data, tied: "model.embed_tokens.weight"})
+	all := checkpoints()
+	all["layers"] = [][]tensor{layers[:9], layers[9:25], {bytesOf("model.norm.weight", checkpoint.Float16, 64)}}
+	all["tied layers"] = [][]tensor{layers}
+	for _, technique := range loader.Techniques() {
+		for _, f := range technique.Formats {
+			if !technique.Device {
+				continue
+			}
+			t.Run(fmt.Sprintf("%s/%s", technique.Name, f), func(t *testing.T) {
+				d := openGPU(t, library, driver, 16<<20, 2, 0, 3)
+				l := open(t, arm{technique: technique, format: f}, d)
+				for _, files := range all {
+					dir := write(t, t.TempDir(), f, files)
+					load(t, l, dir, files)
+					load(t, l, dir, files) // from the pool, where there is one
+					if d.Used() != 0 {
+						t.Errorf("%d bytes of the GPUs are in use", d.Used())
+					}
+				}
+				dir := write(t, t.TempDir(), f, all["layers"])
+				loaded, err := l.Load(t.Context(), dir, stage.Begin())
+				if err != nil {
+					t.Fatal(err)
+				}
+				on := map[*cuda.Context]int{}
+				for _, x := range loaded.Checkpoint.Tensors {
+					c, _, _ := loaded.Locate(x)
+					on[c]++
+				}
+				if len(on) != 3 {
+					t.Errorf("the tensors lie on %d GPUs", len(on))
+				}
+				if err := loaded.Free(); err != nil {
+					t.Error(err)
+				}
+			})
+		}
+	}
 }
 
 // A filesystem that is memory can't be read directly, and a loader that asks

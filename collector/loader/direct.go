@@ -53,8 +53,15 @@ func (l *direct) Load(ctx context.Context, dir string, clock *stage.Timeline) (*
 		return nil, err
 	}
 	extents, total := tensorExtents(c)
+	place := func(t checkpoint.Tensor) int64 {
+		if t.Size == 0 {
+			return 0
+		}
+		e := extents[t.File]
+		return e.place + t.Offset - e.begin
+	}
 	// A block more, in case that the memory does not begin at one.
-	memory, err := allocate(l.o.Device, total+directio.Align, clock)
+	memory, err := allocate(l.o.Device, c, place, total+directio.Align, clock)
 	if err != nil {
 		return nil, err
 	}
@@ -83,13 +90,7 @@ func (l *direct) Load(ctx context.Context, dir string, clock *stage.Timeline) (*
 		Bytes:      c.Bytes(),
 		Direct:     &direct,
 		Reading:    preads(l.queue, requests),
-		place: func(t checkpoint.Tensor) int64 {
-			if t.Size == 0 {
-				return 0
-			}
-			e := extents[t.File]
-			return skip + e.place + t.Offset - e.begin
-		},
+		place:      func(t checkpoint.Tensor) int64 { return skip + place(t) },
 	}, nil
 }
 

@@ -231,10 +231,48 @@ func openIndex(dir string, f checkpoint.Format, clock *stage.Timeline) (*checkpo
 	return c, err
 }
 
-// allocate reserves device memory.
-func allocate(d device.Device, bytes int64, clock *stage.Timeline) (device.Memory, error) {
+// allocate reserves device memory of so many bytes for c, whose tensors will lie
+// at place in it: over several GPUs, each tensor on one of them.
+func allocate(d device.Device, c *checkpoint.Checkpoint, place func(checkpoint.Tensor) int64, bytes int64, clock *stage.Timeline) (device.Memory, error) {
 	end := clock.Start("allocate")
-	m, err := d.Allocate(bytes)
-	end(bytes)
-	return m, err
+	defer func() { end(bytes) }()
+	s, ok := d.(device.Spreader)
+	if !ok {
+		return d.Allocate(bytes)
+	}
+	parts, err := spreadParts(s, c, place)
+	if err != nil {
+		return nil, err
+	}
+	return s.AllocateParts(parts)
+}
+
+// spreadParts says which stretches of the memory go to which GPU.
+func spreadParts(s device.Spreader, c *checkpoint.Checkpoint, place func(checkpoint.Tensor) int64) ([]device.Part, error) {
+	free, err := s.Free()
+	if err != nil {
+		return nil, err
+	}
+	on, err := c.Spread(free)
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", device.ErrTooSmall, err)
+	}
+	var parts []device.Part
+	for i, t := range c.Tensors {
+		if t.Size > 0 && !tiedToPrevious(c.Tensors, i) {
+			parts = append(parts, device.Part{Offset: place(t), Bytes: t.Size, GPU: on[i]})
+		}
+	}
+	slices.SortFunc(parts, func(a, b device.Part) int { return cmp.Compare(a.Offset, b.Offset) })
+	// Neighbours on one GPU are one stretch, gaps between them included, so that
+	// what is read at once is copied at once.
+	merged := parts[:0]
+	for _, p := range parts {
+		if n := len(merged); n > 0 && merged[n-1].GPU == p.GPU {
+			merged[n-1].Bytes = p.Offset + p.Bytes - merged[n-1].Offset
+			continue
+		}
+		merged = append(merged, p)
+	}
+	return merged, nil
 }

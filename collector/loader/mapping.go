@@ -31,17 +31,17 @@ func loadMapped(ctx context.Context, dir string, o Options, threads int, clock *
 		return nil, err
 	}
 	places, total := tensorPlaces(c)
-	memory, err := allocate(o.Device, total, clock)
+	m := mapping{checkpoint: c, places: places}
+	m.memory, err = allocate(o.Device, c, m.place, total, clock)
 	if err != nil {
 		return nil, err
 	}
-	m := mapping{checkpoint: c, places: places, memory: memory}
 	m.files, err = mapFiles(c, clock)
 	if err == nil {
 		err = bring(ctx, m)
 	}
 	if err == nil {
-		err = memory.Sync()
+		err = m.memory.Sync()
 	}
 	// Giving the mappings back belongs to the load: whoever loads this way
 	// pays for it before the model serves.
@@ -49,9 +49,9 @@ func loadMapped(ctx context.Context, dir string, o Options, threads int, clock *
 		err = closeErr
 	}
 	if err != nil {
-		return nil, freeAfter(memory, fmt.Errorf("load %s: %w", dir, err))
+		return nil, freeAfter(m.memory, fmt.Errorf("load %s: %w", dir, err))
 	}
-	return &Loaded{Checkpoint: c, Memory: memory, Bytes: c.Bytes(), Reading: Reading{Method: "mmap", Depth: threads}, place: m.place}, nil
+	return &Loaded{Checkpoint: c, Memory: m.memory, Bytes: c.Bytes(), Reading: Reading{Method: "mmap", Depth: threads}, place: m.place}, nil
 }
 
 // bytes is a tensor in the mapping.

@@ -2,6 +2,7 @@ package loader
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	"github.com/sllmq/sllmq/collector/checkpoint"
@@ -49,16 +50,12 @@ func (l *pooled) Load(ctx context.Context, dir string, clock *stage.Timeline) (*
 		return nil, err
 	}
 	bases, total := fileBases(c)
-	memory, err := allocate(l.o.Device, total, clock)
+	place := func(t checkpoint.Tensor) int64 { return bases[t.File] + t.Offset }
+	memory, err := allocate(l.o.Device, c, place, total, clock)
 	if err != nil {
 		return nil, err
 	}
-	loaded, err := l.pool.Load(ctx, c, clock, func(file int, offset int64, b []byte) error {
-		return memory.Write(bases[file]+offset, b)
-	})
-	if err == nil {
-		err = memory.Sync()
-	}
+	loaded, err := l.bring(ctx, c, clock, bases, memory)
 	if err != nil {
 		return nil, freeAfter(memory, fmt.Errorf("load %s: %w", dir, err))
 	}
@@ -69,13 +66,38 @@ func (l *pooled) Load(ctx context.Context, dir string, clock *stage.Timeline) (*
 		PoolHit:    &loaded.Hit,
 		Streamed:   &loaded.Streamed,
 		Evicted:    &loaded.Evicted,
-		place:      func(t checkpoint.Tensor) int64 { return bases[t.File] + t.Offset },
+		place:      place,
 	}
 	if !loaded.Hit {
 		result.Direct = &loaded.Direct
 		result.Reading = Reading{Method: "pread", Depth: loaded.Depth, Bytes: loaded.RequestBytes}
 	}
 	return result, nil
+}
+
+// bring brings the files' bytes to where their bases say. A device that copies
+// by itself is told all at once of a model that lies in the pool.
+func (l *pooled) bring(ctx context.Context, c *checkpoint.Checkpoint, clock *stage.Timeline, bases []int64, memory device.Memory) (pool.Loaded, error) {
+	if queued, ok := memory.(device.Queued); ok {
+		if resident, ok := l.pool.Resident(c); ok {
+			defer resident.Release()
+			begun := clock.Elapsed()
+			err := resident.Stretches(func(file int, offset int64, b []byte) error {
+				return queued.Begin(bases[file]+offset, b)
+			})
+			// Whatever was begun has to end before others may have the chunks.
+			err = errors.Join(err, memory.Sync())
+			clock.Add("copy", begun, c.FileBytes())
+			return pool.Loaded{Hit: true}, errors.Join(err, ctx.Err())
+		}
+	}
+	loaded, err := l.pool.Load(ctx, c, clock, func(file int, offset int64, b []byte) error {
+		return memory.Write(bases[file]+offset, b)
+	})
+	if err != nil {
+		return loaded, err
+	}
+	return loaded, memory.Sync()
 }
 
 // fileBases lays the files end to end and returns where each begins, and the

@@ -221,3 +221,42 @@ func TestPoolsThatCanNotBe(t *testing.T) {
 		t.Errorf("error %v, want ErrTooSmall", err)
 	}
 }
+
+func TestAResidentModelIsDeliveredInStretches(t *testing.T) {
+	p := open(t, pool.Options{Bytes: 20 * chunk})
+	other, otherContent := files(t, 2*chunk)
+	load(t, p, other, otherContent)
+	c, content := files(t, 5*chunk+13, 0, 3*chunk, 1)
+	if _, ok := p.Resident(c); ok {
+		t.Fatal("what was never loaded lies in the pool")
+	}
+	load(t, p, c, content)
+	r, ok := p.Resident(c)
+	if !ok {
+		t.Fatal("it does not lie in the pool")
+	}
+	got := make([][]byte, len(content))
+	for i := range content {
+		got[i] = make([]byte, len(content[i]))
+	}
+	stretches := 0
+	if err := r.Stretches(func(file int, offset int64, b []byte) error {
+		stretches++
+		copy(got[file][offset:], b)
+		return nil
+	}); err != nil {
+		t.Fatal(err)
+	}
+	for i := range content {
+		if !bytes.Equal(got[i], content[i]) {
+			t.Errorf("file %d has other bytes", i)
+		}
+	}
+	if stretches != 3 {
+		t.Errorf("%d stretches, want one a file", stretches)
+	}
+	r.Release()
+	if err := p.Close(); err != nil {
+		t.Errorf("it is still in use: %v", err)
+	}
+}
