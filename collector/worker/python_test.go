@@ -58,6 +58,16 @@ func startPython(t *testing.T, dir string) (*worker.Process, error) {
 }
 
 func TestThePythonWorkerTellsWhatTheNativeOneTells(t *testing.T) {
+	for name, old := range map[string]string{"transformers 5": "", "before it": "1"} {
+		t.Run(name, func(t *testing.T) {
+			t.Setenv("STANDIN_OLD", old)
+			testPythonWorker(t)
+		})
+	}
+}
+
+func testPythonWorker(t *testing.T) {
+	t.Helper()
 	dir, files := replica(t)
 	p, err := startPython(t, dir)
 	if err != nil {

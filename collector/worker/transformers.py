@@ -11,7 +11,6 @@ sllm         sllm_store's load_model, from a server that is running
 No pickle is read, no code of a model is run, and the network stays off.
 """
 
-import concurrent.futures
 import contextlib
 import datetime
 import gc
@@ -45,31 +44,45 @@ def told(error):
 
 
 class Clock:
-    """The stages of one load, since its beginning."""
+    """The stages of one load, since its beginning. For several threads."""
 
     def __init__(self):
-        self.stages = []
+        self.lock = threading.Lock()
+        self.parts = {}
+        self.begin()
+
+    def begin(self):
         self.begun = time.perf_counter()
 
     def elapsed(self):
         return time.perf_counter() - self.begun
 
+    def add(self, name, begun, moved=0):
+        """A part that began at begun, by elapsed, and ends now."""
+        ended = self.elapsed()
+        with self.lock:
+            start, end, busy, total = self.parts.get(name, (begun, ended, 0.0, 0))
+            self.parts[name] = min(start, begun), max(end, ended), busy + ended - begun, total + moved
+
     @contextlib.contextmanager
     def stage(self, name):
         begun = self.elapsed()
-        moved = [0]
-        yield moved
-        ended = self.elapsed()
-        start, end = round(begun * STAGE_UNIT), round(ended * STAGE_UNIT)
-        self.stages.append({"name": name, "start": start, "end": end, "busy": end - start, "bytes": moved[0]})
+        yield
+        self.add(name, begun)
+
+    def stages(self):
+        return [
+            {"name": name, "start": round(start * STAGE_UNIT), "end": round(end * STAGE_UNIT), "busy": round(busy * STAGE_UNIT), "bytes": moved}
+            for name, (start, end, busy, moved) in sorted(self.parts.items(), key=lambda part: part[1][0])
+        ]
 
 
 class Host:
     """RAM as a device: memory of its own, which is there before a load begins.
 
-    from_pretrained leaves a CPU's tensors in the mapping of their file, where
-    nobody has read them yet. They are copied from there by as many threads as
-    transformers copies with to a GPU.
+    On a CPU transformers leaves tensors in the mapping of their file, where
+    nobody has read them yet. Here they are copied from there, where and when
+    transformers would copy them to a GPU.
     """
 
     def __init__(self, torch, capacity):
@@ -82,31 +95,60 @@ class Host:
         self.memory = torch.frombuffer(self.region, dtype=torch.uint8)
         self.memory.zero_()  # touched, so that no load pays for it
         self.taken = 0
-        self.threads = min(4, os.cpu_count() or 4)
+        self.mapped = []
+        self.lock = threading.Lock()
+        self.clock = None
         torch.set_num_threads(1)  # a copy to a device is not spread over CPUs
+        self.stand_in()
+
+    def stand_in(self):
+        """Takes the place of a GPU in transformers 5, whose threads bring each
+        tensor to its device by one function. In a transformers without it,
+        settle copies when all is mapped."""
+        try:
+            from transformers import core_model_loading as loading
+
+            to_device = loading._materialize_copy
+        except (ImportError, AttributeError):
+            return
+        loading._materialize_copy = lambda *args, **named: self.bring(to_device(*args, **named))
 
     def arguments(self):
         return {}
 
-    def settle(self, model, folder, clock):
-        with clock.stage("copy") as moved, self.torch.no_grad():
-            mapped = mappings(folder)
-            places = {}
+    def begin(self, folder, clock):
+        self.folder, self.clock, self.mapped = folder, clock, []
+
+    def in_file(self, at):
+        if not any(begin <= at < end for begin, end in self.mapped):
+            self.mapped = mappings(self.folder)
+        return any(begin <= at < end for begin, end in self.mapped)
+
+    def bring(self, tensor):
+        """The tensor on the device. What is no longer in a file is left."""
+        size = tensor.nbytes
+        if size == 0 or not self.in_file(tensor.data_ptr()):
+            return tensor
+        begun = self.clock.elapsed()
+        with self.lock:
+            start, end = self.taken, self.taken + size
+            if end > len(self.memory):
+                raise Refused(f"the model needs more than the {len(self.memory)} bytes of device host: its tensors are larger than its files say")
+            self.taken = math.ceil(end / ALIGN) * ALIGN
+        place = self.memory[start:end].view(tensor.dtype).view(tensor.shape)
+        place.copy_(tensor)
+        self.clock.add("copy", begun, size)
+        return place
+
+    def settle(self, model):
+        places = {}
+        with self.torch.no_grad():
             for tensor in tensors_of(model):
-                at = tensor.data_ptr()
-                if any(begin <= at < end for begin, end in mapped):
-                    places.setdefault((at, tensor.nbytes), []).append(tensor)
-            jobs = []
-            for (_, size), tensors in places.items():
-                end = self.taken + size
-                if end > len(self.memory):
-                    raise Refused(f"the model needs more than the {len(self.memory)} bytes of device host: its tensors are larger than its files say")
-                jobs.append((tensors, self.memory[self.taken : end]))
-                self.taken = math.ceil(end / ALIGN) * ALIGN
-                moved[0] += size
-            with concurrent.futures.ThreadPoolExecutor(self.threads) as pool:
-                for _ in pool.map(copy_into, jobs):
-                    pass
+                key = tensor.data_ptr(), tensor.shape
+                if key not in places:
+                    places[key] = self.bring(tensor)
+                if places[key] is not tensor:
+                    tensor.data = places[key]
 
     def used(self):
         return self.taken
@@ -114,24 +156,11 @@ class Host:
     def peak(self):
         return None
 
-    def begin(self):
-        pass
-
     def synchronize(self):
         pass
 
     def free(self):
         self.taken = 0
-
-
-def copy_into(job):
-    """Copies tensors that share their bytes to a new place, once."""
-    tensors, room = job
-    first = tensors[0]
-    place = room.view(first.dtype).view(first.shape)
-    place.copy_(first)
-    for tensor in tensors:
-        tensor.data = place if tensor.shape == first.shape else place.view(tensor.shape)
 
 
 class Cuda:
@@ -159,8 +188,8 @@ class Cuda:
         room = {place.index: self.torch.cuda.mem_get_info(place)[0] for place in self.places}
         return {"device_map": self.device_map(), "max_memory": room}
 
-    def settle(self, model, folder, clock):
-        with clock.stage("synchronize"):
+    def settle(self, model):
+        with self.clock.stage("synchronize"):
             self.synchronize()
 
     def used(self):
@@ -170,7 +199,8 @@ class Cuda:
     def peak(self):
         return sum(self.torch.cuda.max_memory_allocated(place) for place in self.places)
 
-    def begin(self):
+    def begin(self, folder, clock):
+        self.clock = clock
         for place in self.places:
             self.torch.cuda.reset_peak_memory_stats(place)
         self.synchronize()
@@ -198,6 +228,10 @@ def mappings(folder):
 def tensors_of(model):
     yield from model.parameters()
     yield from model.buffers()
+
+
+def now():
+    return datetime.datetime.now(datetime.timezone.utc).isoformat()
 
 
 def usage():
@@ -281,7 +315,6 @@ class Store:
             "device_map": device.device_map(),
             "torch_dtype": getattr(torch, ask["dtype"]),
             "storage_path": self.storage,
-            "fully_parallel": True,
         }
 
     def bring(self, folder, clock):
@@ -313,21 +346,22 @@ class Worker:
         return {"ready": {"pid": os.getpid(), "setup_s": self.setup}}
 
     def load(self, ask):
-        self.device.begin()
-        outcome = {"device_memory_before_bytes": self.device.used()}
+        outcome, clock, taken = {"started_at": now()}, Clock(), None
         before = usage()
-        outcome["started_at"] = datetime.datetime.now(datetime.timezone.utc).isoformat()
-        clock = Clock()
         try:
+            self.device.begin(ask["dir"], clock)
+            outcome["device_memory_before_bytes"] = self.device.used()
+            before, outcome["started_at"] = usage(), now()
+            clock.begin()
             self.model = self.technique.bring(ask["dir"], clock)
-            self.device.settle(self.model, ask["dir"], clock)
+            self.device.settle(self.model)
             taken = clock.elapsed()
         except Exception as error:
-            taken, outcome["error"] = None, told(error)
+            outcome["error"] = told(error)
         after = usage()
         outcome.update({key: after[key] - before[key] for key in after})
         outcome["peak_rss_bytes"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss << 10
-        outcome["stages"] = clock.stages
+        outcome["stages"] = clock.stages()
         outcome["device_memory_after_bytes"] = self.device.used()
         outcome["device_memory_peak_bytes"] = self.device.peak()
         if taken is None:

@@ -9,8 +9,8 @@ import torch
 from transformers import Model
 
 
-def load_model(path, device_map, torch_dtype, storage_path, fully_parallel):
-    assert device_map == {"": 0} and fully_parallel and not pathlib.Path(path).is_absolute()
+def load_model(path, device_map, torch_dtype, storage_path):
+    assert device_map == {"": 0} and not pathlib.Path(path).is_absolute()
     folder = pathlib.Path(storage_path, path)
     with (folder / "tensor.data_0").open("rb") as file:
         data = memoryview(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_COPY))

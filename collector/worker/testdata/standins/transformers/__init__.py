@@ -56,6 +56,15 @@ def strict(arguments):
     return arguments
 
 
+def materialize(tensor):
+    """Through the function of transformers 5, or as it was before there was one."""
+    if os.environ.get("STANDIN_OLD") == "1":
+        return tensor
+    from . import core_model_loading
+
+    return core_model_loading._materialize_copy(tensor, device=None, dtype=None)
+
+
 class Model:
     base_model_prefix = "model"
 
@@ -113,7 +122,7 @@ class AutoModelForCausalLM:
         for path in sorted(pathlib.Path(folder).glob("*.safetensors")):
             with safe_open(path, framework="pt") as file:
                 for name in file.keys():
-                    tensors[name] = file.get_tensor(name)
+                    tensors[name] = materialize(file.get_tensor(name))
                     assert tensors[name].dtype is dtype, "a conversion was asked for"
                     if "device_map" in arguments:
                         tensors[name] = tensors[name].clone()
@@ -121,7 +130,6 @@ class AutoModelForCausalLM:
                         torch.cuda.most = torch.cuda.taken + 100
         if os.environ.get("STANDIN_TROUBLE") == "wrong":
             first = next(iter(tensors.values()))
-            first.data = first.clone()
             first.memory[0] ^= 1
         return Model(tensors)
 
