@@ -6,7 +6,7 @@ SHELL := bash
 BIN  := bin/sllmq
 DEMO := demo
 
-.PHONY: help build test race lint fuzz demo false-alarms bench bench-parts bench-warehouse fixtures engine-test proto report-test clean
+.PHONY: help build test race lint fuzz demo false-alarms bench bench-parts bench-warehouse fixtures engine-test proto report-test bench-loaders deploy-check clean
 
 help: ## print the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  \1\t/' | expand -t 18
@@ -62,10 +62,14 @@ proto: ## generate the Go of sllm-store's contract from its .proto files (protoc
 
 report-test: ## open reports in headless Chromium (REPORT_OUT=DIR keeps screenshots)
 	go test -tags browser ./plots/report -run 'Browser|Watch' -count 1
+
 # Its packages are those of scripts/fixtures/requirements.txt: `make fixtures` puts them into .venv.
 ENGINE_PYTHON ?= .venv/bin/python
 engine-test: ## hold the Python engine against real torch and transformers on the CPU
 	SLLMQ_ENGINE_PYTHON=$(abspath $(ENGINE_PYTHON)) go test -count=1 -v -run '^TestRealTransformers$$' ./collector
+
+deploy-check: ## hold the Dockerfile and the manifests of deploy to those who read them
+	cd deploy/check && go vet ./... && go test ./...
 
 clean: ## remove what the other targets made
 	rm -rf bin $(DEMO)

@@ -48,6 +48,7 @@ func runScripts(t *testing.T, dir string, variables map[string]string) {
 			env.Setenv("SLLMQ_NO_ROOFLINE", "true")
 			standins, err := filepath.Abs("../../collector/worker/testdata/standins")
 			env.Setenv("STANDINS", standins)
+			env.Setenv("DEPLOY", filepath.Join(standins, "../../../../deploy"))
 			return err
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
