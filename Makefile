@@ -6,7 +6,7 @@ SHELL := bash
 BIN  := bin/sllmq
 DEMO := demo
 
-.PHONY: help build test race lint fuzz demo false-alarms bench bench-parts bench-warehouse fixtures engine-test proto report-test bench-loaders deploy-check clean
+.PHONY: help build test race lint fuzz demo false-alarms bench bench-parts bench-warehouse fixtures engine-test proto report-test deploy-check clean
 
 help: ## print the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  \1\t/' | expand -t 18
