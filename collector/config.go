@@ -16,6 +16,7 @@ import (
 	"github.com/sllmq/sllmq/collector/device"
 	"github.com/sllmq/sllmq/collector/directio"
 	"github.com/sllmq/sllmq/collector/hub"
+	"github.com/sllmq/sllmq/collector/loader"
 )
 
 // Benchmark types.
@@ -58,6 +59,7 @@ type Config struct {
 	Formats        []string // empty: those that the loaders take
 	Loaders        []string // empty: each format's default
 	Devices        []string
+	GDS            string // how direct fills a GPU: see loader.Options
 	DeviceMap      string // auto: one model over all Devices; empty: an arm for each
 	Engines        []string
 	Python         string // interpreter of the transformers engine
@@ -98,7 +100,8 @@ func DefaultConfig() Config {
 	return Config{
 		Models:         []string{"facebook/opt-6.7b"},
 		BenchmarkTypes: []string{Random},
-		Devices:        []string{"host"},
+		Devices:        []string{hostDevice},
+		GDS:            loader.GDSOff,
 		Engines:        []string{EngineNative},
 		Python:         "python3",
 		Replicas:       30,
@@ -138,6 +141,7 @@ func Choices() map[string][]string {
 		"loader":         loaders,
 		"device":         {hostDevice, "cuda:0"},
 		"device-map":     {DeviceMapAuto},
+		"gds":            {loader.GDSOff, loader.GDSRequire, loader.GDSCompat},
 		"engine":         {EngineNative, EngineTransformers},
 		"dtype":          {"float16", "bfloat16", "float32", checkpoint.AutoDType},
 		"page-cache":     {PageCacheDrop, PageCacheKeep},
@@ -214,6 +218,12 @@ func (c Config) Validate() error {
 		} else if len(n.GPUs) > 1 {
 			return usagef("no device %q: name the GPUs apart, with commas, and use --device-map auto", d)
 		}
+	}
+	if !slices.Contains([]string{"", loader.GDSOff, loader.GDSRequire, loader.GDSCompat}, c.GDS) {
+		return usagef("no --gds %q: use off, require or compat", c.GDS)
+	}
+	if c.GDS != "" && c.GDS != loader.GDSOff && (slices.Contains(c.Devices, hostDevice) || c.DeviceMap != "") {
+		return usagef("--gds %s reads into one GPU: name it with --device cuda:0", c.GDS)
 	}
 	if c.DeviceMap != "" && c.DeviceMap != DeviceMapAuto {
 		return usagef("no --device-map %q: use auto, or leave it out", c.DeviceMap)

@@ -200,6 +200,7 @@ func (c Config) arm(made checkpoint.Plan, pair technique, device, benchmarkType 
 		Depth:      c.IODepth,
 		IOBytes:    c.IOBytes,
 		Buffered:   pageCache == PageCacheKeep,
+		GDS:        c.GDS,
 	}
 	if device == hostDevice {
 		open.Node = probe.StorageNode(c.StoragePath)

@@ -92,6 +92,7 @@ func (o *collectOptions) addFlags(f *pflag.FlagSet) {
 	f.StringSliceVar(&c.Formats, "format", nil, "safetensors and sllm (default: both)")
 	f.StringSliceVar(&c.Loaders, "loader", nil, "mmap, mmap-parallel, pinned, direct, pool, raw (default: mmap-parallel for safetensors, pool for sllm); of transformers: from_pretrained, store")
 	f.StringSliceVar(&c.Devices, "device", c.Devices, "where the weights go: host, or cuda:0 and so on; several, with commas, are arms of their own")
+	f.StringVar(&c.GDS, "gds", c.GDS, "how direct fills a GPU: off; require GPUDirect Storage; compat, its library through the host's memory")
 	f.StringVar(&c.DeviceMap, "device-map", c.DeviceMap, "auto: spread one model over the GPUs of --device, layer by layer")
 	f.StringSliceVar(&c.Engines, "engine", c.Engines, "who loads: native and transformers (Python's stack)")
 	f.StringVar(&c.Python, "python", c.Python, "interpreter of the transformers engine")

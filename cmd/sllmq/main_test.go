@@ -32,6 +32,7 @@ func TestScripts(t *testing.T) { runScripts(t, "testdata", nil) }
 func TestGPUScripts(t *testing.T) {
 	library := cudatest.Build(t, "")
 	cudatest.BuildNVML(t, library.Dir)
+	cudatest.BuildCuFile(t, library.Dir)
 	runScripts(t, "testdata/gpu", map[string]string{"LD_LIBRARY_PATH": library.Dir})
 }
 

@@ -100,5 +100,8 @@ func (f *File) ReadAt(b []byte, offset int64) (int, error) {
 	return want, nil
 }
 
+// Descriptor is the open file's, for libraries that read by themselves.
+func (f *File) Descriptor() int { return int(f.f.Fd()) }
+
 // Close closes the file.
 func (f *File) Close() error { return f.f.Close() }

@@ -3,6 +3,7 @@ package loader
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"unsafe"
 
@@ -22,29 +23,35 @@ import (
 //
 // Where the device's memory is addressable the storage writes to it, and no
 // byte is copied by the CPU. Elsewhere a request goes through a page-locked
-// buffer of its own.
+// buffer of its own, or, where that is asked for, straight from the storage to
+// the GPU: see gds.
 type direct struct {
 	o       Options
 	queue   int            // requests under way at once
 	staging *device.Buffer // memory for them, where a device needs it; kept for the next load
+	gds     *gds           // nil: reads come through the host
 }
 
 var _ Loader = (*direct)(nil)
 
 func openDirect(o Options) (Loader, error) {
 	l := &direct{o: o, queue: o.queue()}
+	var err error
+	if l.gds, err = openGDS(o); err != nil || l.gds != nil {
+		return l, err
+	}
 	if _, ok := o.Device.(device.Locker); !ok {
 		return l, nil
 	}
 	// Locking memory for a GPU takes long, and is no part of a load.
-	err := l.stage(cmp.Or(o.IOBytes, directio.MaxRequest))
-	return l, err
+	if err := l.stage(cmp.Or(o.IOBytes, directio.MaxRequest)); err != nil {
+		return nil, err
+	}
+	return l, nil
 }
 
 func (l *direct) Close() error {
-	staging := l.staging
-	l.staging = nil
-	return staging.Close()
+	return errors.Join(l.unstage(), l.gds.close())
 }
 
 func (l *direct) Load(ctx context.Context, dir string, clock *stage.Timeline) (*Loaded, error) {
@@ -71,10 +78,7 @@ func (l *direct) Load(ctx context.Context, dir string, clock *stage.Timeline) (*
 	}
 	direct := files.Direct()
 	requests := cutExtents(extents, l.o.requestBytes(total))
-	bring, skip, err := l.bringer(files, requests, memory, clock)
-	if err == nil {
-		err = carryOut(ctx, requests, l.queue, bring)
-	}
+	skip, err := l.bring(ctx, c, files, requests, memory, total, clock)
 	if closeErr := files.Close(); err == nil {
 		err = closeErr
 	}
@@ -89,9 +93,38 @@ func (l *direct) Load(ctx context.Context, dir string, clock *stage.Timeline) (*
 		Memory:     memory,
 		Bytes:      c.Bytes(),
 		Direct:     &direct,
-		Reading:    preads(l.queue, requests),
+		Reading:    l.reading(requests),
 		place:      func(t checkpoint.Tensor) int64 { return skip + place(t) },
 	}, nil
+}
+
+// bring carries the requests out, and says how much of the memory's beginning
+// is skipped.
+func (l *direct) bring(ctx context.Context, c *checkpoint.Checkpoint, files directio.Files, requests []readRequest, memory device.Memory, total int64, clock *stage.Timeline) (skip int64, err error) {
+	if l.gds == nil {
+		bring, skip, err := l.bringer(files, requests, memory, clock)
+		if err != nil {
+			return 0, err
+		}
+		return skip, carryOut(ctx, requests, l.queue, bring)
+	}
+	sizes := make([]int64, len(c.Files))
+	for i, f := range c.Files {
+		sizes[i] = f.Size
+	}
+	bring, done, err := l.gds.bringer(files, sizes, memory, total, clock)
+	if err != nil {
+		return 0, err
+	}
+	return 0, errors.Join(carryOut(ctx, requests, l.queue, bring), done())
+}
+
+func (l *direct) reading(requests []readRequest) Reading {
+	r := preads(l.queue, requests)
+	if l.gds != nil {
+		r.Method = l.gds.method()
+	}
+	return r
 }
 
 // bringer chooses how requests come to memory, and says how much of its
@@ -149,13 +182,22 @@ func (l *direct) stage(part int64) error {
 	if l.staging != nil && need <= int64(len(l.staging.Bytes)) {
 		return nil
 	}
-	if err := l.Close(); err != nil {
+	if err := l.unstage(); err != nil {
 		return err
 	}
 	b, err := device.NewBuffer(l.o.Device, need)
 	if err != nil {
 		return fmt.Errorf("take read buffers: %w", err)
 	}
+	if _, ok := l.o.Device.(device.Locker); ok && b.LockError != nil {
+		return fmt.Errorf("take read buffers: %w", errors.Join(b.LockError, b.Close()))
+	}
 	l.staging = b
 	return nil
+}
+
+func (l *direct) unstage() error {
+	staging := l.staging
+	l.staging = nil
+	return staging.Close()
 }

@@ -117,8 +117,10 @@ type Options struct {
 	Depth      int   // reads under way; 0: by Threads
 	IOBytes    int64 // of a read; 0: by what there is to read
 	PoolBytes  int64
-	Stream     bool // pool only: a model larger than the pool passes through it
-	Buffered   bool // raw only: through the page cache, as a cached load goes
+	Stream     bool   // pool only: a model larger than the pool passes through it
+	GDS        string // direct only, to a GPU: GDSRequire or GDSCompat; empty: GDSOff
+	CuFile     string // its library's path; empty: where it usually is
+	Buffered   bool   // raw only: through the page cache, as a cached load goes
 }
 
 // Technique names a loader and opens it.

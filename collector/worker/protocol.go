@@ -57,6 +57,7 @@ type Open struct {
 	DeviceBytes int64  `json:"device_bytes"` // the most that one load takes
 	Stream      bool   `json:"stream"`       // a model larger than the pool passes through it
 	Buffered    bool   `json:"buffered"`     // raw: read through the page cache
+	GDS         string `json:"gds"`          // direct: see loader.Options
 	Node        *int   `json:"node"`         // NUMA node to run on and take memory from; nil: any
 
 	// Of the Python worker, which imports a model's code before it loads one.

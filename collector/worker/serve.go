@@ -135,6 +135,7 @@ func (n *native) start(o Open) (*Ready, error) {
 		IOBytes:    o.IOBytes,
 		Stream:     o.Stream,
 		Buffered:   o.Buffered,
+		GDS:        o.GDS,
 	})
 	if err != nil {
 		return nil, errors.Join(err, d.Close())

@@ -15,11 +15,21 @@ import (
 //go:embed lib/cuda.c
 var cudaSource []byte
 
+//go:embed lib/cufile.c
+var cufileSource []byte
+
 //go:embed lib/nvml.c
 var nvmlSource []byte
 
 //go:embed lib/nvrtc.c
 var nvrtcSource []byte
+
+// BuildCuFile compiles GPUDirect Storage into dir and returns its path: see
+// lib/cufile.c.
+func BuildCuFile(t testing.TB, dir string) string {
+	t.Helper()
+	return compile(t, dir, "libcufile.so.0", cufileSource)
+}
 
 // BuildNVML compiles a management library into dir, which may be a Library's,
 // and returns its path: see lib/nvml.c.

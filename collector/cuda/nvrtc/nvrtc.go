@@ -7,9 +7,6 @@ package nvrtc
 import (
 	"errors"
 	"fmt"
-	"os"
-	"path/filepath"
-	"slices"
 	"strings"
 
 	"github.com/sllmq/sllmq/collector/sharedlib"
@@ -40,55 +37,15 @@ type Compiler struct {
 // names are those that the dynamic linker is asked for, the newest first.
 var names = []string{"libnvrtc.so.13", "libnvrtc.so.12", "libnvrtc.so"}
 
-// folders are where toolkits and Python's packages keep it without telling the
-// linker.
-func folders() []string {
-	patterns := []string{"/usr/local/cuda/lib64", "/usr/local/cuda-*/lib64"}
-	for _, root := range []string{os.Getenv("CUDA_HOME"), os.Getenv("CUDA_PATH")} {
-		if root != "" {
-			patterns = append(patterns, filepath.Join(root, "lib64"))
-		}
-	}
-	for _, root := range []string{os.Getenv("VIRTUAL_ENV"), os.Getenv("CONDA_PREFIX"), "/usr/local"} {
-		if root != "" {
-			patterns = append(patterns, filepath.Join(root, "lib/python3*/*-packages/nvidia/*/lib"))
-		}
-	}
-	var found []string
-	for _, p := range patterns {
-		matches, _ := filepath.Glob(p) // its one error is of a bad pattern
-		slices.Sort(matches)
-		slices.Reverse(matches)
-		found = append(found, matches...)
-	}
-	return found
-}
-
 // Open opens the library, at path or where it usually is.
 func Open(path string) (*Compiler, error) {
-	tried := []string{path}
-	if path == "" {
-		tried = slices.Clone(names)
-		for _, folder := range folders() {
-			for _, name := range names {
-				if file := filepath.Join(folder, name); exists(file) {
-					tried = append(tried, file)
-				}
-			}
-		}
-	}
-	library, err := sharedlib.Open(tried...)
+	library, err := sharedlib.OpenToolkit(path, names...)
 	if err != nil {
 		return nil, fmt.Errorf("no NVRTC here to compile kernels with (it comes with the CUDA toolkit, and as nvidia-cuda-nvrtc with PyTorch): %w", err)
 	}
 	c := &Compiler{library: library}
 	library.Bind(&c.api)
 	return c, nil
-}
-
-func exists(file string) bool {
-	_, err := os.Stat(file)
-	return err == nil
 }
 
 // Compile compiles a source for a compute capability, such as 9 and 0, and
