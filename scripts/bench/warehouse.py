@@ -1,10 +1,11 @@
 """Holds the questions, the export and the import of a warehouse against what
 DuckDB itself (the Python package of the same version) takes for the same SQL.
 
-    python scripts/bench/warehouse.py SLLMQ WAREHOUSE SCRATCH [ROUNDS]
+    python scripts/bench/warehouse.py SLLMQ WAREHOUSE SCRATCH [ROUNDS [PART]]
 
 Both answer into /dev/null as CSV, in turns; times are medians of ROUNDS (5) and
-of whole processes on our side. SCRATCH is a folder for the data sets.
+of whole processes on our side. SCRATCH is a folder for the data sets. PART is
+one of questions, copies (export and import); without it, all are timed.
 """
 
 import pathlib
@@ -17,6 +18,7 @@ import time
 import duckdb
 
 SLLMQ, WAREHOUSE, SCRATCH = sys.argv[1], sys.argv[2], pathlib.Path(sys.argv[3])
+PART = sys.argv[5] if len(sys.argv) > 5 else ""
 ROUNDS = int(sys.argv[4]) if len(sys.argv) > 4 else 5
 TABLES = ["machines", "runs", "sessions", "loads", "stages", "inferences", "samples", "io_trace", "rooflines"]
 
@@ -109,8 +111,10 @@ def main() -> None:
     with duckdb.connect(WAREHOUSE, read_only=True) as db:
         loads = db.execute("SELECT count(*) FROM loads").fetchone()[0]
     print(f"{loads} loads; DuckDB {duckdb.__version__}; medians of {ROUNDS}, in seconds\n{'':<22}{'sllmq':>9}{'DuckDB':>9}{'ratio':>8}")
-    questions()
-    imports(export())
+    if PART != "copies":
+        questions()
+    if PART != "questions":
+        imports(export())
     shutil.rmtree(SCRATCH)
 
 

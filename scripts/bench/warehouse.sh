@@ -28,4 +28,4 @@ if [[ -z $python ]]; then
 	"$work/venv/bin/pip" install --quiet "duckdb==${version#v}"
 	python=$work/venv/bin/python
 fi
-"$python" "$root/scripts/bench/warehouse.py" "$sllmq" "$warehouse" "$work/scratch" "${SLLMQ_BENCH_ROUNDS:-5}"
+"$python" "$root/scripts/bench/warehouse.py" "$sllmq" "$warehouse" "$work/scratch" "${SLLMQ_BENCH_ROUNDS:-5}" ${SLLMQ_BENCH_PART:-}
