@@ -80,7 +80,7 @@ func drawSteps(f frame, s Series, l look) {
 	line := []vg.Point{{X: f.Min.X, Y: f.y(0)}}
 	for i, t := range times {
 		from, to := f.at(t, float64(i)/float64(len(times))), f.at(t, float64(i+1)/float64(len(times)))
-		const hair = 0.1 // which no eye resolves
+		const hair = 0.3 // less than the line is wide
 		if last := line[len(line)-1]; i < len(times)-1 && from.X-last.X < hair && to.Y-last.Y < hair {
 			continue
 		}

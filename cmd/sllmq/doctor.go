@@ -26,7 +26,7 @@ type doctorOptions struct {
 }
 
 func newDoctorCommand(env *environment) *cobra.Command {
-	o := doctorOptions{machine: readiness.Options{StoragePath: collector.DefaultConfig().StoragePath, PoolBytes: collector.DefaultConfig().PoolBytes, Python: "python3"}}
+	o := doctorOptions{machine: readiness.Options{StoragePath: collector.DefaultConfig().StoragePath, PoolBytes: collector.DefaultConfig().PoolBytes, Python: collector.DefaultConfig().Python}}
 	c := &cobra.Command{
 		Use:   "doctor",
 		Short: "Say whether the warehouse is whole and the machine is ready to measure",
@@ -39,15 +39,20 @@ cache and removed, a GPU copied to and from. Exit code 1 if anything fails.`,
 		Example: "  sllmq doctor --storage-path /mnt/nvme/models\n  sllmq doctor --format json",
 		Args:    noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			if path := env.getenv("STORAGE_PATH"); path != "" && !cmd.Flags().Changed("storage-path") {
-				o.machine.StoragePath = path
+			// As collect reads them.
+			for flag, variable := range map[string]string{"storage-path": "STORAGE_PATH", "python": "SLLMQ_PYTHON"} {
+				if value := env.getenv(variable); value != "" && !cmd.Flags().Changed(flag) {
+					if err := cmd.Flags().Set(flag, value); err != nil {
+						return &usageError{fmt.Errorf("environment variable %s: %w", variable, err)}
+					}
+				}
 			}
 			return o.run(cmd.Context(), env)
 		},
 	}
 	f := c.Flags()
 	f.StringVar(&o.machine.StoragePath, "storage-path", o.machine.StoragePath, "folder for the replicas, on the storage to be measured ($STORAGE_PATH)")
-	f.StringVar(&o.machine.Python, "python", o.machine.Python, "Python of the engine transformers")
+	f.StringVar(&o.machine.Python, "python", o.machine.Python, "Python of the engine transformers ($SLLMQ_PYTHON)")
 	f.StringVar(&o.format, "format", "table", "table, json")
 	return c
 }

@@ -2,65 +2,38 @@ package readiness
 
 import (
 	"context"
-	_ "embed"
-	"encoding/json"
 	"fmt"
 	"os/exec"
+	"slices"
 	"strings"
-	"time"
 
+	"github.com/sllmq/sllmq/collector/worker"
 	"github.com/sllmq/sllmq/health"
 )
 
-// packagesPy prints the versions of the packages that engine transformers needs,
-// without importing them.
-//
-//go:embed packages.py
-var packagesPy string
-
 // python asks a Python for the packages of the engine transformers.
-func python(ctx context.Context, program string) health.Finding {
-	f := health.Finding{Check: "Python worker", State: health.None}
-	path, err := exec.LookPath(program)
+func python(ctx context.Context, command string) health.Finding {
+	f := health.Finding{Check: "Python worker", State: health.OK}
+	if _, err := exec.LookPath(command); err != nil {
+		return health.Finding{Check: f.Check, State: health.None, Saw: fmt.Sprintf("there is no %s; only --engine transformers needs one", command), Do: "install Python 3, or name one with --python"}
+	}
+	needed, optional := []string{"torch", "transformers", "safetensors"}, []string{"accelerate", "sllm_store"}
+	p, err := worker.AskPython(ctx, command, slices.Concat(needed, optional))
 	if err != nil {
-		f.Saw, f.Do = fmt.Sprintf("%s: %v; only --engine transformers needs one", program, err), "install Python 3, or name one with --python"
-		return f
+		return health.Finding{Check: f.Check, State: health.Warn, Saw: oneLine(err), Do: "name another Python with --python"}
 	}
-	ctx, cancel := context.WithTimeout(ctx, time.Minute)
-	defer cancel()
-	out, err := exec.CommandContext(ctx, path, "-c", packagesPy).Output()
-	var versions struct {
-		Python   string
-		Packages map[string]*string
-	}
-	if err == nil {
-		err = json.Unmarshal(out, &versions)
-	}
-	if err != nil {
-		f.State, f.Saw, f.Do = health.Warn, fmt.Sprintf("%s can't say what it has: %v", path, err), "name another Python with --python"
-		return f
-	}
-	var has, lacks []string
-	for _, name := range []string{"torch", "transformers", "safetensors", "accelerate"} {
-		if v := versions.Packages[name]; v != nil {
-			has = append(has, name+" "+*v)
-		} else {
-			lacks = append(lacks, name)
+	f.Saw = fmt.Sprintf("%s, Python %s", p.Path, p.Packages["python"])
+	for _, name := range []string{"torch", "transformers", "safetensors", "accelerate", "serverless-llm-store"} {
+		if version := p.Packages[name]; version != "" {
+			f.Saw += ", " + name + " " + version
 		}
 	}
-	f.Saw = fmt.Sprintf("%s, Python %s", path, versions.Python)
-	if len(has) > 0 {
-		f.Saw += ", " + strings.Join(has, ", ")
+	p.Missing = slices.DeleteFunc(p.Missing, func(name string) bool { return !slices.Contains(needed, name) })
+	if missing := slices.Sorted(slices.Values(p.Missing)); len(missing) > 0 {
+		f.State = health.None
+		f.Saw += "; only --engine transformers needs " + strings.Join(missing, ", ")
+		f.Do = command + " -m pip install " + strings.Join(missing, " ")
 	}
-	if store := versions.Packages["serverless-llm-store"]; store != nil {
-		f.Saw += ", serverless-llm-store " + *store
-	}
-	if len(lacks) > 0 {
-		f.Saw += "; only --engine transformers needs " + strings.Join(lacks, ", ")
-		f.Do = path + " -m pip install " + strings.Join(lacks, " ")
-		return f
-	}
-	f.State = health.OK
 	return f
 }
 
@@ -69,7 +42,7 @@ func store() health.Finding {
 	f := health.Finding{Check: "sllm-store", State: health.OK}
 	path, err := exec.LookPath("sllm-store")
 	if err != nil {
-		return health.Finding{Check: f.Check, State: health.None, Saw: "not on the PATH; only --loader store needs a server", Do: "pip install serverless-llm-store"}
+		return health.Finding{Check: f.Check, State: health.None, Saw: "not on the PATH; only --loader store needs a server", Do: "pip install serverless-llm-store, or sllmq store serve"}
 	}
 	f.Saw = path
 	return f

@@ -117,9 +117,9 @@ func TestPythonSaysWhatItHas(t *testing.T) {
 		state health.State
 		saw   string
 	}{
-		`echo '{"Python": "3.12.1", "Packages": {"torch": "2.15.0", "transformers": "5.2", "safetensors": "0.8", "accelerate": "1.1"}}'`: {health.OK, "Python 3.12.1, torch 2.15.0, transformers 5.2"},
-		`echo '{"Python": "3.12.1", "Packages": {"torch": "2.15.0"}}'`:                                                                   {health.None, "only --engine transformers needs transformers, safetensors"},
-		`echo nonsense`: {health.Warn, "can't say what it has"},
+		`echo '{"executable": "/p", "packages": {"python": "3.12.1", "torch": "2.15.0", "transformers": "5.2", "safetensors": "0.8"}, "missing": ["accelerate", "serverless-llm-store"]}'`: {health.OK, "/p, Python 3.12.1, torch 2.15.0, transformers 5.2, safetensors 0.8"},
+		`echo '{"executable": "/p", "packages": {"python": "3.12.1", "torch": "2.15.0"}, "missing": ["transformers", "safetensors", "accelerate"]}'`:                                       {health.None, "only --engine transformers needs safetensors, transformers"},
+		`echo nonsense`: {health.Warn, "is no Python"},
 		`exit 3`:        {health.Warn, "exit status 3"},
 	} {
 		want(t, []health.Finding{python(t.Context(), stand(script))}, "Python worker", c.state, c.saw)
