@@ -20,13 +20,13 @@ const module = "github.com/sllmq/sllmq/"
 // package that is not here has no place in the house yet: give it one.
 var allowed = map[string][]string{
 	"cmd/sllmq":                      {"collector", "collector/checkpoint", "collector/device", "collector/directio", "collector/hub", "collector/probe", "collector/readiness", "collector/roofline", "collector/sllmstore/server", "collector/worker", "health", "plots", "plots/gallery", "plots/report", "queries", "queries/resultset", "queries/stats", "warehouse", "warehouse/stream"},
-	"collector":                      {"collector/checkpoint", "collector/device", "collector/directio", "collector/hub", "collector/loader", "collector/nvml", "collector/probe", "collector/roofline", "collector/worker", "warehouse/record"},
+	"collector":                      {"collector/checkpoint", "collector/device", "collector/directio", "collector/hub", "collector/loader", "collector/nvml", "collector/probe", "collector/roofline", "collector/sllmstore/client", "collector/worker", "warehouse/record"},
 	"collector/worker":               {"collector/checkpoint", "collector/cuda", "collector/cuda/nvrtc", "collector/device", "collector/inference", "collector/inference/tokenizer", "collector/loader", "collector/probe", "collector/roofline", "collector/stage"},
 	"collector/inference":            {"collector/cuda"},
 	"collector/cuda/cufile":          {"collector/cuda", "collector/sharedlib"},
 	"collector/cuda/nvrtc":           {"collector/sharedlib"},
 	"collector/inference/tokenizer":  {},
-	"collector/loader":               {"collector/checkpoint", "collector/cuda", "collector/cuda/cufile", "collector/device", "collector/directio", "collector/pool", "collector/stage"},
+	"collector/loader":               {"collector/checkpoint", "collector/cuda", "collector/cuda/cufile", "collector/device", "collector/directio", "collector/pool", "collector/sllmstore/client", "collector/stage"},
 	"collector/pool":                 {"collector/checkpoint", "collector/device", "collector/directio", "collector/stage"},
 	"collector/probe":                {"collector/cuda", "collector/nvml", "warehouse/record"},
 	"collector/checkpoint":           {"collector/checkpoint/torchfile", "collector/filelock"},

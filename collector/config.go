@@ -8,6 +8,7 @@ package collector
 
 import (
 	"fmt"
+	"net"
 	"slices"
 	"time"
 	"unicode/utf8"
@@ -17,6 +18,7 @@ import (
 	"github.com/sllmq/sllmq/collector/directio"
 	"github.com/sllmq/sllmq/collector/hub"
 	"github.com/sllmq/sllmq/collector/loader"
+	"github.com/sllmq/sllmq/collector/sllmstore/client"
 )
 
 // Benchmark types.
@@ -87,9 +89,14 @@ type Config struct {
 	Temperature    float64 // 0: greedy
 	TopP           float64
 	LoadTimeout    time.Duration // 0: by the checkpoint's size
+	StoreAddress   string        // of the sllm-store that loader store is a client of; empty: one is started
+	StoreProgram   string        // how; sllmq: its own; empty: sllm-store for GPUs where it is installed, else its own
+	StoreLog       string        // file for the output of one that is started
 	Tags           map[string]string
 
 	Packages map[string]string // of the interpreter, with versions: see AskPython
+
+	store *client.Server // that runs at StoreAddress, once it was asked
 
 	Fetched map[string]hub.Snapshot // models of the Hub, by their names in Models: see Fetch
 }
@@ -109,6 +116,7 @@ func DefaultConfig() Config {
 		StoragePath:    "/models",
 		PoolBytes:      32 << 30,
 		ChunkBytes:     16 << 20,
+		StoreLog:       "sllm-store.log",
 		Threads:        4,
 		DType:          "float16",
 		Verify:         VerifyFirst,
@@ -262,6 +270,14 @@ func (c Config) Validate() error {
 	}
 	if c.StoragePath == "" {
 		return usagef("--storage-path is empty")
+	}
+	if c.StoreAddress != "" {
+		if _, _, err := net.SplitHostPort(c.StoreAddress); err != nil {
+			return usagef("--store-address %q is no HOST:PORT", c.StoreAddress)
+		}
+		if c.StoreProgram != "" {
+			return usagef("--store-address attaches to a store and --store-program starts one: give one of them")
+		}
 	}
 	return nil
 }

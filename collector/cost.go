@@ -92,7 +92,7 @@ func (c Config) EstimateCost(m hub.Model, fetchBytes int64, configJSON []byte) (
 					cost.MemoryBytes = max(cost.MemoryBytes, device+pool)
 				}
 				arm := ArmCost{Format: string(pair.format), Loader: pair.loader.Name, BenchmarkType: benchmarkType, Bytes: weights}
-				for _, steps := range c.steps(benchmarkType, pair.loader.Device) {
+				for _, steps := range c.steps(benchmarkType, pair.loader) {
 					arm.Loads += len(steps)
 					for _, s := range steps {
 						if s.Generate {

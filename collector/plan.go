@@ -99,6 +99,9 @@ func NewPlan(c Config) (Plan, error) {
 		return Plan{}, err
 	}
 	defer func() { _ = gpus.Close() }() // it was only asked
+	if err := c.askStore(pairs, devices); err != nil {
+		return Plan{}, err
+	}
 	p := Plan{Config: c}
 	available, err := probe.AvailableMemory()
 	if err != nil {
@@ -224,7 +227,7 @@ func (c Config) arm(made checkpoint.Plan, pair technique, device, benchmarkType 
 		BenchmarkType: benchmarkType,
 		PageCache:     pageCache,
 		Worker:        open,
-		Sessions:      c.steps(benchmarkType, pair.loader.Device),
+		Sessions:      c.steps(benchmarkType, pair.loader),
 		Generate: worker.Generate{
 			Prompt:      c.Prompt,
 			NewTokens:   c.NewTokens,
@@ -243,6 +246,13 @@ func (c Config) arm(made checkpoint.Plan, pair technique, device, benchmarkType 
 	}
 	if arm.LoadTimeout == 0 {
 		arm.LoadTimeout = 2*time.Minute + patience(made.ReplicaBytes)
+	}
+	if pair.loader.Served {
+		served, err := c.serve(&arm)
+		if err != nil {
+			return Arm{}, nil, err
+		}
+		notes = append(notes, served...)
 	}
 	return arm, notes, nil
 }
@@ -263,12 +273,15 @@ const generationReach = 50
 // steps is the order of the loads of every session. The permutation is drawn
 // from the seed and the session's number, so that both formats meet the
 // replicas in one order.
-func (c Config) steps(benchmarkType string, hasTensors bool) [][]Step {
+//
+// What a store brings is checked after every load: ServerlessLLM's was seen to
+// say that it had loaded what it had not.
+func (c Config) steps(benchmarkType string, l loader.Technique) [][]Step {
 	seen := map[int]bool{}
 	verify := func(replica int) bool {
 		first := !seen[replica]
 		seen[replica] = true
-		return c.Verify == VerifyAll || c.Verify == VerifyFirst && first
+		return c.Verify == VerifyAll || c.Verify == VerifyFirst && (first || l.Served)
 	}
 	var sessions [][]Step
 	for s := range c.Sessions {
@@ -285,7 +298,7 @@ func (c Config) steps(benchmarkType string, hasTensors bool) [][]Step {
 			}
 		}
 		for i := range steps {
-			steps[i].Generate = hasTensors && (c.Inference == InferenceAll || c.Inference == InferenceFirst && i == 0)
+			steps[i].Generate = l.Device && (c.Inference == InferenceAll || c.Inference == InferenceFirst && i == 0)
 		}
 		sessions = append(sessions, steps)
 	}
@@ -316,6 +329,9 @@ func (c Config) fitMemory(open *worker.Open, made checkpoint.Plan, pair techniqu
 	if !pair.loader.Pooled {
 		return notes, nil
 	}
+	if pair.loader.Served && c.StoreAddress != "" {
+		return notes, c.fitStore(made)
+	}
 	limit := c.PoolBytes
 	if limit > room {
 		if c.PoolAsked {
@@ -325,9 +341,8 @@ func (c Config) fitMemory(open *worker.Open, made checkpoint.Plan, pair techniqu
 		limit = room / c.ChunkBytes * c.ChunkBytes
 		notes = append(notes, fmt.Sprintf("the pool is lowered from %s to %s, which is what this machine can give", FormatSize(c.PoolBytes), ApproxSize(limit)))
 	}
-	// A chunk never spans two files, so each may leave one partly empty.
-	one := ((made.ReplicaBytes+c.ChunkBytes-1)/c.ChunkBytes + int64(made.Files) - 1) * c.ChunkBytes
-	if one > limit && c.Stream && limit >= c.ChunkBytes {
+	one := poolBytes(made, c.ChunkBytes)
+	if one > limit && c.Stream && !pair.loader.Served && limit >= c.ChunkBytes {
 		open.PoolBytes, open.Stream = limit, true
 		return append(notes, fmt.Sprintf("%s takes %s of pool and is streamed through %s of it: no load finds it there", made.Model.Name, ApproxSize(one), ApproxSize(limit))), nil
 	}
@@ -345,6 +360,12 @@ func (c Config) fitMemory(open *worker.Open, made checkpoint.Plan, pair techniqu
 		notes = append(notes, fmt.Sprintf("the pool is not page-locked: the limit is %s (raise it with ulimit -l)", ApproxSize(lockable)))
 	}
 	return notes, nil
+}
+
+// poolBytes is what a replica takes of a pool. A chunk never spans two files, so
+// each may leave one partly empty.
+func poolBytes(made checkpoint.Plan, chunk int64) int64 {
+	return ((made.ReplicaBytes+chunk-1)/chunk + int64(made.Files) - 1) * chunk
 }
 
 // checkSpace holds what preparing will write against what the storage has.

@@ -9,7 +9,7 @@ import (
 )
 
 func sessionRow(runID string, number int64, w *worker.Process) record.Session {
-	return record.Session{
+	row := record.Session{
 		RunID:          runID,
 		Session:        number,
 		StartedAt:      w.StartedAt,
@@ -22,6 +22,10 @@ func sessionRow(runID string, number int64, w *worker.Process) record.Session {
 		NUMANode:       wide(w.Ready.Node),
 		HugePageBytes:  w.Ready.HugePageBytes,
 	}
+	if s := w.Ready.ServedBy; s != nil {
+		row.StoreAddress, row.Store, row.StorePID, row.StoreStartTimeS, row.StoreVersion = &s.Address, known(s.Program), s.PID, s.StartTimeS, known(s.Version)
+	}
+	return row
 }
 
 func loadRows(runID string, seq, session int64, step Step, o *worker.Outcome, files []string) record.Batch {

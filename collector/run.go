@@ -37,6 +37,7 @@ type Progress interface {
 // Host is what Run needs to know of the program around it.
 type Host struct {
 	WorkerCommand []string // the native worker's command line
+	StoreCommand  []string // that of sllmq's own store, before its flags
 	Version       string   // of this program
 	CommandLine   string   // recorded with the runs
 }

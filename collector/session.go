@@ -103,7 +103,13 @@ func (r *run) process(ctx context.Context, steps []Step) (done int, err error) {
 		if err := r.keep(number, step, outcome, generated); err != nil {
 			return i, err
 		}
-		if dead {
+		if outcome.Over {
+			// Another worker goes on.
+			if err := w.Close(closePatience); err != nil {
+				r.progress.Note(err.Error())
+			}
+		}
+		if dead || outcome.Over {
 			return i + 1, nil
 		}
 		r.progress.Add(r.arm.Checkpoint.ReplicaBytes)

@@ -90,7 +90,7 @@ func (o *collectOptions) addFlags(f *pflag.FlagSet) {
 	f.BoolVar(&o.generatePlots, "generate-plots", false, "draw the mean loading times as summary.png in the results folder")
 	f.BoolVar(&o.keepAlive, "keep-alive", false, "stay when done, until a signal comes (for pods)")
 	f.StringSliceVar(&c.Formats, "format", nil, "safetensors and sllm (default: both)")
-	f.StringSliceVar(&c.Loaders, "loader", nil, "mmap, mmap-parallel, pinned, direct, pool, raw (default: mmap-parallel for safetensors, pool for sllm); of transformers: from_pretrained, store")
+	f.StringSliceVar(&c.Loaders, "loader", nil, "mmap, mmap-parallel, pinned, direct, pool, store, raw (default: mmap-parallel for safetensors, pool for sllm); of transformers: from_pretrained, store")
 	f.StringSliceVar(&c.Devices, "device", c.Devices, "where the weights go: host, or cuda:0 and so on; several, with commas, are arms of their own")
 	f.StringVar(&c.GDS, "gds", c.GDS, "how direct fills a GPU: off; require GPUDirect Storage; compat, its library through the host's memory")
 	f.StringVar(&c.DeviceMap, "device-map", c.DeviceMap, "auto: spread one model over the GPUs of --device, layer by layer")
@@ -111,6 +111,8 @@ func (o *collectOptions) addFlags(f *pflag.FlagSet) {
 	f.Float64Var(&c.TopP, "top-p", c.TopP, "draw from this part of the probability")
 	f.Int64Var(&c.Seed, "seed", c.Seed, "of the order of the loads, and of the tokens' draw")
 	f.IntVar(&c.Sessions, "sessions", c.Sessions, "worker processes for each run; formats take turns")
+	f.StringVar(&c.StoreAddress, "store-address", "", "the sllm-store that loader store is a client of, HOST:PORT; its storage path is --storage-path (default: one is started)")
+	f.StringVar(&c.StoreProgram, "store-program", "", "the sllm-store that is started; sllmq is sllmq's own (default: sllm-store for GPUs if it is installed, else sllmq)")
 	f.DurationVar(&c.LoadTimeout, "load-timeout", 0, "when a load is taken for hung (default: by its size)")
 	f.BoolVar(&o.noRoofline, "no-roofline", false, "do not measure storage and memory before each session: loads get no bound and no efficiency")
 	f.BoolVar(&c.IOTrace, "io-trace", false, "keep a row for each request of a load, by the loaders that make their own")
@@ -172,9 +174,26 @@ func (o *collectOptions) fromEnvironment(f *pflag.FlagSet, getenv func(string) s
 	return errors.Join(append(errs, err)...)
 }
 
-func (o *collectOptions) run(ctx context.Context, env *environment) error {
+// storeLog is where the output of an sllm-store goes: into the results folder,
+// or beside the warehouse.
+func storeLog(resultsPath, warehouse string) (string, error) {
+	dir := resultsPath
+	if dir == "" {
+		dir = filepath.Dir(warehouse)
+	}
+	path, err := filepath.Abs(filepath.Join(dir, "sllm-store.log"))
+	if err != nil {
+		return "", fmt.Errorf("find the place of sllm-store.log: %w", err)
+	}
+	return path, nil
+}
+
+func (o *collectOptions) run(ctx context.Context, env *environment) (err error) {
 	if o.generatePlots && o.resultsPath == "" {
 		return &usageError{errors.New("--generate-plots draws into the results folder: name one with --results-path")}
+	}
+	if o.config.StoreLog, err = storeLog(o.resultsPath, env.warehouse); err != nil {
+		return err
 	}
 	plan, err := o.plan(ctx, env)
 	var usage *collector.UsageError
@@ -264,6 +283,7 @@ func (o *collectOptions) collect(ctx context.Context, env *environment, plan col
 	}
 	result, err := collector.Run(ctx, plan, sink, progress, collector.Host{
 		WorkerCommand: []string{self, "worker"},
+		StoreCommand:  []string{self, "store", "serve"},
 		Version:       version(),
 		CommandLine:   strings.Join(env.args, " "),
 	})

@@ -93,3 +93,33 @@ func (m *gpuMemory) Export() (Handle, error) {
 }
 
 func (m *gpuMemory) Size() int64 { return m.bytes }
+
+// PartsExporter is memory in several allocations that another process can be
+// given.
+type PartsExporter interface {
+	// ExportParts names the allocations.
+	ExportParts() ([]Handle, error)
+	// PlaceOf says in which of them the byte at offset lies, and where.
+	PlaceOf(offset int64) (handle int, at int64)
+}
+
+var _ PartsExporter = (*spreadMemory)(nil)
+
+func (m *spreadMemory) ExportParts() ([]Handle, error) {
+	handles := make([]Handle, len(m.on))
+	for i, on := range m.on {
+		if on.bytes == 0 {
+			continue // nothing lies there, and nothing has no handle
+		}
+		var err error
+		if handles[i], err = on.Export(); err != nil {
+			return nil, err
+		}
+	}
+	return handles, nil
+}
+
+func (m *spreadMemory) PlaceOf(offset int64) (handle int, at int64) {
+	i := min(m.find(offset), len(m.parts)-1)
+	return m.parts[i].GPU, m.within[i] + offset - m.parts[i].Offset
+}

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/sllmq/sllmq/collector/checkpoint"
 	"github.com/sllmq/sllmq/collector/cuda"
@@ -33,8 +34,23 @@ type Preparer interface {
 
 // Prepared is what a loader set up when it was opened.
 type Prepared struct {
-	PoolBytes int64
-	LockError error // why the pool is not page-locked
+	PoolBytes   int64
+	LockError   error // why the pool is not page-locked
+	LockUnknown bool  // a server does not say whether it is
+}
+
+// Served is a loader whose work a server does.
+type Served interface {
+	Server() Server
+}
+
+// Server is who does it.
+type Server struct {
+	Address   string
+	Program   string        // that was started; empty: it ran
+	PID       int           // of that; 0: unknown
+	StartTime time.Duration // until that was ready
+	Version   string        // empty: it does not say
 }
 
 // Loaded is a checkpoint on a device.
@@ -48,7 +64,17 @@ type Loaded struct {
 	Evicted    *int64        // bytes of other models that made way in the pool; nil: no pool
 	Reading    Reading
 
-	place func(t checkpoint.Tensor) int64
+	place   func(t checkpoint.Tensor) int64
+	explain func(ctx context.Context, l *Loaded) error // nil: there is nothing to ask
+}
+
+// Explain fills in, when the clock has stopped, what is known of the load to a
+// server alone; its stages too.
+func (l *Loaded) Explain(ctx context.Context) error {
+	if l.explain == nil {
+		return nil
+	}
+	return l.explain(ctx, l)
 }
 
 // Reading is how the files were read: what was in force, whatever was asked.
@@ -121,6 +147,7 @@ type Options struct {
 	GDS        string // direct only, to a GPU: GDSRequire or GDSCompat; empty: GDSOff
 	CuFile     string // its library's path; empty: where it usually is
 	Buffered   bool   // raw only: through the page cache, as a cached load goes
+	Store      StoreOptions
 }
 
 // Technique names a loader and opens it.
@@ -131,6 +158,7 @@ type Technique struct {
 	Staged   bool // takes page-locked buffers as large as tensors, see StagingBytes
 	Streamed bool // takes page-locked buffers for a GPU, see ReadBufferBytes
 	Device   bool // brings the bytes to a device, rather than dropping them
+	Served   bool // by a server, which holds the pool and writes to the device's memory
 	Open     func(Options) (Loader, error)
 
 	ownThreads int // that move bytes, of a loader that does not let it be chosen
@@ -147,6 +175,7 @@ func Techniques() []Technique {
 		{Name: "pinned", Formats: safetensors, Staged: true, Device: true, Open: openPinned, ownThreads: 1},
 		{Name: "direct", Formats: both, Device: true, Streamed: true, Open: openDirect},
 		{Name: "pool", Formats: sllm, Pooled: true, Device: true, Open: openPool},
+		{Name: "store", Formats: sllm, Pooled: true, Served: true, Device: true, Open: openStore},
 		{Name: "raw", Formats: both, Open: openRaw},
 	}
 }
@@ -163,9 +192,6 @@ func find(name string, among []Technique) (Technique, error) {
 			return t, nil
 		}
 		names = append(names, t.Name)
-	}
-	if name == "store" {
-		return Technique{}, fmt.Errorf("loader %q is not there yet: use one of %s", name, strings.Join(names, ", "))
 	}
 	return Technique{}, fmt.Errorf("no loader %q: use one of %s", name, strings.Join(names, ", "))
 }

@@ -73,17 +73,22 @@ func (t *Timeline) Start(name string) func(bytes int64) {
 // memory, where the function that Start returns does: inner loops want this.
 func (t *Timeline) Add(name string, begun time.Duration, bytes int64) {
 	ended := t.Elapsed()
+	t.Put(Stage{Name: name, Start: begun, End: ended, Busy: ended - begun, Bytes: bytes})
+}
+
+// Put counts a part that somebody else has measured.
+func (t *Timeline) Put(part Stage) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	for i := range t.stages {
-		if s := &t.stages[i]; s.Name == name {
-			s.Start, s.End = min(s.Start, begun), max(s.End, ended)
-			s.Busy += ended - begun
-			s.Bytes += bytes
+		if s := &t.stages[i]; s.Name == part.Name {
+			s.Start, s.End = min(s.Start, part.Start), max(s.End, part.End)
+			s.Busy += part.Busy
+			s.Bytes += part.Bytes
 			return
 		}
 	}
-	t.stages = append(t.stages, Stage{Name: name, Start: begun, End: ended, Busy: ended - begun, Bytes: bytes})
+	t.stages = append(t.stages, part)
 }
 
 // Elapsed is the time since the timeline began.

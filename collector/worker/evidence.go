@@ -41,9 +41,10 @@ func (e *evidence) conclude(o *Outcome) {
 	o.ResidentAfterBytes = resident(e.files)
 }
 
-// tellTier says where the bytes came from. Where a server brings them, the
-// worker's own reads tell nothing and those of the whole machine do: one that
-// read nothing, and not from the page cache, had the model in its pool.
+// tellTier says where the bytes came from. Where a server brings them, and its
+// reads are not known, those of the whole machine tell. One that does not say
+// whether the model lay in its pool, read nothing and found nothing in the page
+// cache, had it there.
 func (o *Outcome) tellTier(foreign bool) {
 	e := probe.Evidence{
 		FileBytes:           *o.FileBytes,
@@ -52,8 +53,10 @@ func (o *Outcome) tellTier(foreign bool) {
 		PoolHit:             o.PoolHit != nil && *o.PoolHit,
 		Direct:              o.Direct != nil && *o.Direct,
 	}
-	if foreign {
+	if foreign && e.StorageReadBytes == nil {
 		e.StorageReadBytes = o.StorageDeviceReadBytes
+	}
+	if foreign && o.PoolHit == nil {
 		few := func(n *int64) bool { return n != nil && *n <= e.FileBytes/20 }
 		e.PoolHit = few(e.StorageReadBytes) && few(e.ResidentBeforeBytes)
 	}

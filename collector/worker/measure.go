@@ -2,6 +2,7 @@ package worker
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -21,7 +22,8 @@ func (n *native) measure(ctx context.Context, r Load) *Outcome {
 		return o
 	}
 	o.DeviceMemoryBeforeBytes = n.deviceMemory()
-	before, beforeErr := probe.ReadUsage()
+	server, served := serverOf(n.loader)
+	before, beforeErr := usageWith(server)
 
 	o.StartedAt = time.Now().UTC()
 	clock := stage.Begin()
@@ -31,19 +33,29 @@ func (n *native) measure(ctx context.Context, r Load) *Outcome {
 	loaded, err := n.loader.Load(ctx, r.Dir, clock)
 	elapsed := clock.Elapsed()
 
-	after, afterErr := probe.ReadUsage()
+	after, afterErr := usageWith(server)
 	if beforeErr == nil && afterErr == nil {
 		o.use(after.Sub(before))
+	}
+	if served && server.PID == 0 {
+		o.StorageReadBytes = nil // another process reads, and which is not known
+	}
+	if err == nil {
+		err = loaded.Explain(ctx)
 	}
 	e.conclude(o)
 	o.DeviceMemoryAfterBytes = n.deviceMemory()
 	o.Stages, o.Chunks = clock.Stages(), clock.Chunks()
 	if err != nil {
-		o.Error = err.Error()
+		o.Error, o.Over = err.Error(), errors.Is(err, loader.ErrOver)
+		if loaded != nil {
+			n.held = loaded
+			_ = n.free() // what went wrong before says more
+		}
 		return o
 	}
 	o.LoadingTimeS = new(elapsed.Seconds())
-	o.describe(loaded)
+	o.describe(loaded, served)
 
 	if r.Verify && loaded.Memory != nil {
 		verifyErr := verify(ctx, loaded, r.Dir)
@@ -100,7 +112,7 @@ func (o *Outcome) use(u probe.Usage) {
 	o.CPUDelayS, o.BlockDelayS, o.MemoryDelayS = secondsOf(u.Delays.CPU), secondsOf(u.Delays.Block), secondsOf(u.Delays.Memory)
 }
 
-func (o *Outcome) describe(l *loader.Loaded) {
+func (o *Outcome) describe(l *loader.Loaded, served bool) {
 	o.Bytes = &l.Bytes
 	o.Tensors = new(int64(len(l.Checkpoint.Tensors)))
 	o.Direct = l.Direct
@@ -113,5 +125,5 @@ func (o *Outcome) describe(l *loader.Loaded) {
 	o.PoolHit = l.PoolHit
 	o.PoolStreamed = l.Streamed
 	o.PoolEvictedBytes = l.Evicted
-	o.tellTier(false)
+	o.tellTier(served)
 }

@@ -60,10 +60,31 @@ type Open struct {
 	GDS         string `json:"gds"`          // direct: see loader.Options
 	Node        *int   `json:"node"`         // NUMA node to run on and take memory from; nil: any
 
+	Store *Store `json:"store,omitempty"` // of loaders that are clients of one
+
 	// Of the Python worker, which imports a model's code before it loads one.
 	Dir         string `json:"dir,omitempty"`          // a replica
 	DType       string `json:"dtype,omitempty"`        // to load in: that of the replicas, or auto
 	StoragePath string `json:"storage_path,omitempty"` // folder of all replicas
+}
+
+// Store is the sllm-store of a loader that is a client of one.
+type Store struct {
+	Address       string   `json:"address"`         // of one that runs; empty: one is started
+	Program       []string `json:"program"`         // with its first arguments
+	StoragePath   string   `json:"storage_path"`    // models lie below it
+	Log           string   `json:"log"`             // file for the output of one that is started
+	StartTimeoutS float64  `json:"start_timeout_s"` // for it to be ready
+	LoadTimeoutS  float64  `json:"load_timeout_s"`  // for a load
+}
+
+// ServedBy is the store that a loader is a client of.
+type ServedBy struct {
+	Address    string   `json:"address"`
+	Program    string   `json:"program,omitempty"`      // that was started
+	PID        *int64   `json:"pid,omitempty"`          // of that
+	StartTimeS *float64 `json:"start_time_s,omitempty"` // until that was ready
+	Version    string   `json:"version,omitempty"`      // if it says
 }
 
 // Ready says what it cost to be ready.
@@ -73,6 +94,8 @@ type Ready struct {
 	PoolBytes  *int64  `json:"pool_bytes,omitempty"`
 	PoolLocked *bool   `json:"pool_locked,omitempty"`
 	LockReason string  `json:"lock_reason,omitempty"`
+
+	ServedBy *ServedBy `json:"served_by,omitempty"`
 
 	Node          *int   `json:"node,omitempty"`            // NUMA node in force; nil: any
 	HugePageBytes *int64 `json:"huge_page_bytes,omitempty"` // of the process's memory
@@ -137,6 +160,7 @@ type Generated struct {
 // had, or where the load failed before it was there.
 type Outcome struct {
 	Error     string    `json:"error,omitempty"`
+	Over      bool      `json:"over,omitempty"` // after this error the worker can load no more
 	StartedAt time.Time `json:"started_at"`
 
 	LoadingTimeS     *float64      `json:"loading_time_s,omitempty"`

@@ -121,7 +121,11 @@ func (n *native) start(o Open) (*Ready, error) {
 	if !technique.Takes(format) {
 		return nil, fmt.Errorf("loader %s does not load %s", o.Loader, format)
 	}
-	d, err := device.Open(o.Device, o.DeviceBytes)
+	openDevice := device.Open
+	if technique.Served {
+		openDevice = device.OpenShared
+	}
+	d, err := openDevice(o.Device, o.DeviceBytes)
 	if err != nil {
 		return nil, err
 	}
@@ -136,6 +140,7 @@ func (n *native) start(o Open) (*Ready, error) {
 		Stream:     o.Stream,
 		Buffered:   o.Buffered,
 		GDS:        o.GDS,
+		Store:      o.Store.options(),
 	})
 	if err != nil {
 		return nil, errors.Join(err, d.Close())
@@ -145,11 +150,14 @@ func (n *native) start(o Open) (*Ready, error) {
 	if p, ok := l.(loader.Preparer); ok {
 		prepared := p.Prepared()
 		ready.PoolBytes = &prepared.PoolBytes
-		ready.PoolLocked = new(prepared.LockError == nil)
+		if !prepared.LockUnknown {
+			ready.PoolLocked = new(prepared.LockError == nil)
+		}
 		if prepared.LockError != nil {
 			ready.LockReason = prepared.LockError.Error()
 		}
 	}
+	ready.ServedBy = servedBy(l)
 	ready.Node, ready.HugePageBytes = placedOn(), probe.HugePageBytes()
 	return ready, nil
 }

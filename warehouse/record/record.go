@@ -126,6 +126,11 @@ type Session struct {
 	GPUOtherProcesses       *int64    `db:"gpu_other_processes"`        // that computed on the GPUs then
 	NUMANode                *int64    `db:"numa_node"`                  // that it ran on and took memory from; NULL: any
 	HugePageBytes           *int64    `db:"huge_page_bytes"`            // of its memory, once it was ready
+	Store                   *string   `db:"store"`                      // program of the sllm-store that was started; NULL: none was
+	StoreAddress            *string   `db:"store_address"`              // of the sllm-store that the loader was a client of
+	StorePID                *int64    `db:"store_pid"`                  // of the one that was started
+	StoreVersion            *string   `db:"store_version"`              // if it says one
+	StoreStartTimeS         *float64  `db:"store_start_time_s"`         // from its start until it was ready
 }
 
 // Load is one replica brought to the device once.

@@ -72,6 +72,11 @@ func (e *Error) Error() string {
 
 func (e *Error) Unwrap() error { return e.cause }
 
+// Unanswered says that the store gave no answer: it is gone, or hangs.
+func (e *Error) Unanswered() bool {
+	return e.Code == codes.Unavailable || e.Code == codes.DeadlineExceeded
+}
+
 // call makes a call with a deadline.
 func call[Q, R any](ctx context.Context, c *Client, method string, f func(context.Context, Q, ...grpc.CallOption) (R, error), q Q) (R, error) {
 	if _, ok := ctx.Deadline(); !ok {
@@ -92,6 +97,12 @@ func call[Q, R any](ctx context.Context, c *Client, method string, f func(contex
 		e.cause = context.DeadlineExceeded
 	}
 	return r, e
+}
+
+// MayBeUnregistered says that the store may have wanted the model registered:
+// sllmq's says so, ServerlessLLM's only that it failed.
+func (e *Error) MayBeUnregistered() bool {
+	return e.Code == codes.FailedPrecondition || e.Code == codes.Internal
 }
 
 // Server is what a store says it is.

@@ -33,8 +33,9 @@ type Command struct {
 
 // Process is a store that was started.
 type Process struct {
-	Address string
-	PID     int
+	Address   string
+	PID       int
+	StartTime time.Duration // until it was ready
 
 	log    string
 	from   int64 // where its output begins in the log
@@ -74,6 +75,7 @@ func Start(ctx context.Context, c Command, patience time.Duration) (*Process, er
 	// Python keeps what it prints to a file for itself, the ready line too.
 	cmd.Env = append(os.Environ(), "PYTHONUNBUFFERED=1")
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
+	begun := time.Now()
 	if err := p.run(cmd); err != nil {
 		return nil, fmt.Errorf("start %s: %w", name, err)
 	}
@@ -81,6 +83,7 @@ func Start(ctx context.Context, c Command, patience time.Duration) (*Process, er
 		p.Kill()
 		return nil, fmt.Errorf("start %s: %w%s", name, err, p.Said())
 	}
+	p.StartTime = time.Since(begun)
 	return p, nil
 }
 

@@ -55,12 +55,7 @@ func (b beyond) Abandon(ctx context.Context, r *storagepb.AbandonRequest) (*stor
 	if err != nil {
 		return nil, err
 	}
-	b.mu.Lock()
-	cancel := x.cancel
-	b.mu.Unlock()
-	if cancel != nil {
-		cancel()
-	}
+	x.cancel()
 	select {
 	case <-x.done:
 		return &storagepb.AbandonResponse{}, nil

@@ -15,7 +15,7 @@ import (
 
 // LoadModelAsync begins a load, to the pool (CPU) or to the client's memory
 // (GPU), and returns at once. One that can't succeed is refused.
-func (s *Server) LoadModelAsync(_ context.Context, r *storagepb.LoadModelRequest) (*storagepb.LoadModelResponse, error) {
+func (s *Server) LoadModelAsync(ctx context.Context, r *storagepb.LoadModelRequest) (*storagepb.LoadModelResponse, error) {
 	id := r.GetReplicaUuid()
 	if len(id) > maxName {
 		return nil, status.Errorf(codes.InvalidArgument, "replica_uuid is over %d bytes", maxName)
@@ -32,7 +32,7 @@ func (s *Server) LoadModelAsync(_ context.Context, r *storagepb.LoadModelRequest
 	case storagepb.DeviceType_DEVICE_TYPE_CPU:
 		err = s.loadToPool(m, id, r.GetModelPath())
 	case storagepb.DeviceType_DEVICE_TYPE_GPU:
-		err = s.loadToClient(m, r)
+		err = s.loadToClient(ctx, m, r)
 	default:
 		err = status.Errorf(codes.Unimplemented, "no load to %v: the target is CPU or GPU", r.GetTargetDeviceType())
 	}
@@ -75,7 +75,7 @@ func (s *Server) loadToPool(m *model, id, modelPath string) error {
 
 // loadToClient begins to bring a model to the client's memory: from the pool,
 // into which it is brought if it is not there.
-func (s *Server) loadToClient(m *model, r *storagepb.LoadModelRequest) error {
+func (s *Server) loadToClient(ctx context.Context, m *model, r *storagepb.LoadModelRequest) error {
 	if r.GetReplicaUuid() == "" {
 		return status.Error(codes.InvalidArgument, "replica_uuid is empty")
 	}
@@ -88,45 +88,43 @@ func (s *Server) loadToClient(m *model, r *storagepb.LoadModelRequest) error {
 	if err != nil {
 		return err
 	}
-	x, err := s.beginCopying(r.GetReplicaUuid(), r.GetModelPath(), stage.Begin())
+	x, err := s.beginCopying(ctx, r.GetReplicaUuid(), r.GetModelPath(), stage.Begin())
 	if err != nil {
 		return err
 	}
 	c, err := s.openCopies(pieces, targets)
 	if err != nil {
-		s.giveBack(x)
+		s.giveBack(x, err)
 		return err
 	}
 	f, err := s.pool.Fetch(s.alive, m.Checkpoint, m.openFiles, x.clock)
 	if err != nil {
+		err = refusal(r.GetModelPath(), err)
 		s.free(c)
-		s.giveBack(x)
-		return refusal(r.GetModelPath(), err)
+		s.giveBack(x, err)
+		return err
 	}
-	ctx, cancel := context.WithCancel(s.alive)
 	s.mu.Lock()
 	if x.first == nil {
 		x.first = f
 	}
 	x.evicted += f.Evicted
-	x.cancel = cancel
 	s.mu.Unlock()
 	s.loads.Go(func() {
-		defer cancel()
-		err := f.Deliver(ctx, x.clock, func(file int, offset int64, b []byte) error { return c.copy(bases[file]+offset, b) })
+		err := f.Deliver(x.alive, x.clock, func(file int, offset int64, b []byte) error { return c.copy(bases[file]+offset, b) })
 		if err == nil {
 			err = c.sync()
 		}
 		// Nothing is written any more when the client hears of it.
 		s.free(c)
 		f.Release()
-		s.endCopying(x, s.outcome(ctx, x, err, pieces))
+		s.endCopying(x, s.outcome(x, err, pieces))
 	})
 	return nil
 }
 
 // outcome is the status that a load to a client's memory ends with.
-func (s *Server) outcome(ctx context.Context, x *replica, err error, pieces []copyPiece) error {
+func (s *Server) outcome(x *replica, err error, pieces []copyPiece) error {
 	var bytes int64
 	for _, p := range pieces {
 		bytes += p.bytes
@@ -137,7 +135,7 @@ func (s *Server) outcome(ctx context.Context, x *replica, err error, pieces []co
 	case err == nil:
 		s.o.Log.Info("loaded to a client", "model", x.modelPath, "replica", x.id, "bytes", bytes, "seconds", took.Seconds(), "hit", x.first.Hit)
 		return nil
-	case ctx.Err() != nil && errors.Is(err, context.Canceled):
+	case x.alive.Err() != nil && errors.Is(err, context.Canceled):
 		s.o.Log.Info("a load to a client was given up", "model", x.modelPath, "replica", x.id)
 		return status.Errorf(codes.Aborted, "load %q: given up", x.modelPath)
 	default:

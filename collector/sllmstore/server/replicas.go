@@ -20,7 +20,8 @@ type replica struct {
 	first         *pool.Fetched   // of that request
 	evicted       int64           // by either of them
 
-	copying bool // the load to the client's memory was begun
+	copying bool            // the load to the client's memory was begun
+	alive   context.Context // of that load
 	cancel  context.CancelFunc
 	done    chan struct{} // closed when it ended
 	err     error         // a status; set before
@@ -77,12 +78,16 @@ func (x *replica) ended() bool {
 }
 
 // beginCopying claims an id for a load to a client's memory. An id that was
-// used for one is not used again: the one that has it is left as it is.
-func (s *Server) beginCopying(id, modelPath string, clock *stage.Timeline) (*replica, error) {
+// used for one is not used again: the one that has it is left as it is. A
+// client that has given its request up, and may have been told that there is
+// nothing to abandon, has its way.
+func (s *Server) beginCopying(ctx context.Context, id, modelPath string, clock *stage.Timeline) (*replica, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	x := s.replicas.byID[id]
 	switch {
+	case ctx.Err() != nil:
+		return nil, status.FromContextError(ctx.Err()).Err()
 	case x != nil && x.copying:
 		return nil, status.Errorf(codes.AlreadyExists, "replica %q is there already", id)
 	case x != nil && x.modelPath != modelPath:
@@ -93,16 +98,17 @@ func (s *Server) beginCopying(id, modelPath string, clock *stage.Timeline) (*rep
 		x = s.replicas.add(id, modelPath, clock)
 	}
 	x.copying = true
+	x.alive, x.cancel = context.WithCancel(s.alive)
 	s.replicas.underWay++
 	return x, nil
 }
 
 // giveBack undoes beginCopying, for a load that was refused.
-func (s *Server) giveBack(x *replica) {
+func (s *Server) giveBack(x *replica, err error) {
 	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.replicas.underWay--
 	s.replicas.remove(x)
+	s.mu.Unlock()
+	s.endCopying(x, err)
 }
 
 // endCopying tells whoever waits how it went.
@@ -110,6 +116,7 @@ func (s *Server) endCopying(x *replica, err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.replicas.underWay--
+	x.cancel()
 	x.err = err
 	close(x.done)
 }

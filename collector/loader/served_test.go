@@ -1,0 +1,106 @@
+package loader_test
+
+import (
+	"context"
+	"errors"
+	"io"
+	"log/slog"
+	"net"
+	"testing"
+	"time"
+
+	"github.com/sllmq/sllmq/collector/device"
+	"github.com/sllmq/sllmq/collector/loader"
+	"github.com/sllmq/sllmq/collector/sllmstore/server"
+)
+
+// openShared is openHost for loaders whose server writes to the memory.
+func openShared(t *testing.T, bytes int64) device.Device {
+	t.Helper()
+	d, err := device.OpenShared("host", bytes)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := d.Close(); err != nil {
+			t.Errorf("closing the device: %v", err)
+		}
+	})
+	return d
+}
+
+// serve starts a store on a real socket, below which every folder lies. It is
+// in this process, so that what the tests look for is found and what they
+// break is broken there; cmd/sllmq has tests with one that is not.
+func serve(t *testing.T, a arm, o loader.Options) loader.StoreOptions {
+	t.Helper()
+	so := server.Options{
+		StoragePath: "/", PoolBytes: o.PoolBytes, ChunkBytes: o.ChunkBytes, Threads: o.Threads,
+		Log: slog.New(slog.NewTextHandler(io.Discard, nil)),
+	}
+	if a.gpu {
+		count, err := a.driver.Devices()
+		if err != nil {
+			t.Fatal(err)
+		}
+		var all []int
+		for i := range count {
+			all = append(all, i)
+		}
+		gpu, err := device.OpenCUDA(a.driver, all, 1)
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() {
+			if err := gpu.Close(); err != nil {
+				t.Errorf("closing the store's device: %v", err)
+			}
+		})
+		so.Locker, so.Devices = gpu, device.Importers(gpu)
+	}
+	so.Devices = append(so.Devices, device.HostImporter{})
+	for i, d := range so.Devices {
+		so.Devices[i] = hookedImporter{d, o.Device}
+	}
+	s, err := server.New(so)
+	if err != nil {
+		t.Fatal(err)
+	}
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	served := make(chan error, 1)
+	go func() { served <- s.Serve(ctx, l, 0) }()
+	t.Cleanup(func() {
+		cancel()
+		if err := errors.Join(<-served, s.Close()); err != nil {
+			t.Errorf("closing the store: %v", err)
+		}
+	})
+	return loader.StoreOptions{Address: l.Addr().String(), StoragePath: "/", StartTimeout: time.Minute, LoadTimeout: time.Minute}
+}
+
+// hookedImporter calls a hooked device's hook when the store is given its
+// memory: it has just begun to read then.
+type hookedImporter struct {
+	device.Importer
+	of device.Device
+}
+
+func (i hookedImporter) Import(handle []byte) (device.Memory, error) {
+	var hook *hooked
+	switch d := i.of.(type) {
+	case *hooked:
+		hook = d
+	case *addressed:
+		hook = &d.hooked
+	case *locking:
+		hook = &d.hooked
+	}
+	if hook != nil && hook.act != nil {
+		hook.act()
+	}
+	return i.Importer.Import(handle)
+}
