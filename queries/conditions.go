@@ -32,6 +32,8 @@ func implied(by string) []string {
 	switch by {
 	case "format", "loader":
 		return loaderColumns
+	case "engine": // its loaders are its own, of the same formats
+		return append([]string{"engine"}, loaderColumns[1:]...)
 	case "machine", "machine_id":
 		return append([]string{"machine_id"}, machineColumns...)
 	case "model":
