@@ -135,3 +135,19 @@ func TestArcsAreRound(t *testing.T) {
 		}
 	}
 }
+
+// One number is no scale: wherever there is room for two labels, there are two.
+func TestAnAxisHasTwoNumbers(t *testing.T) {
+	for high := 0.011; high < 2000; high *= 1.07 {
+		a := axis{high: high, ticks: linearTicks(unit{size: 1})}
+		labels := 0
+		for _, tick := range a.along(46, 20, func(string) vg.Length { return tickSize }, 6) {
+			if tick.label != "" {
+				labels++
+			}
+		}
+		if labels < 2 {
+			t.Errorf("%d labels up to %g", labels, high)
+		}
+	}
+}

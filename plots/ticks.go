@@ -16,26 +16,39 @@ type tick struct {
 type ticker func(low, high float64, n int) []tick
 
 // linearTicks stand at steps of 1, 2 or 5 times a power of ten of the unit, all
-// with the same number of decimals.
+// with the same number of decimals. Where there is room for two and a step gives
+// one, the outermost of a finer step stand, since one number is no scale.
 func linearTicks(u unit) ticker {
 	return func(low, high float64, n int) []tick {
 		low, high = low/u.size, high/u.size
 		step := stepFor((high - low) / float64(max(1, n)))
-		for math.Floor(high/step+1e-9)-math.Ceil(low/step-1e-9)+1 > float64(max(1, n)) {
+		for steps(low, high, step) > float64(max(1, n)) {
 			step = stepFor(step * 1.01)
 		}
-		decimals := max(0, -int(math.Floor(math.Log10(step)+1e-9)))
-		var all []tick
-		for i := math.Ceil(low/step - 1e-9); i*step <= high+step*1e-9; i++ {
-			v := i * step
-			label := strconv.FormatFloat(v+0, 'f', decimals, 64)
-			if math.Abs(high) >= 1e6 || decimals > 6 {
-				label = strconv.FormatFloat(v+0, 'g', 4, 64)
-			}
-			all = append(all, tick{v * u.size, label})
+		if fine := stepFor((high - low) / 3); n >= 2 && steps(low, high, step) < 2 && steps(low, high, fine) >= 2 {
+			all := multiples(low, high, fine, u)
+			return []tick{all[0], all[len(all)-1]}
 		}
-		return all
+		return multiples(low, high, step, u)
 	}
+}
+
+// steps is how many multiples of a step lie between two values.
+func steps(low, high, step float64) float64 {
+	return math.Floor(high/step+1e-9) - math.Ceil(low/step-1e-9) + 1
+}
+
+func multiples(low, high, step float64, u unit) (all []tick) {
+	decimals := max(0, -int(math.Floor(math.Log10(step)+1e-9)))
+	for i := math.Ceil(low/step - 1e-9); i*step <= high+step*1e-9; i++ {
+		v := i * step
+		label := strconv.FormatFloat(v+0, 'f', decimals, 64)
+		if math.Abs(high) >= 1e6 || decimals > 6 {
+			label = strconv.FormatFloat(v+0, 'g', 4, 64)
+		}
+		all = append(all, tick{v * u.size, label})
+	}
+	return all
 }
 
 // stepFor is the smallest of 1, 2 and 5 times a power of ten that is not less.
