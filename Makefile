@@ -6,7 +6,7 @@ SHELL := bash
 BIN  := bin/sllmq
 DEMO := demo
 
-.PHONY: help build test race lint fuzz demo false-alarms bench bench-parts bench-warehouse fixtures engine-test proto report-test deploy-check clean
+.PHONY: help build test race lint fuzz demo false-alarms bench bench-parts bench-warehouse fixtures parquet-test notebook-test engine-test proto report-test deploy-check clean
 
 help: ## print the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  \1\t/' | expand -t 18
@@ -70,6 +70,12 @@ engine-test: ## hold the Python engine against real torch and transformers on th
 
 deploy-check: ## hold the Dockerfile and the manifests of deploy to those who read them
 	cd deploy/check && go vet ./... && go test ./...
+
+parquet-test: ## let pyarrow, Polars, pandas and Spark read what sllmq exports (PyPI, Java 17)
+	scripts/fixtures/check_parquet.sh
+
+notebook-test: build ## run notebooks/*.ipynb from start to end (PyPI)
+	notebooks/test.sh $(BIN)
 
 clean: ## remove what the other targets made
 	rm -rf bin $(DEMO)

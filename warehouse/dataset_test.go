@@ -15,8 +15,8 @@ import (
 	"github.com/sllmq/sllmq/warehouse/record"
 )
 
-// tables are those of a warehouse, with what orders their rows.
-var tables = map[string]string{
+// keysOf are the tables and views of a warehouse, with what orders their rows.
+var keysOf = map[string]string{
 	"machines": "machine_id", "runs": "run_id", "sessions": "run_id, session", "loads": "run_id, seq", "stages": "run_id, seq, stage",
 	"inferences": "run_id, seq", "samples": "run_id, sampled_at, source, metric", "io_trace": "run_id, seq, chunk", "rooflines": "roofline_id",
 	"load_facts": "run_id, seq", "summary": "ALL",
@@ -31,7 +31,7 @@ func contents(t testing.TB, path string) map[string][]string {
 	}
 	defer db.Close()
 	all := map[string][]string{}
-	for table, order := range tables {
+	for table, order := range keysOf {
 		columns := "*"
 		if table == "runs" || table == "load_facts" { // the order of a map's entries means nothing
 			columns = "* REPLACE (list_sort(map_entries(tags)) AS tags)"
@@ -58,7 +58,7 @@ func contents(t testing.TB, path string) map[string][]string {
 func sameContents(t testing.TB, got, want string) {
 	t.Helper()
 	a, b := contents(t, got), contents(t, want)
-	for table := range tables {
+	for table := range keysOf {
 		if len(a[table]) != len(b[table]) {
 			t.Errorf("%s has %d rows in %s and %d in %s", table, len(a[table]), got, len(b[table]), want)
 			continue

@@ -163,7 +163,7 @@ func (e *export) choose(ctx context.Context, tx *sql.Tx) error {
 		}
 	}
 	if len(e.PartitionBy) > 0 {
-		const partitions = `CREATE TEMP TABLE partitions AS SELECT r.run_id, strftime(r.started_at, '%Y-%m') AS month, m.machine
+		const partitions = `CREATE TEMP TABLE partitions AS SELECT r.run_id, strftime(r.started_at, '%Y-%m') AS month, nullif(m.machine, '') AS machine
 			FROM runs r LEFT JOIN machines m USING (machine_id)`
 		if _, err := tx.ExecContext(ctx, partitions); err != nil {
 			return fmt.Errorf("tell partitions: %w", &oneLine{err})
