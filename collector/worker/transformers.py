@@ -120,6 +120,8 @@ class Host:
         self.folder, self.clock, self.mapped = folder, clock, []
 
     def in_file(self, at):
+        if 0 <= at - self.memory.data_ptr() < len(self.memory):
+            return False
         if not any(begin <= at < end for begin, end in self.mapped):
             self.mapped = mappings(self.folder)
         return any(begin <= at < end for begin, end in self.mapped)
