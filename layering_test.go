@@ -21,7 +21,7 @@ const module = "github.com/sllmq/sllmq/"
 var allowed = map[string][]string{
 	"cmd/sllmq":                      {"collector", "collector/checkpoint", "collector/device", "collector/directio", "collector/hub", "collector/probe", "collector/readiness", "collector/roofline", "collector/sllmstore/server", "collector/worker", "health", "plots", "plots/gallery", "plots/report", "queries", "queries/resultset", "queries/stats", "warehouse", "warehouse/stream"},
 	"collector":                      {"collector/checkpoint", "collector/device", "collector/directio", "collector/hub", "collector/loader", "collector/nvml", "collector/probe", "collector/roofline", "collector/sllmstore/client", "collector/worker", "warehouse/record"},
-	"collector/worker":               {"collector/checkpoint", "collector/cuda", "collector/cuda/nvrtc", "collector/device", "collector/inference", "collector/inference/tokenizer", "collector/loader", "collector/probe", "collector/roofline", "collector/stage"},
+	"collector/worker":               {"collector/checkpoint", "collector/cuda", "collector/cuda/nvrtc", "collector/device", "collector/inference", "collector/inference/tokenizer", "collector/loader", "collector/probe", "collector/roofline", "collector/sllmstore/client", "collector/stage"},
 	"collector/inference":            {"collector/cuda"},
 	"collector/cuda/cufile":          {"collector/cuda", "collector/sharedlib"},
 	"collector/cuda/nvrtc":           {"collector/sharedlib"},

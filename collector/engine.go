@@ -113,14 +113,14 @@ func (c Config) AskPython(ctx context.Context) (Config, error) {
 
 // start starts the arm's worker process.
 func (r *run) start(ctx context.Context) (*worker.Process, error) {
-	if r.arm.Engine == EngineTransformers {
-		return worker.StartPython(ctx, r.plan.Config.Python, r.arm.Worker, r.arm.StartTimeout)
-	}
 	open := r.arm.Worker
 	if s := open.Store; s != nil && s.Address == "" && len(s.Program) == 0 {
 		own := *s
 		own.Program = r.host.StoreCommand
 		open.Store = &own
+	}
+	if r.arm.Engine == EngineTransformers {
+		return worker.StartPython(ctx, r.plan.Config.Python, open, r.arm.StartTimeout)
 	}
 	return worker.Start(ctx, r.host.WorkerCommand, open, r.arm.StartTimeout)
 }

@@ -11,11 +11,11 @@ import "github.com/sllmq/sllmq/collector/checkpoint"
 // the bytes; it builds the model besides.
 //
 // store is ServerlessLLM's: sllm_store.transformers.load_model, which has a
-// running server bring the tensors.
+// server bring the tensors.
 func Python() []Technique {
 	return []Technique{
 		{Name: "from_pretrained", Formats: []checkpoint.Format{checkpoint.SafeTensors}, Device: true, ownThreads: parallelThreads()},
-		{Name: "store", Formats: []checkpoint.Format{checkpoint.SLLM}, Device: true},
+		{Name: "store", Formats: []checkpoint.Format{checkpoint.SLLM}, Device: true, Pooled: true, Served: true},
 	}
 }
 

@@ -40,7 +40,7 @@ type Process struct {
 
 	begun   time.Time // StartedAt, on the monotonic clock
 	watched bool      // it takes no evidence: see watch
-	foreign bool      // and does not read the files itself
+	server  *server   // that reads for it, nil: none
 
 	cmd     *exec.Cmd
 	in      io.WriteCloser
@@ -183,6 +183,7 @@ func (p *Process) Close(patience time.Duration) error {
 	closeErr := p.in.Close()
 	select {
 	case <-p.exited:
+		closeErr = errors.Join(closeErr, p.server.stop())
 	case <-time.After(patience):
 		p.kill()
 		return fmt.Errorf("worker %d did not end within %v and was killed", p.cmd.Process.Pid, patience)
@@ -198,6 +199,7 @@ func (p *Process) kill() {
 	_ = p.in.Close()
 	_ = p.cmd.Process.Kill() // it may be gone already
 	<-p.exited
+	p.server.kill()
 }
 
 // ask writes a request and waits for its reply.

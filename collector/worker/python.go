@@ -13,7 +13,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/sllmq/sllmq/collector/checkpoint"
 	"github.com/sllmq/sllmq/collector/probe"
 )
 
@@ -113,14 +112,25 @@ func StartPython(ctx context.Context, command string, o Open, timeout time.Durat
 	if err != nil {
 		return nil, fmt.Errorf("start a worker: %w", err)
 	}
-	p, err := spawn([]string{command, "-c", bootstrap}, pythonEnvironment(), o.Node)
+	server, err := serveFor(ctx, &o)
 	if err != nil {
 		return nil, err
 	}
-	// A store's server reads for its client.
-	p.watched, p.foreign = true, o.Format == string(checkpoint.SLLM)
+	p, err := spawn([]string{command, "-c", bootstrap}, pythonEnvironment(), o.Node)
+	if err != nil {
+		return nil, errors.Join(err, server.stop())
+	}
+	p.watched, p.server = true, server
 	_, _ = p.in.Write(append(source, '\n')) // how it failed, the exit tells
-	return p.open(ctx, o, timeout)
+	if p, err = p.open(ctx, o, timeout); err != nil {
+		return nil, err
+	}
+	if server != nil {
+		p.Ready.ServedBy = server.describe()
+		p.Ready.SetupS += server.started().Seconds()
+		p.Ready.PoolBytes = server.poolBytes
+	}
+	return p, nil
 }
 
 // pythonEnvironment is this process's with the network off, and without the
@@ -158,21 +168,21 @@ func (p *Process) watch(ctx context.Context, r Load, timeout time.Duration) (*Ou
 	check := r.Verify
 	ask := r
 	ask.Drop, ask.Verify, ask.Keep = false, false, r.Keep || check
-	before := probe.StorageReadBytes(p.Ready.PID)
+	before, beforeErr := p.usage()
 	o, err := p.load(ctx, ask, timeout)
 	if err != nil {
 		return nil, err
 	}
 	o.StorageReadBytes = nil
-	if after := probe.StorageReadBytes(p.Ready.PID); before != nil && after != nil && !p.foreign {
-		o.StorageReadBytes = new(*after - *before)
+	if after, err := p.usage(); err == nil && beforeErr == nil {
+		o.serve(after.Sub(before))
 	}
 	o.FileBytes, o.ResidentBeforeBytes = seen.FileBytes, seen.ResidentBeforeBytes
 	e.conclude(o)
 	if o.Error != "" {
 		return o, nil
 	}
-	o.tellTier(p.foreign)
+	o.tellTier(p.server != nil)
 	if check {
 		verdict, err := p.verify(ctx, Verify{Dir: r.Dir, Keep: r.Keep}, timeout)
 		if err != nil {
@@ -181,6 +191,15 @@ func (p *Process) watch(ctx context.Context, r Load, timeout time.Duration) (*Ou
 		o.Verified, o.Error = verdict.Verified, verdict.Error
 	}
 	return o, nil
+}
+
+// usage is what is told of the worker from outside: the storage that it has
+// read, or that its server has, with what else that server has used.
+func (p *Process) usage() (probe.Usage, error) {
+	if p.server == nil {
+		return probe.Usage{StorageReadBytes: probe.StorageReadBytes(p.Ready.PID)}, nil
+	}
+	return p.server.usage()
 }
 
 // verify asks for the check of a load that was kept.

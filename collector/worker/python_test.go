@@ -2,6 +2,7 @@ package worker_test
 
 import (
 	"errors"
+	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -129,9 +130,15 @@ func TestThePythonWorkerOnAGPU(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
+	// Of a store the stand-in wants no more than that it listens.
+	store, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer store.Close()
 	for format, stages := range map[string]string{"safetensors": "from_pretrained synchronize", "sllm": "load_model synchronize"} {
 		t.Run(format, func(t *testing.T) {
-			p, err := worker.StartPython(t.Context(), standIns(t), worker.Open{Format: format, Device: "cuda:0", Dir: dir, DType: "float16", StoragePath: filepath.Dir(dir)}, time.Minute)
+			p, err := worker.StartPython(t.Context(), standIns(t), worker.Open{Format: format, Device: "cuda:0", Dir: dir, DType: "float16", StoragePath: filepath.Dir(dir), Store: &worker.Store{Address: store.Addr().String()}}, time.Minute)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -237,7 +244,7 @@ func TestAPythonWorkerThatCanNotOpenSaysWhy(t *testing.T) {
 		"no config": {func(dir string, _ *worker.Open) { _ = os.Remove(filepath.Join(dir, "config.json")) }, "config.json"},
 		"no GPU":    {func(_ string, o *worker.Open) { o.Device = "cuda:0" }, "finds no GPU"},
 		"sllm on the host": {func(_ string, o *worker.Open) {
-			o.Format, o.DType = "sllm", "float16"
+			o.Format, o.DType, o.Store = "sllm", "float16", &worker.Store{Address: "127.0.0.1:1"}
 		}, "sllm_store loads to a GPU only"},
 		"no dtype": {func(dir string, _ *worker.Open) { _ = os.Remove(filepath.Join(dir, "model.safetensors")) }, "name a --dtype"},
 	} {

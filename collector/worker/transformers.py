@@ -306,12 +306,15 @@ class Store:
     """ServerlessLLM's Python client, and the server that it talks to."""
 
     def __init__(self, torch, transformers, ask, device):
-        from sllm_store.transformers import load_model
+        from sllm_store import transformers as upstream
 
+        # It knows one address alone, and the server may be at another.
+        client = upstream.SllmStoreClient
+        upstream.SllmStoreClient = lambda _: client(ask["store"]["address"])
         if device.place.type != "cuda":
             raise Refused("sllm_store loads to a GPU only: use --device cuda:0")
         config_of(ask["dir"])
-        self.load_model = load_model
+        self.load_model = upstream.load_model
         self.storage = ask["storage_path"]
         self.arguments = {
             "device_map": device.device_map(),
