@@ -57,7 +57,7 @@ func denied(t *testing.T, command func(self []string) []string) (*memory, *silen
 	t.Helper()
 	c := config(t, larger(t))
 	c.BenchmarkTypes, c.DType, c.Inference, c.Replicas = []string{collector.Random}, "auto", collector.InferenceNone, 1
-	c.Loaders, c.Verify = []string{"pinned", "direct", "pool", "raw"}, collector.VerifyAll
+	c.Loaders, c.Verify, c.Sessions = []string{"pinned", "direct", "pool", "raw"}, collector.VerifyAll, 2
 	plan, err := collector.NewPlan(c)
 	if err != nil {
 		t.Fatal(err)
@@ -67,7 +67,7 @@ func denied(t *testing.T, command func(self []string) []string) (*memory, *silen
 	h.WorkerCommand = command(h.WorkerCommand)
 	progress := &silent{}
 	result, err := collector.Run(t.Context(), plan, &sink, progress, h)
-	if err != nil || result.Failed > 0 || result.Loads != 6 {
+	if err != nil || result.Failed > 0 || result.Loads != 2*6 {
 		t.Fatalf("%+v, %v: %v", result, err, progress.notes)
 	}
 	for _, l := range sink.Loads {
@@ -113,7 +113,7 @@ func TestADeniedMemoryLockIsSaid(t *testing.T) {
 			told++
 		}
 	}
-	if pools != 1 || told != 1 {
+	if pools != 2 || told != 1 {
 		t.Errorf("%d sessions with a pool, told %d times: %v", pools, told, progress.notes)
 	}
 }

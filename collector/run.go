@@ -88,6 +88,8 @@ type benchmark struct {
 	result   Result
 
 	generations map[string]generation // the first of each model by each engine on each device
+
+	toldUnlocked bool // that a pool is not page-locked
 }
 
 // generation is what a load gave, and which one.

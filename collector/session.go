@@ -55,7 +55,8 @@ func (r *run) process(ctx context.Context, steps []Step) (done int, err error) {
 			Error:     fmt.Sprintf("the worker did not start, and %d loads are given up: %v", len(steps), err),
 		}, nil)
 	}
-	if w.Ready.PoolLocked != nil && !*w.Ready.PoolLocked && number == 0 {
+	if w.Ready.PoolLocked != nil && !*w.Ready.PoolLocked && !r.toldUnlocked {
+		r.toldUnlocked = true
 		r.progress.Note("the pool is not page-locked: " + w.Ready.LockReason)
 	}
 	session := sessionRow(r.row.ID, number, w)
