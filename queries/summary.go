@@ -6,6 +6,7 @@ import (
 	"context"
 	"database/sql"
 	_ "embed"
+	"fmt"
 )
 
 //go:embed sql/summary.sql
@@ -23,6 +24,17 @@ type SummaryRow struct {
 	MedianEfficiency                                              *float64
 	NotFromStorage, OverRoofline                                  int64  // loads that are not what they are said to be
 	SourceTiers                                                   string // "storage", or "storage 28, page_cache 2"
+}
+
+// Warnings are what should be known before the row is believed.
+func (r SummaryRow) Warnings() (list []string) {
+	if r.NotFromStorage > 0 {
+		list = append(list, fmt.Sprintf("%d of %d random loads did not come from storage alone: not cold", r.NotFromStorage, r.Loads))
+	}
+	if r.OverRoofline > 0 {
+		list = append(list, fmt.Sprintf("%d of %d loads beat the roofline: measure it again, or the bytes came from nearer than they are said to", r.OverRoofline, r.Loads))
+	}
+	return list
 }
 
 // Summary answers sql/summary.sql for the loads that f chooses.

@@ -119,27 +119,9 @@ func writeFindings(out io.Writer, all []examined) {
 		if i == 0 || f.Of != all[i-1].Of {
 			fmt.Fprintln(out, f.Of)
 		}
-		writeFolded(out, fmt.Sprintf("  %-4s  %-14s  ", f.State, f.Check), f.Saw)
+		fmt.Fprintln(out, fold(fmt.Sprintf("  %-4s  %-14s  ", f.State, f.Check), f.Saw))
 		if f.Do != "" {
-			writeFolded(out, strings.Repeat(" ", 24)+"do: ", f.Do)
+			fmt.Fprintln(out, fold(strings.Repeat(" ", 24)+"do: ", f.Do))
 		}
 	}
-}
-
-// writeFolded prints text behind a head, and further lines under its beginning.
-func writeFolded(out io.Writer, head, text string) {
-	const columns = 80
-	line, words := head, 0
-	for _, word := range strings.Fields(text) {
-		if words > 0 && len([]rune(line))+1+len([]rune(word)) > columns {
-			fmt.Fprintln(out, line)
-			line, words = strings.Repeat(" ", len([]rune(head))), 0
-		}
-		if words > 0 {
-			line += " "
-		}
-		line += word
-		words++
-	}
-	fmt.Fprintln(out, line)
 }

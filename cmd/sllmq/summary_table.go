@@ -74,11 +74,8 @@ func writeBlock(out io.Writer, rows []queries.SummaryRow) {
 		}
 	}
 	for _, r := range rows {
-		if r.NotFromStorage > 0 {
-			fmt.Fprintf(out, "  ! %s %s: %d of %d random loads did not come from storage alone: not cold\n", queries.FormatName(r.Format), r.Loader, r.NotFromStorage, r.Loads)
-		}
-		if r.OverRoofline > 0 {
-			fmt.Fprintf(out, "  ! %s %s: %d of %d loads beat the roofline: measure it again, or the bytes\n    came from nearer than they are said to\n", queries.FormatName(r.Format), r.Loader, r.OverRoofline, r.Loads)
+		for _, w := range r.Warnings() {
+			fmt.Fprintln(out, fold("  ! ", queries.FormatName(r.Format)+" "+r.Loader+": "+w))
 		}
 	}
 	comparisons := queries.Compare(rows)

@@ -168,27 +168,18 @@ func blocks(rows []queries.SummaryRow) []block {
 		b.Rows = append(b.Rows, summaryWords(r))
 		b.Rates, b.Bounds = b.Rates || r.MedianBytesPerS != nil, b.Bounds || r.MedianEfficiency != nil
 		b.Sources, b.Tokens = b.Sources || r.SourceTiers != "", b.Tokens || r.MeanTokensPerS != nil
-		b.Warnings = append(b.Warnings, warnings(r)...)
+		warnings := r.Warnings()
+		if r.Failed > 0 {
+			warnings = append(warnings, fmt.Sprintf("%d failed, which are in no figure here", r.Failed))
+		}
+		for _, w := range warnings {
+			b.Warnings = append(b.Warnings, queries.FormatName(r.Format)+" "+r.Loader+": "+w)
+		}
 	}
 	for i := range list {
 		list[i].Speedups = speedups(of[i])
 	}
 	return list
-}
-
-// warnings are what should be known before a row is believed.
-func warnings(r queries.SummaryRow) (lines []string) {
-	name := queries.FormatName(r.Format) + " " + r.Loader
-	if r.NotFromStorage > 0 {
-		lines = append(lines, fmt.Sprintf("%s: %d of %d random loads did not come from storage alone: not cold", name, r.NotFromStorage, r.Loads))
-	}
-	if r.OverRoofline > 0 {
-		lines = append(lines, fmt.Sprintf("%s: %d of %d loads beat the roofline: measure it again, or the bytes came from nearer than they are said to", name, r.OverRoofline, r.Loads))
-	}
-	if r.Failed > 0 {
-		lines = append(lines, fmt.Sprintf("%s: %d failed, which are in no figure here", name, r.Failed))
-	}
-	return lines
 }
 
 // speedups hold each loader of SLLM against SafeTensors as most people load it.
