@@ -175,7 +175,7 @@ func (p *Process) watch(ctx context.Context, r Load, timeout time.Duration) (*Ou
 	}
 	o.StorageReadBytes = nil
 	if after, err := p.usage(); err == nil && beforeErr == nil {
-		o.serve(after.Sub(before))
+		o.account(after.Sub(before))
 	}
 	o.FileBytes, o.ResidentBeforeBytes = seen.FileBytes, seen.ResidentBeforeBytes
 	e.conclude(o)
@@ -193,13 +193,19 @@ func (p *Process) watch(ctx context.Context, r Load, timeout time.Duration) (*Ou
 	return o, nil
 }
 
-// usage is what is told of the worker from outside: the storage that it has
-// read, or that its server has, with what else that server has used.
-func (p *Process) usage() (probe.Usage, error) {
+// usage is what is told of the worker from outside: what its threads waited
+// for and what storage it has read or, where a server reads for it, what that
+// has used.
+func (p *Process) usage() (u probe.Usage, err error) {
 	if p.server == nil {
-		return probe.Usage{StorageReadBytes: probe.StorageReadBytes(p.Ready.PID)}, nil
+		u.StorageReadBytes = probe.StorageReadBytes(p.Ready.PID)
+	} else if u, err = p.server.usage(); err != nil {
+		return u, err
 	}
-	return p.server.usage()
+	if delays, err := probe.ReadDelays(p.Ready.PID); err == nil { // root alone is told
+		u.Delays = delays
+	}
+	return u, nil
 }
 
 // verify asks for the check of a load that was kept.

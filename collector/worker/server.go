@@ -84,9 +84,10 @@ func (s *server) kill() {
 	}
 }
 
-// serve counts what a worker's server did for a load to it.
-func (o *Outcome) serve(u probe.Usage) {
+// account adds what was seen of a load from outside to what its worker told.
+func (o *Outcome) account(u probe.Usage) {
 	o.StorageReadBytes = u.StorageReadBytes
+	o.CPUDelayS, o.BlockDelayS, o.MemoryDelayS = secondsOf(u.Delays.CPU), secondsOf(u.Delays.Block), secondsOf(u.Delays.Memory)
 	if o.CPUUserS != nil && o.CPUSystemS != nil {
 		*o.CPUUserS += u.CPUUser.Seconds()
 		*o.CPUSystemS += u.CPUSystem.Seconds()
