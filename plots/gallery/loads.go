@@ -99,10 +99,13 @@ func drawSizeTime(ctx context.Context, db *sql.DB, f queries.Filter) (*plots.Pic
 		if l.Bytes == nil || *l.Bytes <= 0 || l.LoadingTimeS <= 0 {
 			continue
 		}
-		// The benchmark type goes to the arm: a model has one size.
+		// Benchmark type and device go to the arm: a model has one size.
 		name := n.arm(arms[i])
 		if n.types {
 			name += ", " + l.BenchmarkType
+		}
+		if n.devices {
+			name += ", to " + l.Device
 		}
 		model := l.Model
 		if n.manyMachines {
