@@ -19,7 +19,7 @@ const module = "github.com/sllmq/sllmq/"
 // allowed lists, for each package, the packages of ours that it may import. A
 // package that is not here has no place in the house yet: give it one.
 var allowed = map[string][]string{
-	"cmd/sllmq":                      {"collector", "collector/checkpoint", "collector/device", "collector/directio", "collector/hub", "collector/probe", "collector/readiness", "collector/roofline", "collector/sllmstore/server", "collector/worker", "health", "plots", "plots/gallery", "plots/report", "queries", "queries/resultset", "queries/stats", "warehouse", "warehouse/stream"},
+	"cmd/sllmq":                      {"collector", "collector/checkpoint", "collector/device", "collector/directio", "collector/hub", "collector/probe", "collector/readiness", "collector/roofline", "collector/sllmstore/server", "collector/worker", "health", "plots", "plots/gallery", "plots/report", "queries", "queries/resultset", "queries/stats", "warehouse", "warehouse/stream", "queries/shell"},
 	"collector":                      {"collector/checkpoint", "collector/device", "collector/directio", "collector/hub", "collector/loader", "collector/nvml", "collector/probe", "collector/roofline", "collector/sllmstore/client", "collector/worker", "warehouse/record"},
 	"collector/worker":               {"collector/checkpoint", "collector/cuda", "collector/cuda/nvrtc", "collector/device", "collector/inference", "collector/inference/tokenizer", "collector/loader", "collector/probe", "collector/roofline", "collector/sllmstore/client", "collector/stage"},
 	"collector/inference":            {"collector/cuda"},
@@ -51,6 +51,7 @@ var allowed = map[string][]string{
 	"plots/report":                   {"plots", "plots/gallery", "queries"},
 	"queries":                        {"queries/stats", "warehouse"},
 	"queries/resultset":              {},
+	"queries/shell":                  {"queries"},
 	"queries/stats":                  {},
 	"scripts/simulate":               {"warehouse"},
 	"warehouse":                      {"health", "warehouse/record"},

@@ -92,7 +92,7 @@ func Open(ctx context.Context, path string, o Options) (*DB, error) {
 	}
 	d.leave = leave
 	if o.Safe {
-		if err := d.confine(ctx, "[]"); err != nil {
+		if err := d.confine(context.WithoutCancel(ctx), "[]"); err != nil {
 			return nil, errors.Join(err, d.Close())
 		}
 	}
@@ -189,7 +189,9 @@ func open(ctx context.Context, path string, o Options) (_ *DB, err error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := d.migrate(ctx, o.ReadOnly); err != nil {
+	// A statement of the driver's that is cut off holds the file until the
+	// process ends; these take milliseconds.
+	if err := d.migrate(context.WithoutCancel(ctx), o.ReadOnly); err != nil {
 		return nil, errors.Join(err, d.Close())
 	}
 	return d, nil

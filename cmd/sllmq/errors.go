@@ -74,8 +74,11 @@ func exitCode(env *environment, cmd *cobra.Command, err error) int {
 	case errors.As(err, &partial):
 		env.complain(err)
 		return exitPartial
-	case errors.Is(err, errInterrupted), errors.Is(err, context.Canceled):
+	case errors.Is(err, errInterrupted):
 		env.complain(errInterrupted)
+		return exitInterrupted
+	case errors.Is(err, context.Canceled):
+		env.complain(errors.New("interrupted"))
 		return exitInterrupted
 	default:
 		env.complain(err)

@@ -82,17 +82,21 @@ func exits(ts *testscript.TestScript, _ bool, args []string) {
 // writeCheckpoint makes a folder with a small safetensors checkpoint:
 // checkpoint DIR [HEADER], where HEADER takes the place of the right one.
 func writeCheckpoint(ts *testscript.TestScript, _ bool, args []string) {
-	header := `{"a":{"dtype":"F16","shape":[1000,3],"data_offsets":[0,6000]},"b":{"dtype":"F16","shape":[],"data_offsets":[6000,6002]}}`
+	header := smallHeader
 	if len(args) > 1 {
 		header = args[1]
 	}
+	ts.Check(checkpointIn(ts.MkAbs(args[0]), header))
+}
+
+const smallHeader = `{"a":{"dtype":"F16","shape":[1000,3],"data_offsets":[0,6000]},"b":{"dtype":"F16","shape":[],"data_offsets":[6000,6002]}}`
+
+func checkpointIn(dir, header string) error {
 	content := append([]byte{byte(len(header)), byte(len(header) >> 8), 0, 0, 0, 0, 0, 0}, header...)
 	for i := range 6002 {
 		content = append(content, byte(i*7>>2))
 	}
-	dir := ts.MkAbs(args[0])
-	ts.Check(os.MkdirAll(dir, 0o755))
-	ts.Check(os.WriteFile(filepath.Join(dir, "model.safetensors"), content, 0o644))
+	return errors.Join(os.MkdirAll(dir, 0o755), os.WriteFile(filepath.Join(dir, "model.safetensors"), content, 0o644))
 }
 
 // flip changes a bit of a file: flip FILE OFFSET.

@@ -24,6 +24,7 @@ type sqlOptions struct {
 	safe       bool
 	timeout    time.Duration
 	parameters []string
+	folder     string
 }
 
 func newSQLCommand(env *environment) *cobra.Command {
@@ -34,7 +35,7 @@ func newSQLCommand(env *environment) *cobra.Command {
 		Long: `Runs SQL (DuckDB's) over the warehouse and prints what it returns. Several
 statements, separated by semicolons, run in order; the last one's rows are
 printed, as they come. Without a statement it is read from --file, or from
-standard input.
+standard input; on a terminal it is a shell, where .help says what there is.
 
 A terminal's tables are as wide as it is, and cut where they must be; in a pipe
 nothing is cut. $NAME in the SQL takes the value of --param NAME=VALUE, bound as
@@ -61,6 +62,7 @@ files but the warehouse, no extensions, no settings.`,
 	f.BoolVar(&o.safe, "safe", false, "run nothing but questions to the warehouse itself")
 	f.DurationVar(&o.timeout, "timeout", 0, "give up after this long, with exit code 4 (30s, 5m; 0: never)")
 	f.StringArrayVar(&o.parameters, "param", nil, "NAME=VALUE of $NAME in the SQL (repeatable)")
+	f.StringVar(&o.folder, "queries", env.getenv("SLLMQ_QUERIES"), "folder with .sql files of your own, for the shell ($SLLMQ_QUERIES)")
 	o.answerFlags.add(c)
 	return c
 }
@@ -76,25 +78,29 @@ func (o *sqlOptions) run(ctx context.Context, env *environment, args []string) e
 	if err != nil {
 		return err
 	}
+	if len(args) == 0 && o.source == "" && isTerminal(env.stdin) && isTerminal(env.stdout) {
+		return o.shell(ctx, env)
+	}
 	statement, err := o.statement(env, args)
 	if err != nil {
 		return err
 	}
-	return o.ask(ctx, env, statement, arguments)
+	return o.ask(ctx, env, statement, stream.Options{Arguments: arguments})
 }
 
 // ask has the warehouse open for as long as the statement runs.
-func (o *sqlOptions) ask(ctx context.Context, env *environment, statement string, arguments []any) error {
+func (o *sqlOptions) ask(ctx context.Context, env *environment, statement string, q stream.Options) error {
 	if o.timeout > 0 {
 		var stop context.CancelFunc
 		ctx, stop = context.WithTimeoutCause(ctx, o.timeout, &timeoutError{o.timeout})
 		defer stop()
 	}
+	q.ReadOnly = o.safe
 	options := env.warehouseOptions()
 	options.ReadOnly, options.Safe = !o.write, o.safe
 	db, err := warehouse.Open(ctx, env.warehouse, options)
 	if err == nil {
-		err = o.answer(ctx, env, db, statement, stream.Options{Arguments: arguments, ReadOnly: o.safe})
+		err = o.answer(ctx, env, db, statement, q)
 		err = errors.Join(err, db.Close())
 	}
 	var late *timeoutError
@@ -135,7 +141,7 @@ func (o *sqlOptions) statement(env *environment, args []string) (string, error) 
 		defer f.Close()
 		in, name = f, o.source
 	case len(args) == 0 && o.source == "" && isTerminal(in):
-		return "", &usageError{errors.New("no statement: give one in quotes, or --file, or pipe it in")}
+		return "", &usageError{errors.New("no statement: give one in quotes, or --file, or pipe it in; the shell needs a terminal to print on")}
 	}
 	return readSQL(in, name)
 }

@@ -23,6 +23,8 @@ type Options struct {
 	// ReadOnly refuses statements of other kinds than SELECT and EXPLAIN, before
 	// any of them runs.
 	ReadOnly bool
+	// Spare lets arguments be that no statement asks for.
+	Spare bool
 }
 
 // Reader gives the rows of the last statement. It is read once, by one
@@ -92,7 +94,7 @@ func (r *Reader) run(text string, o Options) error {
 			return r.failed(err)
 		}
 	}
-	if err := values.unused(); err != nil {
+	if err := values.unused(); err != nil && !o.Spare {
 		return err
 	}
 	if r.result, err = execute(r.statement, true); err != nil {

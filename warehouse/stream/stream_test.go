@@ -4,6 +4,9 @@ import (
 	"context"
 	"database/sql"
 	"errors"
+	"os"
+	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -102,6 +105,30 @@ func TestTheContextEndsAStatement(t *testing.T) {
 				t.Errorf("then %d rows and %v", rows, err)
 			}
 		})
+	}
+}
+
+// A statement that is cut off holds nothing of the file: the driver's own way
+// does, until the process ends.
+func TestACancelledStatementLetsTheFileGo(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "x.duckdb")
+	for i := range 30 {
+		db, err := sql.Open("duckdb", path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		ctx, stop := context.WithTimeout(t.Context(), time.Duration(i)*time.Millisecond)
+		_, err = read(t, ctx, db, "select count(*) from range(10000000000) a, range(10000000000) b", stream.Options{})
+		stop()
+		if err == nil || db.Close() != nil {
+			t.Fatal("the statement has an end, or the file none")
+		}
+		if files, err := filepath.Glob("/proc/self/fd/*"); err != nil || slices.ContainsFunc(files, func(fd string) bool {
+			target, err := os.Readlink(fd)
+			return err == nil && target == path
+		}) {
+			t.Fatalf("after %d ms the file is still open (%v)", i, err)
+		}
 	}
 }
 

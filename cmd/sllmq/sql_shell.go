@@ -1,0 +1,98 @@
+package main
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"path/filepath"
+	"strings"
+
+	"github.com/sllmq/sllmq/queries"
+	"github.com/sllmq/sllmq/queries/resultset"
+	"github.com/sllmq/sllmq/queries/shell"
+	"github.com/sllmq/sllmq/warehouse"
+	"github.com/sllmq/sllmq/warehouse/stream"
+)
+
+// shell is sql without a statement, on a terminal.
+func (o *sqlOptions) shell(ctx context.Context, env *environment) error {
+	if o.file != "" {
+		return &usageError{errors.New("-o has one answer to write, and a shell has many: use .once there")}
+	}
+	named, err := queries.NamedQueries(o.folder)
+	if err != nil {
+		return err
+	}
+	parameters := map[string]string{}
+	for _, pair := range o.parameters {
+		name, value, _ := strings.Cut(pair, "=") // held to its shape before
+		parameters[strings.TrimPrefix(name, "$")] = value
+	}
+	access := "to read"
+	switch {
+	case o.write:
+		access = "to write"
+	case o.safe:
+		access = "to read, safely"
+	}
+	return shell.Run(ctx, shell.Options{
+		Warehouse: &shellWarehouse{o, env},
+		Settings:  shell.Settings{Format: o.format, MaxRows: o.maxRows, Timing: o.timing, Parameters: parameters},
+		Formats:   resultset.Formats(),
+		Named:     named,
+		History:   historyFile(env.getenv),
+		Greeting:  fmt.Sprintf("%s, %s. .help says what there is.", env.warehouse, access),
+		Out:       env.stdout,
+		Width:     func() int { return terminalWidth(env.stdout) },
+		Complain:  env.complain,
+	})
+}
+
+// historyFile is where XDG wants what a program remembers; nothing where there
+// is no home.
+func historyFile(getenv func(string) string) string {
+	state := getenv("XDG_STATE_HOME")
+	if !filepath.IsAbs(state) { // the specification has others ignored
+		home := getenv("HOME")
+		if home == "" {
+			return ""
+		}
+		state = filepath.Join(home, ".local", "state")
+	}
+	return filepath.Join(state, "sllmq", "sql_history")
+}
+
+// shellWarehouse opens the warehouse for each statement of a shell.
+type shellWarehouse struct {
+	o   *sqlOptions
+	env *environment
+}
+
+// Ask runs a statement with the shell's settings in place of the flags.
+func (w *shellWarehouse) Ask(ctx context.Context, statement string, arguments []any, s shell.Settings) error {
+	o := *w.o
+	o.answerFlags = answerFlags{format: s.Format, file: s.File, maxRows: s.MaxRows, timing: s.Timing}
+	if format := formatOf(s.File); format != "" {
+		o.format = format
+	}
+	if err := refuseBinary(w.env, o.format, o.file); err != nil {
+		return err
+	}
+	for name, value := range s.Parameters {
+		arguments = append(arguments, sql.Named(name, stream.Literal(value)))
+	}
+	return o.ask(ctx, w.env, statement, stream.Options{Arguments: arguments, Spare: true})
+}
+
+// Catalog lists the tables.
+func (w *shellWarehouse) Catalog(ctx context.Context) (_ []queries.Table, err error) {
+	options := w.env.warehouseOptions()
+	options.ReadOnly = !w.o.write
+	db, err := warehouse.Open(ctx, w.env.warehouse, options)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, db.Close()) }()
+	return queries.Catalog(ctx, db.SQL())
+}
