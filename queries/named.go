@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"path"
+	"regexp"
 	"slices"
 	"strings"
 )
@@ -135,12 +136,19 @@ func (n Named) value(p Parameter, values map[string]string) string {
 	return p.Default
 }
 
+// placeholder is a parameter in SQL.
+var placeholder = regexp.MustCompile(`\$[A-Za-z_][A-Za-z0-9_]*`)
+
 // Paste is the SQL with the values in place of the parameters, to be run in
 // DuckDB itself.
 func (n Named) Paste(values map[string]string) string {
-	text := n.SQL
-	for _, p := range n.Parameters {
-		text = strings.ReplaceAll(text, "$"+p.Name, quote(n.value(p, values)))
-	}
+	text := placeholder.ReplaceAllStringFunc(n.SQL, func(found string) string {
+		for _, p := range n.Parameters {
+			if found == "$"+p.Name {
+				return quote(n.value(p, values))
+			}
+		}
+		return found
+	})
 	return text + ";\n"
 }
