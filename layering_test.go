@@ -43,6 +43,7 @@ var allowed = map[string][]string{
 	"collector/sllmstore/client":     {"collector/sllmstore/storagepb", "collector/stage"},
 	"collector/sllmstore/server":     {"collector/checkpoint", "collector/device", "collector/directio", "collector/pool", "collector/sllmstore/storagepb", "collector/stage"},
 	"collector/sllmstore/storagepb":  {},
+	"collector/sllmstore/storetest":  {"collector/sllmstore/storagepb"},
 	"collector/readiness":            {"collector/cuda", "collector/cuda/nvrtc", "collector/device", "collector/directio", "collector/nvml", "collector/probe", "collector/sharedlib", "collector/worker", "health"},
 	"collector/stage":                {},
 	"health":                         {},

@@ -11,12 +11,14 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 
 	"github.com/sllmq/sllmq/collector/cuda/cudatest"
+	"github.com/sllmq/sllmq/collector/sllmstore/storetest"
 )
 
 // With this variable set the test binary is sllmq itself, workers included.
 const isProgram = "SLLMQ_TEST_MAIN"
 
 func TestMain(m *testing.M) {
+	storetest.Main()
 	if os.Getenv(isProgram) != "" {
 		main()
 	}

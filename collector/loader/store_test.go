@@ -1,0 +1,150 @@
+package loader_test
+
+import (
+	"errors"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/sllmq/sllmq/collector/checkpoint"
+	"github.com/sllmq/sllmq/collector/cuda"
+	"github.com/sllmq/sllmq/collector/cuda/cudatest"
+	"github.com/sllmq/sllmq/collector/device"
+	"github.com/sllmq/sllmq/collector/loader"
+	"github.com/sllmq/sllmq/collector/sllmstore/storetest"
+	"github.com/sllmq/sllmq/collector/stage"
+)
+
+func TestMain(m *testing.M) {
+	storetest.Main()
+	os.Exit(m.Run())
+}
+
+// client opens a loader whose store is started, and goes wrong.
+func client(t *testing.T, b storetest.Behaviour, d device.Device) (loader.Loader, error) {
+	t.Helper()
+	technique, err := loader.Find("store")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return technique.Open(loader.Options{
+		Format: checkpoint.SLLM, Device: d, Threads: 4, ChunkBytes: 16 << 20, PoolBytes: 1 << 30,
+		Store: loader.StoreOptions{
+			Program: []string{storetest.Install(t, b), "start"}, StoragePath: "/", Log: filepath.Join(t.TempDir(), "sllm-store.log"),
+			StartTimeout: time.Minute, LoadTimeout: time.Second,
+		},
+	})
+}
+
+func openFakeGPU(t *testing.T) device.Device {
+	t.Helper()
+	library := cudatest.Build(t, "")
+	driver, err := cuda.Open(library.Path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return openGPU(t, library, driver, 16<<20, 0)
+}
+
+// Each way in which ServerlessLLM's store goes wrong is an error that says
+// what was asked, with the end of its log, and leaves no memory behind.
+func TestAStoreThatGoesWrongIsAnErrorWithItsLog(t *testing.T) {
+	for b, want := range map[storetest.Behaviour]struct {
+		text, said string
+		over       bool // the loader can load no more
+	}{
+		storetest.Refuses:  {"LoadModelAsync (CPU): Internal; its log is ", "ends: INFO making the pool | INFO Starting gRPC server on", false},
+		storetest.Internal: {"ConfirmModel: Internal; it was killed", "INFO Starting gRPC server on", true},
+		storetest.Hangs:    {"ConfirmModel: no answer within", "INFO Starting gRPC server on", true},
+		storetest.Crashes:  {"ConfirmModel: Unavailable", "terminate called after throwing", true},
+	} {
+		t.Run(string(b), func(t *testing.T) {
+			d := openFakeGPU(t)
+			l, err := client(t, b, d)
+			if err != nil {
+				t.Fatal(err)
+			}
+			dir := write(t, t.TempDir(), checkpoint.SLLM, checkpoints()["several files"])
+			_, err = l.Load(t.Context(), dir, stage.Begin())
+			if err == nil || errors.Is(err, loader.ErrOver) != want.over || strings.Contains(err.Error(), "\n") {
+				t.Fatalf("error %v", err)
+			}
+			for _, text := range []string{want.text, dir, want.said} {
+				if !strings.Contains(err.Error(), text) {
+					t.Errorf("error %q has no %q", err, text)
+				}
+			}
+			if d.Used() != 0 {
+				t.Errorf("%d bytes of the device are in use", d.Used())
+			}
+			if _, err := l.Load(t.Context(), dir, stage.Begin()); errors.Is(err, loader.ErrOver) != want.over {
+				t.Errorf("the next load: %v", err)
+			}
+			if err := l.Close(); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+}
+
+// What a store says that it loaded is not believed: whoever checks the tensors
+// finds it.
+func TestAStoreThatLiesIsFoundOut(t *testing.T) {
+	l, err := client(t, storetest.Lies, openFakeGPU(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	files := checkpoints()["several files"]
+	loaded, err := l.Load(t.Context(), write(t, t.TempDir(), checkpoint.SLLM, files), stage.Begin())
+	if err != nil {
+		t.Fatal(err)
+	}
+	same := true
+	for _, x := range loaded.Checkpoint.Tensors {
+		b := make([]byte, x.Size)
+		if err := loaded.Read(x, b); err != nil {
+			t.Error(err)
+		}
+		for _, tensors := range files {
+			for _, want := range tensors {
+				same = same && (want.name != x.Name || string(want.data) == string(b))
+			}
+		}
+	}
+	if same {
+		t.Error("the tensors are those of the checkpoint")
+	}
+	if loaded.PoolHit != nil || loaded.Direct != nil {
+		t.Error("it knows what the store does not say")
+	}
+	if err := errors.Join(loaded.Free(), l.Close()); err != nil {
+		t.Error(err)
+	}
+}
+
+// ServerlessLLM's store can't say when a model is in host memory.
+func TestAStoreThatKnowsOnlyGPUsIsRefusedForTheHost(t *testing.T) {
+	_, err := client(t, storetest.Lies, openShared(t, 1<<20))
+	if err == nil || !strings.Contains(err.Error(), "brings models to GPUs only") {
+		t.Errorf("error %v", err)
+	}
+}
+
+func TestACheckpointElsewhereIsNotAskedFor(t *testing.T) {
+	a := arm{format: checkpoint.SLLM}
+	var err error
+	if a.technique, err = loader.Find("store"); err != nil {
+		t.Fatal(err)
+	}
+	l := open(t, a, openShared(t, 1<<20), func(o *loader.Options) { o.PoolBytes = 1 << 20 })
+	dir := write(t, t.TempDir(), checkpoint.SLLM, checkpoints()["one byte"])
+	here, err := filepath.Rel("/", dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := l.Load(t.Context(), here, stage.Begin()); err == nil {
+		t.Error("it was loaded")
+	}
+}
