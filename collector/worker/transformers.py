@@ -89,7 +89,8 @@ class Host:
         self.torch = torch
         self.place = torch.device("cpu")
         huge = 2 << 20
-        self.region = mmap.mmap(-1, max(1, math.ceil(capacity / huge)) * huge)
+        # Private: memory that could be shared gets no huge pages.
+        self.region = mmap.mmap(-1, max(1, math.ceil(capacity / huge)) * huge, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
         if hasattr(mmap, "MADV_HUGEPAGE"):
             self.region.madvise(mmap.MADV_HUGEPAGE)
         self.memory = torch.frombuffer(self.region, dtype=torch.uint8)
