@@ -140,7 +140,7 @@ func (n Named) value(p Parameter, values map[string]string) string {
 var placeholder = regexp.MustCompile(`\$[A-Za-z_][A-Za-z0-9_]*`)
 
 // Paste is the SQL with the values in place of the parameters, to be run in
-// DuckDB itself.
+// DuckDB itself, under what it answers.
 func (n Named) Paste(values map[string]string) string {
 	text := placeholder.ReplaceAllStringFunc(n.SQL, func(found string) string {
 		for _, p := range n.Parameters {
@@ -150,5 +150,7 @@ func (n Named) Paste(values map[string]string) string {
 		}
 		return found
 	})
-	return text + ";\n"
+	// As an argument of a program, a beginning of -- would be a flag.
+	about := strings.ReplaceAll(n.Title+"\n   columns: "+n.Columns, "*/", "* /")
+	return "/* " + about + " */\n" + text + ";\n"
 }
