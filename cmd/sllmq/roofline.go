@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -72,10 +73,13 @@ func newRooflineCommand(env *environment) *cobra.Command {
 	var s surveyFlags
 	c := &cobra.Command{
 		Use:     "roofline",
-		Short:   "Measure what storage and memory can do at best",
+		Short:   "Measure what storage, memory and the way to a GPU can do at best",
 		Example: "  sllmq roofline --storage-path /mnt/nvme/models",
 		Args:    noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
+			if len(s.config.Devices) != 1 {
+				return &usageError{errors.New("--device names one device")}
+			}
 			all, err := s.measure(cmd.Context(), env, collector.SurveyOptions{Settings: collector.RooflineSettings(), Copy: true})
 			if err != nil {
 				return err
@@ -84,6 +88,7 @@ func newRooflineCommand(env *environment) *cobra.Command {
 		},
 	}
 	s.add(c.Flags(), 2)
+	c.Flags().StringSliceVar(&s.config.Devices, "device", s.config.Devices, "a GPU to which copies are measured too, such as cuda:0")
 	return c
 }
 
@@ -131,20 +136,21 @@ type settingRate struct {
 func medians(all []roofline.Measurement) []settingRate {
 	type key struct {
 		kind    string
+		method  string
 		threads int
 		size    int64
 	}
 	rates := map[key][]float64{}
 	var list []settingRate
 	for _, m := range all {
-		k := key{m.Kind, m.Threads, m.IOBytes}
+		k := key{m.Kind, m.Method, m.Threads, m.IOBytes}
 		if rates[k] == nil {
 			list = append(list, settingRate{Measurement: m})
 		}
 		rates[k] = append(rates[k], m.BytesPerS())
 	}
 	for i := range list {
-		r := rates[key{list[i].Kind, list[i].Threads, list[i].IOBytes}]
+		r := rates[key{list[i].Kind, list[i].Method, list[i].Threads, list[i].IOBytes}]
 		slices.Sort(r)
 		list[i].trials, list[i].best = len(r), r[len(r)-1]
 		list[i].median = (r[(len(r)-1)/2] + r[len(r)/2]) / 2
@@ -158,13 +164,13 @@ func medians(all []roofline.Measurement) []settingRate {
 // writeTrials prints a line a setting.
 func writeTrials(w io.Writer, all []roofline.Measurement) error {
 	out := bufio.NewWriter(w)
-	fmt.Fprintf(out, "%-13s %-18s %6s %8s %7s %12s %10s\n", "what", "how", "depth", "request", "trials", "median GB/s", "best GB/s")
+	fmt.Fprintf(out, "%-14s %-18s %6s %8s %7s %12s %10s\n", "what", "how", "depth", "request", "trials", "median GB/s", "best GB/s")
 	for _, s := range medians(all) {
 		request := "-"
 		if s.IOBytes > 0 {
 			request = collector.FormatSize(s.IOBytes)
 		}
-		fmt.Fprintf(out, "%-13s %-18s %6d %8s %7d %12.2f %10.2f\n", strings.ReplaceAll(s.Kind, "_", " "), s.Method, s.Threads, request, s.trials, s.median/1e9, s.best/1e9)
+		fmt.Fprintf(out, "%-14s %-18s %6d %8s %7d %12.2f %10.2f\n", strings.ReplaceAll(s.Kind, "_", " "), s.Method, s.Threads, request, s.trials, s.median/1e9, s.best/1e9)
 	}
 	return out.Flush()
 }
