@@ -43,13 +43,13 @@ type api struct {
 
 // The structs of nvml.h.
 type (
-	memory      struct{ total, free, used uint64 }
-	utilization struct{ gpu, memory uint32 } // percent
+	memory      struct{ total, _, used uint64 } // the second is what is free
+	utilization struct{ gpu, memory uint32 }    // percent
 	processInfo struct {
-		pid                          uint32
-		_                            uint32
-		usedBytes                    uint64
-		gpuInstance, computeInstance uint32
+		pid       uint32
+		_         uint32
+		usedBytes uint64
+		_, _      uint32 // instances, of a GPU in parts
 	}
 )
 

@@ -36,7 +36,7 @@ type descriptor struct {
 	_    int32
 	fd   int32 // in a union with a pointer
 	_    int32
-	ops  uintptr
+	_    uintptr // functions of a file system of one's own
 }
 
 // Parameters and kinds of cufile.h.
