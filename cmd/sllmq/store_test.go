@@ -23,7 +23,6 @@ type serving struct {
 	t       *testing.T
 	cmd     *exec.Cmd
 	address string
-	metrics string
 	stderr  bytes.Buffer
 }
 
