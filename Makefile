@@ -6,7 +6,7 @@ SHELL := bash
 BIN  := bin/sllmq
 DEMO := demo
 
-.PHONY: help build test race lint fuzz demo false-alarms bench bench-parts bench-warehouse fixtures parquet-test notebook-test engine-test proto report-test deploy-check clean
+.PHONY: help build test race lint fuzz demo false-alarms bench bench-parts bench-warehouse fixtures parquet-test notebook-test engine-test proto store-judge bench-store report-test deploy-check clean
 
 help: ## print the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  \1\t/' | expand -t 18
@@ -56,6 +56,12 @@ bench-warehouse: build ## every question, export and import over 10 million simu
 
 fixtures: build ## hold what sllmq writes against real transformers and safetensors (PyPI)
 	scripts/fixtures/check.sh $(BIN)
+
+store-judge: build ## hold the store's server against a client that is not ours (grpcio from PyPI)
+	scripts/store/judge.sh $(BIN)
+
+bench-store: build ## hold the store beside the pool in this process, cold and cached
+	scripts/bench/store.sh $(BIN)
 
 proto: ## generate the Go of sllm-store's contract from its .proto files (protoc from PyPI)
 	scripts/store/proto.sh

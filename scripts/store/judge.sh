@@ -1,0 +1,33 @@
+#!/usr/bin/env bash
+# Holds `sllmq store serve` against a client that is not ours: judge_client.py.
+#
+#   scripts/store/judge.sh SLLMQ [PYTHON]
+#
+# PYTHON has the packages of requirements.txt; else a virtual environment is
+# made in .venv-store.
+set -euo pipefail
+sllmq=$(realpath "$1")
+cd "$(dirname "$0")/../.."
+python=${2:-}
+if [[ -z $python ]]; then
+	python=.venv-store/bin/python
+	[[ -x $python ]] || python3 -m venv .venv-store
+	"$python" -m pip install --quiet --requirement scripts/store/requirements.txt
+fi
+work=$(mktemp -d)
+server=
+trap '[[ -z $server ]] || kill "$server" 2>/dev/null || true; rm -rf "$work"' EXIT
+"$python" -m grpc_tools.protoc --proto_path=collector/sllmstore/storagepb --python_out="$work" --grpc_python_out="$work" storage.proto
+"$sllmq" collect --model-name synthetic/opt-125m --format sllm --loader raw --num-replicas 1 --no-roofline \
+	--storage-path "$work/models" --warehouse "$work/judge.duckdb" >"$work/collect.log" 2>&1 || { cat "$work/collect.log" >&2; exit 1; }
+"$sllmq" store serve --storage-path "$work/models" --mem-pool-size 512MB --port 0 >"$work/ready" 2>"$work/server.log" &
+server=$!
+for _ in $(seq 300); do
+	grep -q 'Starting gRPC server on' "$work/ready" && break
+	sleep 0.1
+done
+address=$(sed -n 's/^Starting gRPC server on //p' "$work/ready")
+"$python" scripts/store/judge_client.py "$work" "$address" "$work/models" synthetic/opt-125m/float16/sllm/0 || { cat "$work/server.log" >&2; exit 1; }
+kill -TERM "$server"
+wait "$server"
+server=

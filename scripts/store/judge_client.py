@@ -1,0 +1,115 @@
+"""A client of sllmq's store that is not ours: grpcio, with stubs generated from
+storage.proto alone.
+
+    judge_client.py STUBS ADDRESS STORAGE MODEL
+
+STUBS is the folder of the generated modules, STORAGE the server's storage path,
+MODEL a model below it. Loads the model to memory of this process as a client
+loads to a GPU's, holds every byte against the files, and holds each refusal to
+its code. Ends with 0 if all is right.
+"""
+
+import mmap
+import os
+import sys
+import threading
+import uuid
+
+sys.path.insert(0, sys.argv[1])
+import grpc  # noqa: E402
+import storage_pb2 as pb  # noqa: E402
+import storage_pb2_grpc  # noqa: E402
+from grpc_health.v1 import health_pb2, health_pb2_grpc  # noqa: E402
+
+ADDRESS, STORAGE, MODEL = sys.argv[2:5]
+F_ADD_SEALS, SEALS = 1033, 1 | 2 | 4  # SEAL, SHRINK, GROW
+
+
+class Memory:
+    """Memory of this process, and the handle by which the server opens it."""
+
+    def __init__(self, size):
+        import fcntl
+
+        nonce = os.urandom(16)
+        self.fd = os.memfd_create("sllmq-" + nonce.hex(), os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
+        os.ftruncate(self.fd, size)
+        fcntl.fcntl(self.fd, F_ADD_SEALS, SEALS)
+        self.bytes = mmap.mmap(self.fd, size)
+        head = b"sllmqmem" + os.getpid().to_bytes(4, "little") + self.fd.to_bytes(4, "little") + nonce
+        self.handle = head.ljust(64, b"\0")
+
+
+def whole():
+    data, i = b"", 0
+    while os.path.exists(path := os.path.join(STORAGE, MODEL, f"tensor.data_{i}")):
+        with open(path, "rb") as f:
+            data += f.read()
+        i += 1
+    return data
+
+
+def load(stub, want, memory, replica):
+    request = pb.LoadModelRequest(model_path=MODEL, replica_uuid=replica, target_device_type=pb.DEVICE_TYPE_GPU)
+    # In parts, the last first.
+    part = 1 << 20
+    for at in reversed(range(0, len(want), part)):
+        request.chunks["host"].chunks.add(src_offset=at, size=min(part, len(want) - at), dst_offset=at)
+    request.handles["host"].handles.add(cuda_ipc_handle=memory.handle)
+    stub.LoadModelAsync(request, timeout=30)
+    stub.ConfirmModel(pb.ConfirmModelRequest(model_path=MODEL, replica_uuid=replica, target_device_type=pb.DEVICE_TYPE_GPU), timeout=60)
+    assert memory.bytes[: len(want)] == want, "other bytes arrived"
+
+
+def refused(code, call, request):
+    try:
+        call(request, timeout=30)
+    except grpc.RpcError as e:
+        assert e.code() == code, f"{e.code()}, want {code}: {e.details()}"
+        return
+    raise AssertionError(f"{request} was accepted")
+
+
+def main():
+    channel = grpc.insecure_channel(ADDRESS)
+    stub = storage_pb2_grpc.StorageStub(channel)
+    want = whole()
+    health = health_pb2_grpc.HealthStub(channel).Check(health_pb2.HealthCheckRequest(service="storage.Storage"), timeout=30)
+    assert health.status == health_pb2.HealthCheckResponse.SERVING
+    config = stub.GetServerConfig(pb.GetServerConfigRequest(), timeout=30)
+    assert config.mem_pool_size >= len(want) and config.chunk_size > 0
+    assert stub.RegisterModel(pb.RegisterModelRequest(model_path=MODEL), timeout=30).model_size == len(want)
+    stub.LoadModelAsync(pb.LoadModelRequest(model_path=MODEL, target_device_type=pb.DEVICE_TYPE_CPU), timeout=30)
+    load(stub, want, Memory(len(want)), str(uuid.uuid4()))
+
+    failures = []
+
+    def one():
+        try:
+            load(storage_pb2_grpc.StorageStub(grpc.insecure_channel(ADDRESS)), want, Memory(len(want)), str(uuid.uuid4()))
+        except Exception as e:  # whatever it is, the main thread tells it
+            failures.append(e)
+
+    threads = [threading.Thread(target=one) for _ in range(16)]
+    for t in threads:
+        t.start()
+    for t in threads:
+        t.join()
+    assert not failures, failures
+
+    codes = grpc.StatusCode
+    gpu, cpu = pb.DEVICE_TYPE_GPU, pb.DEVICE_TYPE_CPU
+    refused(codes.NOT_FOUND, stub.ConfirmModel, pb.ConfirmModelRequest(model_path=MODEL, replica_uuid="nobody", target_device_type=gpu))
+    refused(codes.UNIMPLEMENTED, stub.ConfirmModel, pb.ConfirmModelRequest(model_path=MODEL, replica_uuid="nobody", target_device_type=cpu))
+    refused(codes.INVALID_ARGUMENT, stub.RegisterModel, pb.RegisterModelRequest(model_path="../" + MODEL))
+    refused(codes.INVALID_ARGUMENT, stub.RegisterModel, pb.RegisterModelRequest())
+    refused(codes.NOT_FOUND, stub.LoadModelAsync, pb.LoadModelRequest(model_path="no/such/model", target_device_type=cpu))
+    refused(codes.UNIMPLEMENTED, stub.UnloadModel, pb.UnloadModelRequest(model_path=MODEL, target_device_type=gpu))
+    stub.UnloadModel(pb.UnloadModelRequest(model_path=MODEL, target_device_type=cpu), timeout=30)
+    refused(codes.NOT_FOUND, stub.UnloadModel, pb.UnloadModelRequest(model_path=MODEL, target_device_type=cpu))
+    stub.ClearMem(pb.ClearMemRequest(), timeout=30)
+    load(stub, want, Memory(len(want)), str(uuid.uuid4()))
+    print(f"a client on grpcio {grpc.__version__}: {len(want)} bytes of {MODEL} arrived 18 times, and each refusal has its code")
+
+
+main()
