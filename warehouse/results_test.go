@@ -30,3 +30,27 @@ func FuzzImportJSON(f *testing.F) {
 		}
 	})
 }
+
+func FuzzImportFio(f *testing.F) {
+	for _, seed := range []string{
+		`{"fio version": "fio-3.33", "timestamp": 1790000000, "global options": {"direct": "1"}, "jobs": [{"jobname": "a", "groupid": 0, "job options": {"numjobs": "4"}, "read": {"io_bytes": 2097152, "total_ios": 2, "runtime": 2}}]}`,
+		`warning {"fio version": "", "jobs": [{"job options": {"direct": "1", "iodepth": "-1"}, "read": {"io_bytes": 1125899906842624, "total_ios": 1, "runtime": 1}}, {"groupid": 1}]}`,
+		`{"fio version": "x", "jobs": [{"read": {"io_bytes": -1}}]}`, `{"fio version"`, `{}`, ``,
+	} {
+		f.Add([]byte(seed))
+	}
+	f.Fuzz(func(t *testing.T, text []byte) {
+		all, err := parseFio(text, ImportOptions{})
+		if err != nil {
+			return
+		}
+		if len(all) == 0 {
+			t.Fatal("no roofline and no error")
+		}
+		for _, r := range all {
+			if r.ID == "" || r.Bytes <= 0 || !(r.DurationS > 0) || !(r.BandwidthBytesPerS > 0) || *r.IOSizeBytes <= 0 {
+				t.Fatalf("taken as %+v", r)
+			}
+		}
+	})
+}
