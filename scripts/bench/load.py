@@ -30,7 +30,8 @@ folder = pathlib.Path(sys.argv[1])
 paths = sorted(folder.glob("*.safetensors"))
 torch.set_num_threads(1)  # a copy to a device is not spread over CPUs
 
-region = mmap.mmap(-1, sum(p.stat().st_size for p in paths))
+# private, since Linux gives shared memory small pages
+region = mmap.mmap(-1, sum(p.stat().st_size for p in paths), flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
 region.madvise(mmap.MADV_HUGEPAGE)
 device = torch.frombuffer(region, dtype=torch.uint8)
 device.zero_()
