@@ -34,6 +34,9 @@ func (t Tensor) Dense() bool { return isDense(t.Shape, t.Stride) }
 type File struct {
 	Name string `json:"name"`       // in the checkpoint's folder, no separator in it
 	Size int64  `json:"size_bytes"` // of the whole file
+	// Identity is an sllm partition's when its size was looked at; zero of other
+	// files.
+	Identity Identity `json:"-"`
 }
 
 // Checkpoint is the index of a checkpoint on disk. Every tensor of it lies

@@ -63,7 +63,7 @@ func FuzzSLLMIndex(f *testing.F) {
 		if first < 0 || second < 0 || first > 1<<62 || second > 1<<61 {
 			return
 		}
-		files := []File{{"tensor.data_0", first}, {"tensor.data_1", second}}
+		files := []File{{Name: "tensor.data_0", Size: first}, {Name: "tensor.data_1", Size: second}}
 		tensors, err := parseIndex(index, files)
 		if err != nil {
 			oneCorrupt(t, err)

@@ -60,7 +60,7 @@ func Partitions(dir fs.FS) ([]File, error) {
 		if total, ok = add(total, info.Size()); !ok {
 			return nil, fmt.Errorf("%s: %w", name, corrupt("the partitions' sizes overflow"))
 		}
-		files = append(files, File{Name: name, Size: info.Size()})
+		files = append(files, File{Name: name, Size: info.Size(), Identity: identityOf(info)})
 	}
 	if len(files) == 0 {
 		return nil, fmt.Errorf("%s: %w", partitionName(0), fs.ErrNotExist)

@@ -16,7 +16,8 @@ import (
 // pool of chunks filled by a few threads with O_DIRECT reads, what is read
 // copied to the device at once, models kept while there is room. How much one
 // read asks for does not follow from the chunks, which are how room is given
-// out.
+// out. A model whose files were replaced or written to since is read anew (see
+// checkpoint.Identity), which the store of ServerlessLLM does not do.
 //
 // The device's memory is one allocation laid out as the files are, so that a
 // chunk goes over in one copy.

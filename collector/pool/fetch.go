@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 
 	"github.com/sllmq/sllmq/collector/checkpoint"
 	"github.com/sllmq/sllmq/collector/directio"
@@ -13,17 +12,16 @@ import (
 
 // fetching is a model on its way into the pool by Fetch.
 type fetching struct {
-	requests []request
-	there    []chan struct{} // one for each request, closed when its bytes are there
-	ended    chan struct{}   // closed when no more come
-	direct   bool
-	err      error // why not all came; set before ended is closed
+	there  []chan struct{} // one for each request, closed when its bytes are there
+	ended  chan struct{}   // closed when no more come
+	direct bool
+	err    error // why not all came; set before ended is closed
 }
 
 // Fetched is a model that lies in the pool or is on its way there. Its chunks
 // are held until Release.
 type Fetched struct {
-	Hit     bool  // every byte lay in the pool when it was asked for
+	Hit     bool  // every byte of these very files lay in the pool when it was asked for
 	Joined  bool  // another had asked for it, and it was on its way
 	Evicted int64 // bytes of chunks of other models that made way
 
@@ -36,8 +34,8 @@ type Fetched struct {
 // Opener opens a checkpoint's files.
 type Opener func() (directio.Files, error)
 
-// Fetch reserves room for c, begins to read it if it does not lie in the pool
-// and is not on its way, and returns at once. Where a fetch can't succeed it
+// Fetch reserves room for c, begins to read it if it does not lie in the pool,
+// as its files are now, and is not on its way, and returns at once. Where a fetch can't succeed it
 // fails: with ErrTooSmall, ErrBusy, or because its files can't be opened. The
 // reading stops when ctx ends; clock hears of it.
 //
@@ -45,7 +43,7 @@ type Opener func() (directio.Files, error)
 // several deliver what one reads.
 func (p *Pool) Fetch(ctx context.Context, c *checkpoint.Checkpoint, open Opener, clock *stage.Timeline) (*Fetched, error) {
 	requests, chunks := p.cut(c)
-	f, err := p.find(c.Dir, requests, chunks)
+	f, err := p.find(c, requests, chunks)
 	if err != nil || f.Hit || f.Joined {
 		return f, err
 	}
@@ -65,44 +63,29 @@ func (p *Pool) Fetch(ctx context.Context, c *checkpoint.Checkpoint, open Opener,
 
 // find begins a use of the model, and reserves chunks where there is none. One
 // that is new has a second use, which is the reading's.
-func (p *Pool) find(key string, requests []request, chunks int) (*Fetched, error) {
+func (p *Pool) find(c *checkpoint.Checkpoint, requests []request, chunks int) (*Fetched, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	f := &Fetched{pool: p, requests: requests}
-	if m, ok := p.models[key]; ok {
+	if m := p.current(c); m != nil {
 		if !m.whole && m.fetching == nil {
 			return nil, fmt.Errorf("another load of it is under way: %w", ErrBusy)
 		}
-		if m.fits(requests, chunks) {
-			p.use(m)
-			f.model, f.fetching, f.Hit, f.Joined = m, m.fetching, m.whole, !m.whole
-			return f, nil
-		}
-		if m.users > 0 {
-			return nil, fmt.Errorf("the sizes of its files have changed, and what was read of them is in use: %w", ErrBusy)
-		}
-		p.forget(m)
+		p.use(m)
+		f.model, f.fetching, f.Hit, f.Joined = m, m.fetching, m.whole, !m.whole
+		return f, nil
 	}
-	m, evicted, err := p.reserve(key, chunks)
+	m, evicted, err := p.reserve(c, chunks)
 	if err != nil {
 		return nil, err
 	}
 	m.users++
-	m.fetching = &fetching{requests: requests, there: make([]chan struct{}, len(requests)), ended: make(chan struct{})}
+	m.fetching = &fetching{there: make([]chan struct{}, len(requests)), ended: make(chan struct{})}
 	for i := range m.fetching.there {
 		m.fetching.there[i] = make(chan struct{})
 	}
 	f.model, f.Evicted, f.fetching = m, evicted, m.fetching
 	return f, nil
-}
-
-// fits says whether the model's chunks hold, or will hold, what these requests
-// bring: its files may have changed since.
-func (m *model) fits(requests []request, chunks int) bool {
-	if m.fetching != nil {
-		return slices.Equal(m.fetching.requests, requests)
-	}
-	return len(m.chunks) == chunks && (m.requests == nil || slices.Equal(m.requests, requests))
 }
 
 func (f *Fetched) read(ctx context.Context, files directio.Files, clock *stage.Timeline) error {
@@ -123,10 +106,10 @@ func (p *Pool) stopFetching(m *model, err error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	f := m.fetching
-	m.requests, m.fetching = f.requests, nil
+	m.fetching = nil
 	m.users--
 	m.whole = err == nil
-	if !m.whole {
+	if !m.whole || m.gone {
 		p.forget(m)
 	}
 	f.err = err

@@ -204,26 +204,3 @@ func TestAFetchEndsWithItsContext(t *testing.T) {
 	delivered(t, f, in)
 	f.Release()
 }
-
-// A checkpoint whose files have other sizes than before is not what lies in
-// the pool.
-func TestFilesThatChangedAreReadAnew(t *testing.T) {
-	p := open(t, pool.Options{Bytes: 8 * chunk})
-	c, in := files(t, 3*chunk)
-	f := fetch(t, p, c)
-	delivered(t, f, in)
-	if err := os.Truncate(c.Path(0), 3*chunk-7); err != nil {
-		t.Fatal(err)
-	}
-	changed := &checkpoint.Checkpoint{Dir: c.Dir, Format: c.Format, Files: []checkpoint.File{{Name: c.Files[0].Name, Size: 3*chunk - 7}}}
-	if _, err := p.Fetch(t.Context(), changed, opener(changed), stage.Begin()); !errors.Is(err, pool.ErrBusy) {
-		t.Errorf("error %v, want ErrBusy", err)
-	}
-	f.Release()
-	f = fetch(t, p, changed)
-	if f.Hit {
-		t.Error("what is no more was found")
-	}
-	delivered(t, f, [][]byte{in[0][:3*chunk-7]})
-	f.Release()
-}

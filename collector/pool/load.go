@@ -19,7 +19,7 @@ type Deliver func(file int, offset int64, b []byte) error
 
 // Loaded says how a load went.
 type Loaded struct {
-	Hit      bool  // the model lay in the pool
+	Hit      bool  // the model lay in the pool, read from these very files
 	Direct   bool  // every read went past the page cache; false for a hit
 	Streamed bool  // the model is larger than the pool and did not stay
 	Evicted  int64 // bytes of chunks of other models that made way
@@ -28,8 +28,8 @@ type Loaded struct {
 	RequestBytes int64 // of the largest
 }
 
-// Load brings every byte of c's files into the pool, if they are not there,
-// and each request to deliver as soon as it is read: while one goroutine
+// Load brings every byte of c's files into the pool, if they are not there as
+// the files are now, and each request to deliver as soon as it is read: while one goroutine
 // delivers, others read. It returns when the last request is delivered. A stage
 // evict says when other models made way, and how much of the pool was theirs.
 func (p *Pool) Load(ctx context.Context, c *checkpoint.Checkpoint, clock *stage.Timeline, deliver Deliver) (Loaded, error) {
@@ -42,7 +42,7 @@ func (p *Pool) Load(ctx context.Context, c *checkpoint.Checkpoint, clock *stage.
 		chunks = queue
 	}
 	begun := clock.Elapsed()
-	m, evicted, err := p.acquire(c.Dir, chunks)
+	m, evicted, err := p.acquire(c, chunks)
 	if evicted > 0 {
 		clock.Add("evict", begun, evicted)
 	}

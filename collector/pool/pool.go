@@ -3,6 +3,12 @@
 // the chunks to the device; one that is still in its chunks skips the
 // storage; when there is no room, the model that was used least recently and
 // is idle makes way.
+//
+// A model is taken from the pool only for the files that it was read from: where
+// one of them has another checkpoint.Identity or size by now, since it was
+// replaced or written to, the model is read anew, whoever still uses the old
+// bytes. The looks at the files are those of opening the checkpoint, and cost
+// nothing more.
 package pool
 
 import (
@@ -10,8 +16,10 @@ import (
 	"container/list"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 
+	"github.com/sllmq/sllmq/collector/checkpoint"
 	"github.com/sllmq/sllmq/collector/device"
 	"github.com/sllmq/sllmq/collector/directio"
 )
@@ -63,6 +71,7 @@ type Pool struct {
 // model is what lies in the pool, or is on its way there.
 type model struct {
 	key    string
+	files  []checkpoint.File // that its bytes come from, as they were before they were read
 	chunks [][]byte
 	users  int
 	whole  bool // every chunk holds its bytes
@@ -70,7 +79,6 @@ type model struct {
 	place  *list.Element
 
 	fetching *fetching // on its way by Fetch; nil else
-	requests []request // that brought it, by Fetch; nil else
 }
 
 // New takes the pool's memory, touches every page of it and locks it, so that
@@ -128,28 +136,43 @@ func (p *Pool) Close() error {
 	p.fetches.Wait()
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	held := p.capacity - len(p.free)
 	for _, m := range p.models {
 		if m.users > 0 {
 			return fmt.Errorf("close the pool: %s: %w", m.key, ErrBusy)
 		}
+		held -= len(m.chunks)
+	}
+	if held > 0 && p.models != nil {
+		return fmt.Errorf("close the pool: %d chunks of models that are there no more: %w", held, ErrBusy)
 	}
 	p.free, p.models = nil, nil
 	return p.memory.Close()
 }
 
-// acquire finds key's model in the pool, or reserves chunks for it, and says
-// how many bytes made way.
-func (p *Pool) acquire(key string, chunks int) (m *model, evicted int64, err error) {
+// acquire finds c's model in the pool, or reserves chunks for it, and says how
+// many bytes made way.
+func (p *Pool) acquire(c *checkpoint.Checkpoint, chunks int) (m *model, evicted int64, err error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if m, ok := p.models[key]; ok {
+	if m := p.current(c); m != nil {
 		if !m.whole {
 			return nil, 0, fmt.Errorf("another load of it is under way: %w", ErrBusy)
 		}
 		p.use(m)
 		return m, 0, nil
 	}
-	return p.reserve(key, chunks)
+	return p.reserve(c, chunks)
+}
+
+// current is c's model, or nil. One whose files have changed since is forgotten.
+func (p *Pool) current(c *checkpoint.Checkpoint) *model {
+	m := p.models[c.Dir]
+	if m != nil && !slices.Equal(m.files, c.Files) {
+		p.forget(m)
+		return nil
+	}
+	return m
 }
 
 // use begins another use of m.
@@ -159,7 +182,7 @@ func (p *Pool) use(m *model) {
 }
 
 // reserve takes chunks for a new model, and says how many bytes made way.
-func (p *Pool) reserve(key string, chunks int) (m *model, evicted int64, err error) {
+func (p *Pool) reserve(c *checkpoint.Checkpoint, chunks int) (m *model, evicted int64, err error) {
 	if chunks > p.capacity {
 		return nil, 0, fmt.Errorf("it takes %d chunks of %d bytes and the pool has %d; give a larger --mem-pool-size: %w",
 			chunks, p.chunk, p.capacity, ErrTooSmall)
@@ -172,10 +195,10 @@ func (p *Pool) reserve(key string, chunks int) (m *model, evicted int64, err err
 		evicted += int64(len(p.free)-before) * p.chunk
 	}
 	rest := len(p.free) - chunks
-	m = &model{key: key, chunks: append([][]byte(nil), p.free[rest:]...), users: 1}
+	m = &model{key: c.Dir, files: slices.Clone(c.Files), chunks: slices.Clone(p.free[rest:]), users: 1}
 	p.free = p.free[:rest]
 	m.place = p.recent.PushFront(m)
-	p.models[key] = m
+	p.models[m.key] = m
 	return m, evicted, nil
 }
 
@@ -205,13 +228,14 @@ func (p *Pool) forget(m *model) {
 	}
 }
 
-// release ends a use of m. A model that did not come whole is forgotten.
+// release ends a use of m. A model that did not come whole is forgotten, and so
+// is one whose files have changed meanwhile.
 func (p *Pool) release(m *model, whole bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	m.users--
 	m.whole = whole
-	if !whole {
+	if !whole || m.gone {
 		p.forget(m)
 	}
 }

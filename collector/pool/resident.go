@@ -6,15 +6,15 @@ import (
 	"github.com/sllmq/sllmq/collector/checkpoint"
 )
 
-// Resident begins a use of c's model if it lies in the pool as a whole, and
-// does nothing else. Release ends the use: until then its bytes stay where they
+// Resident begins a use of c's model if it lies in the pool as a whole, read
+// from its files as they are now, and does nothing else. Release ends the use: until then its bytes stay where they
 // are, so that a device may copy them in its own time.
 func (p *Pool) Resident(c *checkpoint.Checkpoint) (*Fetched, bool) {
-	requests, chunks := p.cut(c)
+	requests, _ := p.cut(c)
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	m, ok := p.models[c.Dir]
-	if !ok || !m.whole || !m.fits(requests, chunks) {
+	m := p.current(c)
+	if m == nil || !m.whole {
 		return nil, false
 	}
 	p.use(m)

@@ -14,7 +14,8 @@ import (
 )
 
 // LoadModelAsync begins a load, to the pool (CPU) or to the client's memory
-// (GPU), and returns at once. One that can't succeed is refused.
+// (GPU), and returns at once. One that can't succeed is refused. What lies in the
+// pool counts only for the very files that are there now: see package pool.
 func (s *Server) LoadModelAsync(ctx context.Context, r *storagepb.LoadModelRequest) (*storagepb.LoadModelResponse, error) {
 	id := r.GetReplicaUuid()
 	if len(id) > maxName {

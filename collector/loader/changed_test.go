@@ -1,0 +1,73 @@
+package loader_test
+
+import (
+	"bytes"
+	"errors"
+	"os"
+	"testing"
+	"time"
+
+	"github.com/sllmq/sllmq/collector/checkpoint"
+	"github.com/sllmq/sllmq/collector/stage"
+)
+
+// What lies in a pool is no answer once a file is another one: the reference's
+// store goes on giving the old bytes.
+func TestFilesThatChangedAreReadAnew(t *testing.T) {
+	each(t, func(t *testing.T, a arm) {
+		if !a.technique.Pooled {
+			t.Skip("it keeps nothing between loads")
+		}
+		l := open(t, a, a.open(t, 16<<20))
+		files := checkpoints()["several files"]
+		dir := write(t, t.TempDir(), a.format, files)
+		hit := func(files [][]tensor, want bool) {
+			t.Helper()
+			loaded, err := l.Load(t.Context(), dir, stage.Begin())
+			if err != nil {
+				t.Fatal(err)
+			}
+			check(t, loaded, files)
+			if err := errors.Join(loaded.Explain(t.Context()), loaded.Free()); err != nil {
+				t.Fatal(err)
+			}
+			if *loaded.PoolHit != want {
+				t.Errorf("found in the pool: %v, want %v", *loaded.PoolHit, want)
+			}
+		}
+		hit(files, false)
+		hit(files, true)
+		time.Sleep(20 * time.Millisecond) // a tick of the filesystem's clock before Linux 6.13
+		c, err := checkpoint.Open(dir, a.format)
+		if err != nil {
+			t.Fatal(err)
+		}
+		files[0][0].data = bytes.Clone(files[0][0].data)
+		files[0][0].data[1] ^= 1
+		// In place, and with its time put back.
+		whole, err := os.ReadFile(c.Path(0))
+		if err != nil {
+			t.Fatal(err)
+		}
+		whole[c.Tensors[0].Offset+1] ^= 1
+		info, err := os.Stat(c.Path(0))
+		if err != nil {
+			t.Fatal(err)
+		}
+		writeFile(t, c.Path(0), whole)
+		if err := os.Chtimes(c.Path(0), info.ModTime(), info.ModTime()); err != nil {
+			t.Fatal(err)
+		}
+		hit(files, false)
+		hit(files, true)
+		// A copy of the same size and time, renamed over it.
+		files[0][0].data[0] ^= 1
+		whole[c.Tensors[0].Offset] ^= 1
+		writeFile(t, c.Path(0)+".new", whole)
+		if err := errors.Join(os.Chtimes(c.Path(0)+".new", info.ModTime(), info.ModTime()), os.Rename(c.Path(0)+".new", c.Path(0))); err != nil {
+			t.Fatal(err)
+		}
+		hit(files, false)
+		hit(files, true)
+	})
+}
