@@ -6,7 +6,8 @@ SHELL := bash
 BIN  := bin/sllmq
 DEMO := demo
 
-.PHONY: help build test race lint fuzz demo false-alarms bench bench-parts bench-warehouse fixtures parquet-test notebook-test engine-test proto store-judge bench-store report-test deploy-check clean
+.PHONY: help build test race lint fuzz demo false-alarms bench bench-parts bench-warehouse bench-store \
+  fixtures parquet-test notebook-test engine-test proto store-judge report-test deploy-check clean
 
 help: ## print the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  \1\t/' | expand -t 18
@@ -21,7 +22,8 @@ race: ## run the tests of the packages without a database under the race detecto
 	go test -race ./collector/...
 
 lint: ## gofmt, go vet, staticcheck
-	@unformatted=$$(gofmt -l $$(git ls-files '*.go')); if [ -n "$$unformatted" ]; then echo "gofmt would change:"; echo "$$unformatted"; exit 1; fi
+	@unformatted=$$(gofmt -l $$(git ls-files '*.go')); \
+	  if [ -n "$$unformatted" ]; then echo "gofmt would change:"; echo "$$unformatted"; exit 1; fi
 	go vet ./...
 	go tool staticcheck ./...
 
@@ -44,7 +46,7 @@ false-alarms: ## how often the gate of sllmq check is wrong, and what it finds
 	go test ./queries -run TestFalseAlarms -v -count=1
 
 BENCH_MODELS ?= synthetic/opt-1.3b synthetic/opt-6.7b
-bench: build ## hold loaders against fio and the Python packages, the warehouse against DuckDB (32 GB of disk, half an hour)
+bench: build ## hold loaders against fio and Python, the warehouse against DuckDB (32 GB of disk, half an hour)
 	scripts/bench/bench.sh $(BIN) $(BENCH_MODELS)
 
 bench-parts: ## what an append, reading an index, making weights, loads' set-up and decoding cost
@@ -83,5 +85,5 @@ parquet-test: ## let pyarrow, Polars, pandas and Spark read what sllmq exports (
 notebook-test: build ## run notebooks/*.ipynb from start to end (PyPI)
 	notebooks/test.sh $(BIN)
 
-clean: ## remove what the other targets made
+clean: ## remove bin and demo
 	rm -rf bin $(DEMO)
