@@ -15,7 +15,7 @@ import (
 type Check struct {
 	Contrast
 	MaxSlowdown float64  // 0.05 allows 5 % more time
-	NoiseFloor  *float64 // nil: what A/A runs of the same loads say, and, for arms that were measured apart, what the baseline's other times say
+	NoiseFloor  *float64 // nil: what A/A runs of the same loads say, and, for arms that were measured apart, what the baseline's other nights say
 }
 
 // Judged is a pair and what the gate says of it.
@@ -28,27 +28,36 @@ type Judged struct {
 type Noise struct {
 	Given  *float64    // instead of what was measured
 	Twins  stats.Noise // of A/A runs; without any, Pairs is 0
-	Nights stats.Noise // of the baseline from one time to the next, for arms that were measured apart, once each; without two times, Pairs is 0
+	Nights stats.Noise // of the baseline from one night to another, for arms that were measured apart, in a night each; without two nights, Pairs is 0
 }
 
-// floor is of a pair. What the times do to an arm that was measured at several
-// of them is less, as of any mean.
-func (n Noise) floor(p Pair) float64 {
-	switch {
-	case n.Given != nil:
+// together is the most that arms may be apart, of 1, before nights matter.
+const together = 0.25
+
+// floor is a slowdown that means nothing.
+func (n Noise) floor() float64 {
+	if n.Given != nil {
 		return *n.Given
-	case p.Apart:
-		fewer := math.Sqrt((1/float64(p.BeforeLoads.Collects) + 1/float64(p.AfterLoads.Collects)) / 2)
-		return max(n.Twins.Floor, math.Expm1(math.Log1p(n.Nights.Floor)*fewer))
 	}
 	return n.Twins.Floor
+}
+
+// ofNights is a slowdown that a pair may owe to the nights in which its arms were
+// measured. It is not known where nothing says what nights do: neither the
+// baseline's, nor those of both arms, where there are so many that they tell the
+// arms apart by themselves.
+func (n Noise) ofNights(p Pair) (slowdown float64, known bool) {
+	if n.Given != nil || p.Apart <= together || p.nightsP/2 < 1-nightConfidence {
+		return 0, true
+	}
+	return math.Expm1(p.Apart * math.Log1p(n.Nights.Floor)), n.Nights.Pairs > 0
 }
 
 // Checked is the answer of a Check: the worst verdict, and what it rests on.
 type Checked struct {
 	Verdict stats.Verdict
 	Noise   Noise
-	Apart   bool // some arms were measured apart
+	Apart   bool // some arms were measured in different nights
 	Pairs   []Judged
 }
 
@@ -65,7 +74,7 @@ func (c Check) Ask(ctx context.Context, db *sql.DB) (Checked, error) {
 		if noise.Twins, err = NoiseFloor(ctx, db, f, c.Confidence); err != nil {
 			return Checked{}, err
 		}
-		if slices.ContainsFunc(pairs, func(p Pair) bool { return p.Apart }) {
+		if slices.ContainsFunc(pairs, func(p Pair) bool { return p.Apart > together }) {
 			if noise.Nights, err = c.nightFloor(ctx, db); err != nil {
 				return Checked{}, err
 			}
@@ -78,24 +87,42 @@ func (c Check) Ask(ctx context.Context, db *sql.DB) (Checked, error) {
 func (c Check) judge(pairs []Pair, noise Noise) (Checked, error) {
 	all := Checked{Verdict: stats.NoRegression, Noise: noise}
 	for _, p := range pairs {
-		gate := stats.Gate{MaxSlowdown: c.MaxSlowdown, Alpha: 1 - c.Confidence, NoiseFloor: noise.floor(p)}
+		gate := stats.Gate{MaxSlowdown: c.MaxSlowdown, Alpha: 1 - c.Confidence, NoiseFloor: noise.floor()}
 		evidence := p.Evidence()
 		evidence.P = p.AdjustedP
 		d, err := gate.Decide(evidence)
 		if err != nil {
 			return Checked{}, fmt.Errorf("judge %s: %w", strings.Join(p.Group, ", "), err)
 		}
-		if d.Verdict == stats.Regression && p.Unit == "load" && gate.NoiseFloor == 0 {
-			// The loads of one session share their luck: against itself such an
-			// arm is found slower far more often than the significance says.
-			d.Verdict = stats.Inconclusive
-			d.Reason += "; but one session an arm may be luck: collect with --sessions 4 or more, or give --noise-floor"
+		if d.Verdict == stats.Regression {
+			if doubt := noise.doubt(p); doubt != "" {
+				d.Verdict = stats.Inconclusive
+				d.Reason += "; but " + doubt
+			}
 		}
-		all.Pairs, all.Apart = append(all.Pairs, Judged{p, d}), all.Apart || p.Apart
+		all.Pairs, all.Apart = append(all.Pairs, Judged{p, d}), all.Apart || p.Apart > together
 		switch {
 		case d.Verdict == stats.Regression, d.Verdict == stats.Inconclusive && all.Verdict == stats.NoRegression:
 			all.Verdict = d.Verdict
 		}
 	}
 	return all, nil
+}
+
+// doubt is why a slowdown may be no regression for all its significance. The
+// loads of one session share their luck, and those of one night the machine's
+// mood: against itself such an arm is found slower far more often than the
+// significance says.
+func (n Noise) doubt(p Pair) string {
+	const measure = "measure both within %.0f hours of each other, or %s at %d times or more, or give --noise-floor"
+	slowdown, known := n.ofNights(p)
+	switch {
+	case !known:
+		return fmt.Sprintf("the arms were measured at different times, and no noise floor from one time to another is known: "+measure, nightGap.Hours(), p.Baseline, enoughNights)
+	case p.Factor.Estimate <= 1+slowdown:
+		return fmt.Sprintf("the arms were measured at different times, which alone may make %.1f %%: "+measure, 100*slowdown, nightGap.Hours(), p.Baseline, enoughNights)
+	case p.Unit == "load" && n.floor() == 0:
+		return "one session an arm may be luck: collect with --sessions 4 or more, or give --noise-floor"
+	}
+	return ""
 }

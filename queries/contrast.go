@@ -37,15 +37,16 @@ type Pair struct {
 	AdjustedP               float64 // Comparison.Test.P, corrected by Holm over all pairs
 	Need                    int     // sessions or loads an arm from which on a difference can be told; 0: there are as many
 	Warnings                []string
-	Apart                   bool // the arms were never measured by one command
-	machineFirst            bool // in Group
+	Apart                   float64 // how much of the machine's moods is in the ratio: 0 if both arms were measured in the same nights, 1 if each had one of its own
+	nightsP                 float64 // of a test over the arms' nights, each by the median of its sessions
+	machineFirst            bool    // in Group
 }
 
 // ArmLoads are the loads of an arm.
 type ArmLoads struct {
 	N, Failed, Outliers int     // outliers by Tukey's fences; none is left out
 	MeanS               float64 // of those that did not fail
-	Collects            int     // commands that measured them: times at which the machine may have had another mood
+	Nights              int     // in which they were measured
 }
 
 // Ask answers with a pair for each arm but the baseline, in each group.
@@ -203,10 +204,8 @@ func (c Contrast) pair(before, after []armSession) (*Pair, error) {
 	if p.AfterLoads, err = loadsOf(after); err != nil {
 		return nil, err
 	}
-	collects := collectsOf(before)
-	p.Apart = !slices.ContainsFunc(after, func(s armSession) bool { return collects[s.collect] })
 	p.MeanRatio = p.AfterLoads.MeanS / p.BeforeLoads.MeanS
-	return p, nil
+	return p, p.tellNights(before, after)
 }
 
 // times are of the loads that did not fail, by session.
@@ -219,16 +218,6 @@ func times(sessions []armSession) (all [][]float64) {
 	return all
 }
 
-func collectsOf(sessions []armSession) map[string]bool {
-	ids := map[string]bool{}
-	for _, s := range sessions {
-		if len(s.seconds) > 0 {
-			ids[s.collect] = true
-		}
-	}
-	return ids
-}
-
 func loadsOf(sessions []armSession) (l ArmLoads, err error) {
 	all := slices.Concat(times(sessions)...)
 	l.N = len(all)
@@ -238,7 +227,6 @@ func loadsOf(sessions []armSession) (l ArmLoads, err error) {
 	for _, t := range all {
 		l.MeanS += t / float64(len(all))
 	}
-	l.Collects = len(collectsOf(sessions))
 	outliers, err := stats.OutliersTukey(all, stats.TukeyCutoff)
 	l.Outliers = len(outliers)
 	return l, err

@@ -12,8 +12,8 @@ import (
 // armSession is what one session measured of one arm.
 type armSession struct {
 	arm, group string
-	collect    string // id of the command that it belongs to
 	startedAt  time.Time
+	lastAt     time.Time // beginning of its last load
 	seconds    []float64 // of the loads that did not fail
 	failed     int
 	takenS     float64 // that the hypervisor or the control group took during them
@@ -46,15 +46,15 @@ const sessionsSQL = `WITH chosen AS (
       AND ($until::TIMESTAMPTZ IS NULL OR started_at < $until::TIMESTAMPTZ)
       AND (%s)
 ), measured AS (
-    SELECT run_id, session, arm, any_value(collect_id) AS collect_id, %s,
-           list(loading_time_s ORDER BY seq) FILTER (counted) AS seconds, count(*) FILTER (NOT counted) AS failed, min(started_at) AS began_at,
+    SELECT run_id, session, arm, %s,
+           list(loading_time_s ORDER BY seq) FILTER (counted) AS seconds, count(*) FILTER (NOT counted) AS failed, min(started_at) AS began_at, max(started_at) AS last_at,
            sum(coalesce(steal_s, 0) + coalesce(throttled_s, 0)) FILTER (counted) AS taken_s,
            %s
     FROM chosen
     WHERE arm IS NOT NULL
     GROUP BY run_id, session, arm, %s
 )
-SELECT run_id::VARCHAR, collect_id::VARCHAR, session, arm, %s AS shared, %s AS watched, began_at, coalesce(seconds, []), failed, coalesce(taken_s, 0)
+SELECT run_id::VARCHAR, session, arm, %s AS shared, %s AS watched, began_at, last_at, coalesce(seconds, []), failed, coalesce(taken_s, 0)
 FROM measured
 ORDER BY run_id, session, arm`
 
@@ -120,7 +120,7 @@ func (c Contrast) sessions(ctx context.Context, db *sql.DB) ([]armSession, error
 		var run, watched string
 		var session int64
 		var seconds []any
-		if err := rows.Scan(&run, &s.collect, &session, &s.arm, &s.group, &watched, &s.startedAt, &seconds, &s.failed, &s.takenS); err != nil {
+		if err := rows.Scan(&run, &session, &s.arm, &s.group, &watched, &s.startedAt, &s.lastAt, &seconds, &s.failed, &s.takenS); err != nil {
 			return err
 		}
 		for _, v := range seconds {
@@ -130,7 +130,7 @@ func (c Contrast) sessions(ctx context.Context, db *sql.DB) ([]armSession, error
 			}
 			s.seconds = append(s.seconds, second)
 		}
-		s.arm, s.group, s.collect = one(names, s.arm), one(names, s.group), one(names, s.collect)
+		s.arm, s.group = one(names, s.arm), one(names, s.group)
 		if conditions[watched] == nil {
 			conditions[watched] = strings.Split(watched, "\x1e")
 		}
@@ -163,5 +163,8 @@ func (s *armSession) join(o armSession) {
 	s.conditions = append(s.conditions, o.conditions...)
 	if o.startedAt.Before(s.startedAt) {
 		s.startedAt = o.startedAt
+	}
+	if o.lastAt.After(s.lastAt) {
+		s.lastAt = o.lastAt
 	}
 }

@@ -91,7 +91,7 @@ func TestContrastReadsSessionsAndWhatDiffers(t *testing.T) {
 		t.Fatalf("%+v, %v", pairs, err)
 	}
 	p := pairs[0]
-	if p.Unit != "session" || p.Before.N != 3 || p.After.N != 2 || p.BeforeLoads != (ArmLoads{N: 5, Failed: 1, MeanS: p.BeforeLoads.MeanS, Collects: 1}) || p.AfterLoads.N != 4 || !p.Apart {
+	if p.Unit != "session" || p.Before.N != 3 || p.After.N != 2 || p.BeforeLoads != (ArmLoads{N: 5, Failed: 1, MeanS: p.BeforeLoads.MeanS, Nights: 1}) || p.AfterLoads.N != 4 || p.Apart != 1 {
 		t.Errorf("%+v", p)
 	}
 	if want := 2.3 / 1.1; p.Ratio.Before != 1.1 || p.Ratio.Estimate < want-1e-9 || p.Ratio.Estimate > want+1e-9 {
@@ -141,36 +141,60 @@ func TestAnArmOfSeveralLoadersIsAMixture(t *testing.T) {
 	}
 }
 
-// The noise of a machine from time to time keeps a gate from taking one of
-// its bad days for a regression.
-func TestCheckKnowsTheBaselinesOtherTimes(t *testing.T) {
-	fill := func(days int) *sql.DB {
+// What nights do keeps a gate from taking one of the machine's bad ones for a
+// regression, and where it is not known, the gate does not know either.
+func TestCheckKnowsWhatNightsDo(t *testing.T) {
+	type measured struct {
+		night  int
+		branch string
+		level  float64
+	}
+	fill := func(models int, all ...measured) *sql.DB {
 		m := made{t: t}
-		day := func(i int, branch string, level float64) {
+		for i, one := range all {
 			m.collect = ""
-			sessions := [][]float64{{level}, {level * 1.01}, {level * 0.99}, {level * 1.005}, {level * 0.995}}
-			m.run(firstDay.AddDate(0, 0, i), "pool", map[string]string{"branch": branch}, nil, sessions...)
+			at := firstDay.AddDate(0, 0, one.night).Add(time.Duration(i) * time.Minute)
+			for model := range models {
+				l := one.level
+				m.run(at, "pool", map[string]string{"branch": one.branch}, func(_ *record.Machine, run *record.Run, _ []record.Load) {
+					run.Model = fmt.Sprint("m/", model)
+				}, []float64{l}, []float64{l * 1.01}, []float64{l * 0.99}, []float64{l * 1.005}, []float64{l * 0.995})
+			}
 		}
-		for i := range days {
-			day(i, "main", 1+0.1*float64(i%2))
-		}
-		day(days, "mine", 1.12)
 		return m.open()
 	}
-	check := Check{Contrast: Contrast{By: "branch", Baseline: "main", Confidence: 0.95}, MaxSlowdown: 0.05}
-	one, err := check.Ask(t.Context(), fill(1))
-	if err != nil || one.Verdict != stats.Regression || one.Noise.Nights.Pairs != 0 || !one.Apart {
-		t.Errorf("%+v, %v", one, err)
-	}
-	several, err := check.Ask(t.Context(), fill(4))
-	if err != nil || several.Verdict == stats.Regression || several.Noise.Nights.Pairs != 2 || several.Noise.Nights.Floor < 0.0999 {
-		t.Errorf("%+v, %v", several, err)
+	nightly := []measured{{0, "main", 1}, {1, "main", 1.1}, {2, "main", 1}, {3, "main", 1.1}}
+	turns := func(slowdown float64) (all []measured) {
+		for i := range 5 {
+			all = append(all, measured{2 * i, "main", 1 + 0.01*float64(i%3)}, measured{2*i + 1, "mine", slowdown + 0.01*float64(i%3)})
+		}
+		return all
 	}
 	given := 0.01
-	check.NoiseFloor = &given
-	sure, err := check.Ask(t.Context(), fill(4))
-	if err != nil || sure.Verdict != stats.Regression || sure.Noise.Nights.Pairs != 0 {
-		t.Errorf("%+v, %v", sure, err)
+	for _, c := range []struct {
+		name    string
+		db      *sql.DB
+		given   *float64
+		want    stats.Verdict
+		reason  string
+		pairs   int
+		atLeast float64 // the floor of nights
+	}{
+		{name: "one night", db: fill(1, measured{0, "main", 1}, measured{0, "mine", 1.12}), want: stats.Regression, reason: "over the allowed"},
+		{name: "a night each", db: fill(1, measured{0, "main", 1}, measured{1, "mine", 1.5}), want: stats.Inconclusive, reason: "no noise floor from one time to another is known: measure both within 2 hours of each other, or main at 10 times or more"},
+		{name: "a night each, and no slower", db: fill(1, measured{0, "main", 1}, measured{1, "mine", 1}), want: stats.NoRegression},
+		{name: "a night each, and a floor", db: fill(1, measured{0, "main", 1}, measured{1, "mine", 1.5}), given: &given, want: stats.Regression},
+		{name: "four nights and one", db: fill(1, append(nightly, measured{4, "mine", 1.2})...), want: stats.Inconclusive, reason: "which alone may make 111.2 %", pairs: 2, atLeast: 1.5},
+		{name: "many models are not many nights", db: fill(7, append(nightly, measured{4, "mine", 1.2})...), want: stats.Inconclusive, reason: "which alone may make", pairs: 2, atLeast: 1.5},
+		{name: "far slower", db: fill(1, append(nightly, measured{4, "mine", 3})...), want: stats.Regression, pairs: 2, atLeast: 1.5},
+		{name: "in the last of four nights", db: fill(1, append(nightly, measured{3, "mine", 1.2})...), want: stats.Inconclusive, reason: "which alone may make", pairs: 2, atLeast: 1.5},
+		{name: "five nights each", db: fill(1, turns(1.12)...), want: stats.Regression, pairs: 2},
+	} {
+		check := Check{Contrast: Contrast{By: "branch", Baseline: "main", Confidence: 0.95}, MaxSlowdown: 0.05, NoiseFloor: c.given}
+		got, err := check.Ask(t.Context(), c.db)
+		if err != nil || got.Verdict != c.want || !strings.Contains(got.Pairs[0].Reason, c.reason) || got.Noise.Nights.Pairs != c.pairs || got.Noise.Nights.Floor < c.atLeast {
+			t.Errorf("%s: %v, %+v, %v (%v)", c.name, got.Verdict, got.Noise, got.Pairs[0].Reason, err)
+		}
 	}
 }
 

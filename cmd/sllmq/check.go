@@ -44,9 +44,9 @@ func newCheckCommand(env *environment) *cobra.Command {
 
 Exit code 0: no regression. 5: a regression, which is significant and above both
 --max-slowdown and the noise floor: how much A/A runs (collect --aa) differ and,
-for arms that were measured at different times, how much the baseline differs
-from itself from one time to the next. 6: inconclusive, so that more sessions
-would tell.`,
+for arms that were measured at different times (more than 2 hours apart), how much
+the baseline differs from itself from one time to the next. 6: inconclusive, so
+that more sessions would tell, or the baseline measured at more times.`,
 		Example: `  sllmq check --baseline branch=main --candidate branch=mine --max-slowdown 5%
   sllmq check --baseline sllmq_version=v1.2.0 --format markdown`,
 		Args: noArguments,
@@ -164,7 +164,7 @@ func noiseWords(checked queries.Checked) (said []string) {
 	switch {
 	case !checked.Apart:
 	case n.Nights.Pairs == 0:
-		said = append(said, "the arms were measured at different times, and the baseline only once under these conditions: what changes by itself from time to time is not known")
+		said = append(said, "noise floor from one time to another not known: the baseline was measured at one time under these conditions")
 	default:
 		said = append(said, fmt.Sprintf("from one time to another %.1f %%, of %d pairs of times of the baseline, and less where arms were measured at several", 100*n.Nights.Floor, n.Nights.Pairs))
 	}

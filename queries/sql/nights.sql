@@ -1,13 +1,13 @@
--- title: One thing measured at two times: medians of following collects of an arm under the same conditions
+-- title: One thing measured in two nights: medians of an arm in a night and in the next one under the same conditions
 -- parameters:
 --   models, formats, benchmark_types, runs, collects: separated by the unit separator (chr(31)), empty for all
 --   tags: KEY=VALUE pairs that all must hold, separated likewise
 --   since, until: bounds of the load's beginning, NULL for none
 -- columns:
---   a_s, b_s: median loading time of a collect and of the one after it, in seconds; no collect is in two pairs
+--   a_s, b_s: median loading time in a night and in the one after it, in seconds, of the arm that differs most of those that were measured in both; no night is in two pairs. Nights are parted by two hours in which the machine measured nothing of this
 WITH collects AS (
     SELECT collect_id, machine, model, model_revision, benchmark_type, format, loader, device, engine, dtype, page_cache, kernel, gpu_driver, sllmq_version, machine_id,
-           min(started_at) AS began_at, median(loading_time_s) AS median_s
+           min(started_at) AS began_at, max(started_at) AS last_at, median(loading_time_s) AS median_s
     FROM load_facts
     WHERE NOT warmup AND error IS NULL AND loading_time_s > 0
       AND ($models = '' OR list_contains(string_split($models, chr(31)), model))
@@ -19,12 +19,23 @@ WITH collects AS (
       AND ($since::TIMESTAMPTZ IS NULL OR started_at >= $since::TIMESTAMPTZ)
       AND ($until::TIMESTAMPTZ IS NULL OR started_at < $until::TIMESTAMPTZ)
     GROUP BY ALL
-), following AS (
-    SELECT median_s AS a_s, lead(median_s) OVER arm AS b_s, row_number() OVER arm AS place
+), parted AS (
+    SELECT *, began_at - max(last_at) OVER (PARTITION BY machine ORDER BY began_at, collect_id ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING) > INTERVAL 2 HOURS AS is_first
     FROM collects
-    WINDOW arm AS (PARTITION BY machine, model, model_revision, benchmark_type, format, loader, device, engine, dtype, page_cache, kernel, gpu_driver, sllmq_version, machine_id ORDER BY began_at, collect_id)
+), numbered AS (
+    SELECT *, count(*) FILTER (is_first) OVER (PARTITION BY machine ORDER BY began_at, collect_id ROWS UNBOUNDED PRECEDING) AS night
+    FROM parted
+), nights AS (
+    SELECT night, machine, model, model_revision, benchmark_type, format, loader, device, engine, dtype, page_cache, kernel, gpu_driver, sllmq_version, machine_id, median(median_s) AS median_s
+    FROM numbered
+    GROUP BY ALL
+), following AS (
+    SELECT machine, night AS a, lead(night) OVER arm AS b, median_s AS a_s, lead(median_s) OVER arm AS b_s, row_number() OVER arm AS place
+    FROM nights
+    WINDOW arm AS (PARTITION BY machine, model, model_revision, benchmark_type, format, loader, device, engine, dtype, page_cache, kernel, gpu_driver, sllmq_version, machine_id ORDER BY night)
 )
-SELECT a_s, b_s
+SELECT arg_max(a_s, abs(ln(b_s / a_s))) AS a_s, arg_max(b_s, abs(ln(b_s / a_s))) AS b_s
 FROM following
 WHERE place % 2 = 1 AND b_s IS NOT NULL
+GROUP BY machine, a, b
 ORDER BY ALL

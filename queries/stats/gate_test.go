@@ -94,6 +94,41 @@ func TestNoiseFloor(t *testing.T) {
 	}
 }
 
+// The quantiles of Student's t are scipy.stats.t.ppf(0.995, n).
+func TestSureFloorOfFewPairs(t *testing.T) {
+	for n, quantile := range map[int]float64{1: 63.65674116287399, 2: 9.92484320091807, 5: 4.032142983557536, 30: 2.7499956535672255} {
+		pairs := make([][2]float64, n)
+		for i := range pairs {
+			pairs[i] = [2]float64{1, math.Exp(0.02)}
+			if i%2 == 0 {
+				pairs[i] = [2]float64{pairs[i][1], 1}
+			}
+		}
+		noise := must[Noise](t)(SureFloor(pairs, 0.99))
+		near(t, "floor", noise.Floor, math.Expm1(0.02*quantile))
+		if noise.Pairs != n || noise.Confidence != 0.99 || len(noise.Doubts) != 1 {
+			t.Errorf("%+v", noise)
+		}
+	}
+	var many [][2]float64
+	for i := range 99 {
+		many = append(many, [2]float64{1, 1 + float64(i+1)/100})
+	}
+	noise := must[Noise](t)(SureFloor(many, 0.99))
+	near(t, "floor of 99", noise.Floor, 0.99)
+	if noise.Doubts != nil {
+		t.Errorf("%+v", noise)
+	}
+	far := append(make([][2]float64, 0), [2]float64{1, 4})
+	for range 50 {
+		far = append(far, [2]float64{1, 1})
+	}
+	near(t, "the greatest seen", must[Noise](t)(SureFloor(far, 0.99)).Floor, 3)
+	if _, err := SureFloor(nil, 0.99); !errors.Is(err, ErrEmpty) {
+		t.Error(err)
+	}
+}
+
 func TestCompareSaysWhatItsUnitIs(t *testing.T) {
 	session := func(at float64) []float64 { return []float64{at, at * 1.01, at * 0.99} }
 	several := [][]float64{session(1), session(1.1), session(0.9), session(1.05)}

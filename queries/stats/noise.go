@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"math"
 	"slices"
+
+	"github.com/aclements/go-moremath/stats"
 )
 
 // Noise is how much two measurements of the same thing differ.
@@ -47,5 +49,26 @@ func NoiseFloor(pairs [][2]float64, confidence float64) (Noise, error) {
 	k = max(k, 1)
 	noise.Floor = math.Expm1(apart[k-1])
 	noise.Confidence = float64(k) / float64(n+1)
+	return noise, nil
+}
+
+// SureFloor is NoiseFloor where there are pairs enough for the confidence. Of
+// fewer it goes by a model: logarithms of ratios that are normal around none stay,
+// at that confidence, within Student's t, of as many degrees of freedom as there are
+// pairs, times their root mean square. It is never under the greatest slowdown seen.
+func SureFloor(pairs [][2]float64, confidence float64) (Noise, error) {
+	noise, err := NoiseFloor(pairs, confidence)
+	if err != nil || noise.Confidence >= confidence-1e-9 {
+		return noise, err
+	}
+	squares := 0.0
+	for _, pair := range pairs {
+		apart := math.Log(pair[1]) - math.Log(pair[0])
+		squares += apart * apart / float64(len(pairs))
+	}
+	t := stats.InvCDF(stats.TDist{V: float64(len(pairs))})((1 + confidence) / 2)
+	noise.Floor = max(noise.Floor, math.Expm1(t*math.Sqrt(squares)))
+	noise.Confidence = confidence
+	noise.Doubts = []string{fmt.Sprintf("%d pairs are few: their floor is that of a normal distribution", len(pairs))}
 	return noise, nil
 }
