@@ -18,12 +18,13 @@ import (
 	"github.com/sllmq/sllmq/warehouse/stream"
 )
 
-// answerFlags are how rows are handed over.
+// answerFlags are how a question is asked, and its rows handed over.
 type answerFlags struct {
 	format  string
 	file    string
 	maxRows int64
 	timing  bool
+	timeout time.Duration
 }
 
 // addFormatFlag gives a command the formats of result sets.
@@ -40,6 +41,7 @@ func (o *answerFlags) add(c *cobra.Command) {
 	f.StringVarP(&o.file, "output", "o", "", "write to a file, which appears whole or not at all; its ending says the format")
 	f.Int64Var(&o.maxRows, "max-rows", 0, "stop after so many rows, and say so (0: all)")
 	f.BoolVar(&o.timing, "timing", false, "say on standard error how long it took")
+	f.DurationVar(&o.timeout, "timeout", 0, "give up after this long, with exit code 4 (30s, 5m; 0: never)")
 }
 
 // checkFormat refuses a format that is not there before anything is opened.
@@ -54,6 +56,9 @@ func checkFormat(format string) error {
 func (o *answerFlags) check(env *environment, flags *pflag.FlagSet) error {
 	if o.maxRows < 0 {
 		return &usageError{fmt.Errorf("--max-rows %d is less than no rows", o.maxRows)}
+	}
+	if o.timeout < 0 {
+		return &usageError{fmt.Errorf("--timeout %s is over before it begins", o.timeout)}
 	}
 	if format := formatOf(o.file); format != "" && !flags.Changed("format") {
 		o.format = format
@@ -87,6 +92,25 @@ func refuseBinary(env *environment, format, file string) error {
 		return &usageError{fmt.Errorf("format %s is not for a terminal: give -o FILE, or a pipe", format)}
 	}
 	return nil
+}
+
+// ask has the warehouse open for as long as the SQL runs.
+func (o *answerFlags) ask(ctx context.Context, env *environment, access warehouse.Options, statement string, q stream.Options) error {
+	if o.timeout > 0 {
+		var stop context.CancelFunc
+		ctx, stop = context.WithTimeoutCause(ctx, o.timeout, &timeoutError{o.timeout})
+		defer stop()
+	}
+	db, err := warehouse.Open(ctx, env.warehouse, access)
+	if err == nil {
+		err = o.answer(ctx, env, db, statement, q)
+		err = errors.Join(err, db.Close())
+	}
+	var late *timeoutError
+	if err != nil && errors.As(context.Cause(ctx), &late) {
+		return late
+	}
+	return err
 }
 
 // answer runs SQL and hands its rows over.

@@ -19,7 +19,7 @@ const (
 	exitFailed      = 1
 	exitUsage       = 2
 	exitPartial     = 3 // some loads failed; their rows are kept
-	exitTimeout     = 4 // sql: no answer within --timeout
+	exitTimeout     = 4 // sql, query: no answer within --timeout
 	exitRegression  = 5 // check: loading became slower
 	exitUnclear     = 6 // check: there is too little to tell
 	exitInterrupted = 130

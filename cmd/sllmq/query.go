@@ -11,12 +11,13 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/sllmq/sllmq/queries"
+	"github.com/sllmq/sllmq/warehouse/stream"
 )
 
 type queryOptions struct {
+	answerFlags
 	folder     string
 	parameters []string
-	format     string
 	showSQL    bool
 }
 
@@ -25,10 +26,13 @@ func newQueryCommand(env *environment) *cobra.Command {
 	c := &cobra.Command{
 		Use:     "query [NAME]",
 		Short:   "Ask a question that has a name, or list them",
-		Example: "  sllmq query\n  sllmq query efficiency --param model='synthetic/%'\n  sllmq query trend --show-sql",
+		Example: "  sllmq query\n  sllmq query efficiency --param model='synthetic/%'\n  sllmq query trend --show-sql\n  sllmq query stages -o stages.parquet",
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if len(args) > 1 {
 				return &usageError{errors.New("name one query")}
+			}
+			if err := o.check(env, cmd.Flags()); err != nil {
+				return err
 			}
 			return o.run(cmd.Context(), env, args)
 		},
@@ -37,14 +41,11 @@ func newQueryCommand(env *environment) *cobra.Command {
 	f.StringVar(&o.folder, "queries", env.getenv("SLLMQ_QUERIES"), "folder with .sql files of your own ($SLLMQ_QUERIES)")
 	f.StringArrayVar(&o.parameters, "param", nil, "NAME=VALUE of a parameter (repeatable)")
 	f.BoolVar(&o.showSQL, "show-sql", false, "print the SQL, ready to be pasted into DuckDB")
-	addFormatFlag(c, &o.format)
+	o.answerFlags.add(c)
 	return c
 }
 
 func (o queryOptions) run(ctx context.Context, env *environment, args []string) error {
-	if err := checkFormat(o.format); err != nil {
-		return err
-	}
 	named, err := queries.NamedQueries(o.folder)
 	if err != nil {
 		return err
@@ -72,11 +73,9 @@ func (o queryOptions) run(ctx context.Context, env *environment, args []string) 
 		_, err := fmt.Fprint(env.stdout, named[i].Paste(values))
 		return err
 	}
-	db, err := env.open(ctx)
-	if err != nil {
-		return err
-	}
-	return errors.Join(printQuery(ctx, env, db, o.format, named[i].SQL, arguments...), db.Close())
+	access := env.warehouseOptions()
+	access.ReadOnly = true
+	return o.ask(ctx, env, access, named[i].SQL, stream.Options{Arguments: arguments})
 }
 
 func listQueries(env *environment, named []queries.Named) error {

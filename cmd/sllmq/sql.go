@@ -8,12 +8,10 @@ import (
 	"io"
 	"os"
 	"strings"
-	"time"
 
 	"github.com/spf13/cobra"
 	"golang.org/x/term"
 
-	"github.com/sllmq/sllmq/warehouse"
 	"github.com/sllmq/sllmq/warehouse/stream"
 )
 
@@ -22,7 +20,6 @@ type sqlOptions struct {
 	source     string
 	write      bool
 	safe       bool
-	timeout    time.Duration
 	parameters []string
 	folder     string
 }
@@ -60,7 +57,6 @@ files but the warehouse, no extensions, no settings.`,
 	f.StringVarP(&o.source, "file", "f", "", "read the SQL from a file (- for standard input)")
 	f.BoolVar(&o.write, "write", false, "let the statement change the warehouse")
 	f.BoolVar(&o.safe, "safe", false, "run nothing but questions to the warehouse itself")
-	f.DurationVar(&o.timeout, "timeout", 0, "give up after this long, with exit code 4 (30s, 5m; 0: never)")
 	f.StringArrayVar(&o.parameters, "param", nil, "NAME=VALUE of $NAME in the SQL (repeatable)")
 	f.StringVar(&o.folder, "queries", env.getenv("SLLMQ_QUERIES"), "folder with .sql files of your own, for the shell ($SLLMQ_QUERIES)")
 	o.answerFlags.add(c)
@@ -70,9 +66,6 @@ files but the warehouse, no extensions, no settings.`,
 func (o *sqlOptions) run(ctx context.Context, env *environment, args []string) error {
 	if o.safe && o.write {
 		return &usageError{errors.New("--safe and --write exclude each other")}
-	}
-	if o.timeout < 0 {
-		return &usageError{fmt.Errorf("--timeout %s is over before it begins", o.timeout)}
 	}
 	arguments, err := parseParameters(o.parameters)
 	if err != nil {
@@ -88,26 +81,12 @@ func (o *sqlOptions) run(ctx context.Context, env *environment, args []string) e
 	return o.ask(ctx, env, statement, stream.Options{Arguments: arguments})
 }
 
-// ask has the warehouse open for as long as the statement runs.
+// ask asks with the access that the flags give.
 func (o *sqlOptions) ask(ctx context.Context, env *environment, statement string, q stream.Options) error {
-	if o.timeout > 0 {
-		var stop context.CancelFunc
-		ctx, stop = context.WithTimeoutCause(ctx, o.timeout, &timeoutError{o.timeout})
-		defer stop()
-	}
 	q.ReadOnly = o.safe
-	options := env.warehouseOptions()
-	options.ReadOnly, options.Safe = !o.write, o.safe
-	db, err := warehouse.Open(ctx, env.warehouse, options)
-	if err == nil {
-		err = o.answer(ctx, env, db, statement, q)
-		err = errors.Join(err, db.Close())
-	}
-	var late *timeoutError
-	if err != nil && errors.As(context.Cause(ctx), &late) {
-		return late
-	}
-	return err
+	access := env.warehouseOptions()
+	access.ReadOnly, access.Safe = !o.write, o.safe
+	return o.answerFlags.ask(ctx, env, access, statement, q)
 }
 
 // parseParameters reads NAME=VALUE pairs.

@@ -72,7 +72,7 @@ type shellWarehouse struct {
 // Ask runs a statement with the shell's settings in place of the flags.
 func (w *shellWarehouse) Ask(ctx context.Context, statement string, arguments []any, s shell.Settings) error {
 	o := *w.o
-	o.answerFlags = answerFlags{format: s.Format, file: s.File, maxRows: s.MaxRows, timing: s.Timing}
+	o.answerFlags = answerFlags{format: s.Format, file: s.File, maxRows: s.MaxRows, timing: s.Timing, timeout: o.timeout}
 	if format := formatOf(s.File); format != "" {
 		o.format = format
 	}
