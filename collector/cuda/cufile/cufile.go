@@ -105,7 +105,7 @@ var texts = map[int32]string{
 	5018: "a file of this type is not supported",
 	5020: "the file was not opened with O_DIRECT",
 	5025: "permission denied",
-	5027: "the library does not take the file",
+	5027: "the library does not take the file: its log says why, such as that udev, whom it asks, does not know the storage device",
 	5030: "internal error",
 	5033: "the nvidia-fs driver could not be set up",
 	5034: "GPUDirect Storage is switched off for this file by cufile.json",
