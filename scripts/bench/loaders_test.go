@@ -86,20 +86,24 @@ func openHost(t *testing.T, bytes int64) device.Device {
 	return d
 }
 
-// open opens a loader as collect does by default.
+// open opens a loader as collect does by default, until the test ends.
 func (m model) open(t *testing.T, name string, f checkpoint.Format, host device.Device, poolBytes int64) loader.Loader {
 	t.Helper()
-	technique, err := loader.Find(name)
-	if err != nil {
-		t.Fatal(err)
-	}
-	const chunk = 16 << 20
-	l, err := technique.Open(loader.Options{Format: f, Device: host, Threads: 4, ChunkBytes: chunk, PoolBytes: (poolBytes + chunk - 1) / chunk * chunk, Stream: true})
+	l, err := openLoader(name, f, host, poolBytes)
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = l.Close() })
 	return l
+}
+
+func openLoader(name string, f checkpoint.Format, host device.Device, poolBytes int64) (loader.Loader, error) {
+	technique, err := loader.Find(name)
+	if err != nil {
+		return nil, err
+	}
+	const chunk = 16 << 20
+	return technique.Open(loader.Options{Format: f, Device: host, Threads: 4, ChunkBytes: chunk, PoolBytes: (poolBytes + chunk - 1) / chunk * chunk, Stream: true})
 }
 
 // load is a load as it is measured: from the path to the last byte.
