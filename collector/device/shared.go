@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"os"
 	"strconv"
+	"sync/atomic"
 
 	"golang.org/x/sys/unix"
 )
@@ -137,7 +138,7 @@ func (HostImporter) Import(handle []byte) (Memory, error) {
 	if err := errors.Join(err, f.Close()); err != nil {
 		return nil, fmt.Errorf("map shared memory of host: %w", err)
 	}
-	return &imported{b: region}, nil
+	return &imported{b: region, seen: make([]atomic.Uint64, len(region)/hugePage/64+1)}, nil
 }
 
 // openHandle opens what a handle names, if it is what it says: nothing else
@@ -178,7 +179,10 @@ type Sized interface {
 }
 
 // imported is memory of another process.
-type imported struct{ b []byte }
+type imported struct {
+	b    []byte
+	seen []atomic.Uint64 // a bit for each 2 MiB that this process has seen
+}
 
 var (
 	_ Exporter    = (*hostMemory)(nil)
@@ -196,13 +200,22 @@ func (m *imported) Write(offset int64, src []byte) error {
 	if err != nil {
 		return fmt.Errorf("write shared memory: %w", err)
 	}
-	// The pages are there; only this process has not seen them yet. Asking for
-	// all of them at once takes half the time of meeting each on the way.
-	if first := offset / pageBytes * pageBytes; len(dst) > 0 {
-		_ = unix.Madvise(m.b[first:offset+int64(len(dst))], unix.MADV_POPULATE_READ) // only to be faster
-	}
+	m.see(offset, offset+int64(len(dst)))
 	copy(dst, src)
 	return nil
+}
+
+// see asks for the pages that lie there, only to be faster. They are there; only
+// this process has not seen them yet. Asking for many at once takes half the time
+// of meeting each on the way.
+func (m *imported) see(begin, end int64) {
+	for at := begin / hugePage * hugePage; at < end; at += hugePage {
+		word, bit := &m.seen[at/hugePage/64], uint64(1)<<(at/hugePage%64)
+		if word.Load()&bit == 0 {
+			_ = unix.Madvise(m.b[at:min(at+hugePage, int64(len(m.b)))], unix.MADV_POPULATE_READ)
+			word.Or(bit)
+		}
+	}
 }
 
 func (m *imported) Read(offset int64, dst []byte) error {
@@ -228,5 +241,3 @@ func (m *imported) Free() error {
 	m.b = nil
 	return unix.Munmap(b)
 }
-
-const pageBytes = 4096

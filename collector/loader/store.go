@@ -42,7 +42,8 @@ type StoreOptions struct {
 // has no way to memory of the host, nor to hear when a model lies in the
 // server's. sllmq's own server takes handles of host memory too, so that
 // there the same calls copy every byte into this process; ServerlessLLM's is
-// refused.
+// refused. That memory is the same for every load of a session, and stays mapped in
+// the server from the first on.
 type store struct {
 	o       Options
 	client  *client.Client

@@ -2,6 +2,7 @@ package server
 
 import (
 	"cmp"
+	"context"
 	"math"
 	"slices"
 	"sort"
@@ -30,6 +31,7 @@ const longestPiece = 64 << 20
 type copies struct {
 	pieces   []copyPiece
 	memories []device.Memory
+	giveBack []func() // each of them
 }
 
 // target is a client's memory before it is opened.
@@ -128,33 +130,31 @@ func arrange(pieces []copyPiece) ([]copyPiece, error) {
 }
 
 // openCopies opens the memories, and holds the pieces against their sizes.
-func (s *Server) openCopies(pieces []copyPiece, targets []target) (*copies, error) {
+func (s *Server) openCopies(ctx context.Context, pieces []copyPiece, targets []target) (*copies, error) {
 	c := &copies{pieces: pieces}
 	for _, t := range targets {
-		m, err := s.devices[t.device].Import(t.handle)
+		m, giveBack, err := s.memory(ctx, t)
 		if err != nil {
-			s.free(c)
+			c.free()
 			return nil, status.Errorf(codes.InvalidArgument, "device %s: %v", t.device, err)
 		}
-		c.memories = append(c.memories, m)
+		c.memories, c.giveBack = append(c.memories, m), append(c.giveBack, giveBack)
 	}
 	for _, p := range pieces {
 		if sized, ok := c.memories[p.memory].(device.Sized); ok && p.to+p.bytes > sized.Size() {
-			s.free(c)
+			c.free()
 			return nil, status.Errorf(codes.InvalidArgument, "a chunk ends at byte %d of a handle's memory of %d", p.to+p.bytes, sized.Size())
 		}
 	}
 	return c, nil
 }
 
-// free closes the memories.
-func (s *Server) free(c *copies) {
-	for _, m := range c.memories {
-		if err := m.Free(); err != nil {
-			s.o.Log.Error("closing a client's memory", "error", err)
-		}
+// free gives the memories back.
+func (c *copies) free() {
+	for _, giveBack := range c.giveBack {
+		giveBack()
 	}
-	c.memories = nil
+	c.memories, c.giveBack = nil, nil
 }
 
 // copy copies what lies between two places of the model, whose bytes are b, to

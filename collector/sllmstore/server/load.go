@@ -93,7 +93,7 @@ func (s *Server) loadToClient(ctx context.Context, m *model, r *storagepb.LoadMo
 	if err != nil {
 		return err
 	}
-	c, err := s.openCopies(pieces, targets)
+	c, err := s.openCopies(ctx, pieces, targets)
 	if err != nil {
 		s.giveBack(x, err)
 		return err
@@ -101,7 +101,7 @@ func (s *Server) loadToClient(ctx context.Context, m *model, r *storagepb.LoadMo
 	f, err := s.pool.Fetch(s.alive, m.Checkpoint, m.openFiles, x.clock)
 	if err != nil {
 		err = refusal(r.GetModelPath(), err)
-		s.free(c)
+		c.free()
 		s.giveBack(x, err)
 		return err
 	}
@@ -117,7 +117,7 @@ func (s *Server) loadToClient(ctx context.Context, m *model, r *storagepb.LoadMo
 			err = c.sync()
 		}
 		// Nothing is written any more when the client hears of it.
-		s.free(c)
+		c.free()
 		f.Release()
 		s.endCopying(x, s.outcome(x, err, pieces))
 	})

@@ -117,6 +117,7 @@ func (s *Server) Serve(ctx context.Context, l net.Listener, patience time.Durati
 		grpc.KeepaliveParams(keepalive.ServerParameters{Time: time.Minute, Timeout: 20 * time.Second}),
 		grpc.KeepaliveEnforcementPolicy(keepalive.EnforcementPolicy{MinTime: 5 * time.Second, PermitWithoutStream: true}),
 		grpc.ChainUnaryInterceptor(s.o.Metrics.observe, s.survive),
+		grpc.StatsHandler(lenders{s}),
 	)
 	storagepb.RegisterStorageServer(g, s)
 	storagepb.RegisterBeyondServer(g, beyond{Server: s})
