@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
+	"os"
 	"strings"
 	"syscall"
 	"time"
@@ -57,7 +59,7 @@ func exitCode(env *environment, cmd *cobra.Command, err error) int {
 	switch {
 	case err == nil:
 		return exitDone
-	case errors.Is(err, syscall.EPIPE):
+	case isReaderGone(err):
 		return exitDone // whoever read has had enough
 	case errors.As(err, &usage), strings.HasPrefix(err.Error(), "unknown command"):
 		env.complain(err)
@@ -84,6 +86,13 @@ func exitCode(env *environment, cmd *cobra.Command, err error) int {
 		env.complain(err)
 		return exitFailed
 	}
+}
+
+// isReaderGone says whether nobody reads this program's own output any more; a
+// connection that broke is another matter.
+func isReaderGone(err error) bool {
+	var path *fs.PathError
+	return errors.As(err, &path) && path.Path == os.Stdout.Name() && errors.Is(path, syscall.EPIPE)
 }
 
 // complain puts an error on one line; with --debug, its chain below it.

@@ -21,6 +21,10 @@ func main() {
 		fmt.Fprintln(os.Stderr, "sllmq:", err)
 		os.Exit(exitFailed)
 	}
+	// A reader that has had enough, or a terminal that is gone, is an error of a write
+	// and not the end of a benchmark. Unlike one that is ignored, a signal that is
+	// listened for is as it was in the programs that are started.
+	signal.Notify(make(chan os.Signal, 1), syscall.SIGPIPE)
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	os.Exit(run(ctx, &environment{args: os.Args, stdin: os.Stdin, stdout: os.Stdout, stderr: os.Stderr, getenv: os.Getenv}))

@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"errors"
+	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -331,5 +332,43 @@ func TestCollectorsAndReadersShareAWarehouse(t *testing.T) {
 	}
 	if n := b.number("select count(*) from loads where error is null"); n != 2*2+2*2*26 {
 		t.Fatalf("%d loads, want %d", n, 2*2+2*2*26)
+	}
+}
+
+// TestAReaderThatHasHadEnough: what is read no further ends quietly, and a
+// benchmark whose words nobody reads goes on.
+func TestAReaderThatHasHadEnough(t *testing.T) {
+	b := newBench(t)
+	// closed runs a command and reads of a stream of its no more than its beginning.
+	closed := func(cmd *exec.Cmd, stream *io.Writer, other *io.Writer) string {
+		t.Helper()
+		r, w, err := os.Pipe()
+		if err != nil {
+			t.Fatal(err)
+		}
+		var said bytes.Buffer
+		*stream, *other = w, &said
+		if err := cmd.Start(); err != nil {
+			t.Fatal(err)
+		}
+		_, readErr := r.Read(make([]byte, 1))
+		if err := errors.Join(readErr, w.Close(), r.Close()); err != nil {
+			t.Fatal(err)
+		}
+		if err := cmd.Wait(); err != nil {
+			t.Errorf("%v: %s", err, said.String())
+		}
+		return said.String()
+	}
+	collect := b.command("collect", "--model-name", "synthetic/opt-125m", "--num-replicas", "1", "--format", "sllm", "--storage-path", "models", "--inference", "none", "--no-roofline")
+	if out := closed(collect, &collect.Stderr, &collect.Stdout); !strings.Contains(out, "synthetic/opt-125m") {
+		t.Errorf("no summary: %s", out)
+	}
+	if got := b.sql("select count(*), min(status) from runs join loads using (run_id)"); got != "1,completed" {
+		t.Errorf("runs: %s", got)
+	}
+	sql := b.command("sql", "--format", "csv", "from range(10000000)")
+	if said := closed(sql, &sql.Stdout, &sql.Stderr); said != "" {
+		t.Errorf("it complains: %s", said)
 	}
 }
