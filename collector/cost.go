@@ -81,12 +81,15 @@ func (c Config) EstimateCost(m hub.Model, fetchBytes int64, configJSON []byte) (
 			device = weights
 		}
 		for _, benchmarkType := range c.BenchmarkTypes {
-			if pair.loader.Pooled {
+			if pair.loader.Pooled && weights > 0 {
 				one := (weights + c.ChunkBytes - 1) / c.ChunkBytes * c.ChunkBytes
 				pool = max(one, min(c.PoolBytes/one, int64(c.replicasFor(benchmarkType)))*one)
 			}
 			cost.DeviceBytes = max(cost.DeviceBytes, device)
 			for _, name := range c.devices() {
+				if !pair.takes(name) {
+					continue
+				}
 				cost.MemoryBytes = max(cost.MemoryBytes, pool)
 				if name == hostDevice {
 					cost.MemoryBytes = max(cost.MemoryBytes, device+pool)
@@ -100,7 +103,9 @@ func (c Config) EstimateCost(m hub.Model, fetchBytes int64, configJSON []byte) (
 						}
 					}
 				}
-				cost.Arms = append(cost.Arms, arm)
+				for range c.twins(Arm{}) {
+					cost.Arms = append(cost.Arms, arm)
+				}
 			}
 		}
 	}
