@@ -66,15 +66,6 @@ func (p Plan) Loads() int {
 	return n
 }
 
-// MissingBytes is what preparing will write.
-func (p Plan) MissingBytes() int64 {
-	var n int64
-	for _, c := range p.Checkpoints {
-		n += c.MissingBytes
-	}
-	return n
-}
-
 // NewPlan turns a configuration into a plan, or says why it can't be carried
 // out on this machine. It writes nothing.
 func NewPlan(c Config) (Plan, error) {
@@ -321,7 +312,7 @@ func (c Config) fitMemory(open *worker.Open, made checkpoint.Plan, pair techniqu
 	room := available - spareMemory - taken
 	if room < 0 {
 		return nil, fmt.Errorf("%s in %s takes %s of memory to come to device %s and this machine has %s to give: use a smaller model",
-			made.Model.Name, pair.format, ApproxSize(taken), open.Device, ApproxSize(available-spareMemory))
+			made.Model.Name, pair.format, ApproxSize(taken), open.Device, ApproxSize(max(0, available-spareMemory)))
 	}
 	if lockable := probe.LockableMemory(); open.Device == hostDevice && lockable >= 0 && lockable < staging {
 		notes = append(notes, fmt.Sprintf("%s's buffers are not page-locked: the limit is %s (raise it with ulimit -l)", pair.loader.Name, ApproxSize(lockable)))

@@ -9,15 +9,11 @@ import (
 	"github.com/sllmq/sllmq/warehouse/record"
 )
 
-// gpuPeak is the most that was seen of an arm's GPUs in a time.
-type gpuPeak struct {
-	status nvml.Status
-	seen   bool
-}
+// gpuPeak is the most that was seen of a GPU in a time.
+type gpuPeak struct{ status nvml.Status }
 
 // join takes another look at a GPU in.
 func (p *gpuPeak) join(s nvml.Status) {
-	p.seen = true
 	most(&p.status.PCIeGeneration, s.PCIeGeneration)
 	most(&p.status.PCIeWidth, s.PCIeWidth)
 	most(&p.status.SMClockHz, s.SMClockHz)
@@ -38,7 +34,7 @@ func most[T cmp.Ordered](into **T, v *T) {
 	}
 }
 
-// describe fills in what a load's row says of its GPUs.
+// describeGPUs fills in what a load's row says of its GPUs.
 func describeGPUs(l *record.Load, peaks []gpuPeak, processes *int64) {
 	var all gpuPeak
 	var slowest nvml.Status // the link of the GPU that has the worst one

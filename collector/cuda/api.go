@@ -70,7 +70,6 @@ const (
 	captureRelaxed    = 2 // CU_STREAM_CAPTURE_MODE_RELAXED
 
 	attributeProcessors   = 16
-	attributeAsyncEngines = 40
 	attributeComputeMajor = 75
 	attributeComputeMinor = 76
 )

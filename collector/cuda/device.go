@@ -53,9 +53,6 @@ func (d *Device) TotalBytes() (int64, error) {
 // Processors is how many multiprocessors the device has.
 func (d *Device) Processors() (int, error) { return d.attribute(attributeProcessors) }
 
-// CopyEngines is how many copies the device can have under way beside a kernel.
-func (d *Device) CopyEngines() (int, error) { return d.attribute(attributeAsyncEngines) }
-
 // Compute is the device's compute capability: 9, 0 for Hopper.
 func (d *Device) Compute() (major, minor int, err error) {
 	if major, err = d.attribute(attributeComputeMajor); err != nil {

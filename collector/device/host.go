@@ -131,8 +131,6 @@ type hostMemory struct {
 	b    []byte
 }
 
-var _ Addressable = (*hostMemory)(nil)
-
 func (m *hostMemory) Bytes() []byte { return m.b }
 
 func (m *hostMemory) Write(offset int64, src []byte) error {

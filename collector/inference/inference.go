@@ -112,9 +112,6 @@ func (m *Model) Close() {
 	}
 }
 
-// VocabularySize is how many token ids the model knows.
-func (m *Model) VocabularySize() int { return m.config.VocabSize }
-
 func (m *Model) check(tokens []int32) error {
 	for _, t := range tokens {
 		if t < 0 || int(t) >= m.config.VocabSize {

@@ -58,5 +58,5 @@ func kernelThreadCPU(dir string) (time.Duration, bool) {
 		return 0, false
 	}
 	system, err := strconv.ParseInt(fields[12], 10, 64)
-	return time.Duration(user+system) * time.Second / userHZ, err == nil
+	return time.Duration(user+system) * tick, err == nil
 }

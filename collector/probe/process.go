@@ -8,10 +8,6 @@ import (
 	"time"
 )
 
-// ticks are what /proc counts CPU time in: the kernel gives them to programs at
-// this rate, whatever its own.
-const ticks = time.Second / 100
-
 // UsageOf is what another process has used so far, as far as the kernel tells
 // of it: CPU time to hundredths of a second, faults, and what it fetched from
 // block devices.
@@ -32,8 +28,8 @@ func UsageOf(pid int) (Usage, error) {
 		return n
 	}
 	return Usage{
-		CPUUser:          time.Duration(number(user)) * ticks,
-		CPUSystem:        time.Duration(number(system)) * ticks,
+		CPUUser:          time.Duration(number(user)) * tick,
+		CPUSystem:        time.Duration(number(system)) * tick,
 		MajorFaults:      number(major),
 		MinorFaults:      number(minor),
 		StorageReadBytes: StorageReadBytes(pid),

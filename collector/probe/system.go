@@ -81,9 +81,9 @@ func pressure(resource string) *time.Duration {
 	return new(time.Duration(n) * time.Microsecond)
 }
 
-// userHZ is the unit of times in /proc/stat on every architecture that Go
-// knows: the kernel's USER_HZ.
-const userHZ = 100
+// tick is what /proc counts CPU time in on every architecture that Go knows: the
+// kernel's USER_HZ, whatever its own rate.
+const tick = time.Second / 100
 
 // cpuTimes reads the first line of /proc/stat (proc_stat(5)): user, nice,
 // system, idle, iowait, irq, softirq, steal.
@@ -100,7 +100,6 @@ func cpuTimes() (busy, steal *time.Duration) {
 		}
 		ticks[i] = n
 	}
-	const tick = time.Second / userHZ
 	return new(time.Duration(ticks[0]+ticks[1]+ticks[2]+ticks[5]+ticks[6]) * tick), new(time.Duration(ticks[7]) * tick)
 }
 

@@ -85,7 +85,6 @@ func sampled(all []queries.Sample) []plots.Samples {
 		{"busy_cores", "CPUs busy", "", 1},
 		{"resident_bytes", "Worker's memory", "GB", 1e-9},
 		{"memory_used_bytes", "Device memory", "GB", 1e-9},
-		{"pcie_rx_bytes_per_s", "Link to the device", "GB/s", 1e-9},
 	} {
 		bySource := map[string]*plots.Samples{}
 		var sources []string
