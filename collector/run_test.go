@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/sllmq/sllmq/collector"
+	"github.com/sllmq/sllmq/collector/probe"
 	"github.com/sllmq/sllmq/collector/worker"
 	"github.com/sllmq/sllmq/warehouse/record"
 )
@@ -365,4 +366,37 @@ func TestPrepareGivesUpSoon(t *testing.T) {
 			t.Errorf("%s was left", path)
 		}
 	}
+}
+
+// TestRowsThatCanNotBeKeptEndTheirWorker: the benchmark is over, and so is the
+// process that measured for it.
+func TestRowsThatCanNotBeKeptEndTheirWorker(t *testing.T) {
+	c := config(t, tiny(t))
+	c.BenchmarkTypes, c.Formats, c.Inference = []string{collector.Random}, []string{"sllm"}, collector.InferenceNone
+	plan, err := collector.NewPlan(c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	full := errors.New("no space left on device")
+	sink := refusing{refuses: full}
+	result, err := collector.Run(t.Context(), plan, &sink, &silent{}, host(t))
+	if !errors.Is(err, full) || result.Loads != 1 {
+		t.Fatalf("%+v, %v", result, err)
+	}
+	if len(sink.Sessions) != 1 || probe.Alive(*sink.Sessions[0].PID) {
+		t.Errorf("of %d workers one is still there", len(sink.Sessions))
+	}
+}
+
+// refusing is a sink that takes all but loads.
+type refusing struct {
+	memory
+	refuses error
+}
+
+func (s *refusing) Append(ctx context.Context, b record.Batch) error {
+	if len(b.Loads) > 0 {
+		return s.refuses
+	}
+	return s.memory.Append(ctx, b)
 }

@@ -102,7 +102,10 @@ func (r *run) process(ctx context.Context, steps []Step) (done int, err error) {
 			}
 		}
 		if err := r.keep(number, step, outcome, generated); err != nil {
-			return i, err
+			if dead {
+				return i, err
+			}
+			return i, errors.Join(err, w.Close(closePatience))
 		}
 		if outcome.Over {
 			// Another worker goes on.
