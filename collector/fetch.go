@@ -66,7 +66,7 @@ func fetch(ctx context.Context, from *hub.Client, repo hub.Repo, progress Progre
 	if err := from.CheckSpace(model); err != nil {
 		return hub.Snapshot{}, err
 	}
-	progress.Begin(fmt.Sprintf("fetching %s", repo), missing)
+	progress.Begin(fmt.Sprintf("fetching %s", repo), missing, Bytes)
 	defer progress.End()
 	return from.Download(ctx, model, progress.Add)
 }

@@ -24,15 +24,26 @@ type Sink interface {
 // Progress is told how a benchmark goes. Add may be called from several
 // goroutines.
 type Progress interface {
-	// Begin starts a part of the work that brings so many bytes.
-	Begin(what string, bytes int64)
-	// Add says that so many more bytes are done.
-	Add(bytes int64)
+	// Begin starts a part of the work, which is so many of a unit.
+	Begin(what string, total int64, of Unit)
+	// Add says that so many more are done.
+	Add(n int64)
 	// End ends the part.
 	End()
 	// Note says something that people should know.
 	Note(line string)
 }
+
+// Unit is what a part of the work is counted in.
+type Unit string
+
+// Loads are not counted in bytes: what is between them would make a rate of theirs
+// look like a loader's.
+const (
+	Bytes  Unit = "bytes"
+	Loads  Unit = "loads"
+	Trials Unit = "trials"
+)
 
 // Host is what Run needs to know of the program around it.
 type Host struct {
@@ -104,7 +115,7 @@ func (b *benchmark) prepare(ctx context.Context) error {
 		if c.MissingBytes == 0 {
 			continue
 		}
-		b.progress.Begin(fmt.Sprintf("preparing %s %s", c.Model.Name, c.Format), c.MissingBytes)
+		b.progress.Begin(fmt.Sprintf("preparing %s %s", c.Model.Name, c.Format), c.MissingBytes, Bytes)
 		err := c.Prepare(ctx, b.progress.Add)
 		b.progress.End()
 		if err != nil {

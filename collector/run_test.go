@@ -61,10 +61,10 @@ func (m *memory) Append(_ context.Context, b record.Batch) error {
 
 type silent struct{ notes []string }
 
-func (*silent) Begin(string, int64) {}
-func (*silent) Add(int64)           {}
-func (*silent) End()                {}
-func (s *silent) Note(line string)  { s.notes = append(s.notes, line) }
+func (*silent) Begin(string, int64, collector.Unit) {}
+func (*silent) Add(int64)                           {}
+func (*silent) End()                                {}
+func (s *silent) Note(line string)                  { s.notes = append(s.notes, line) }
 
 func host(t *testing.T) collector.Host {
 	t.Helper()

@@ -23,7 +23,7 @@ func (r *run) session(ctx context.Context, s int) error {
 	if len(r.arm.Sessions) > 1 {
 		what += fmt.Sprintf(", session %d of %d", s+1, len(r.arm.Sessions))
 	}
-	r.progress.Begin(what, r.arm.Checkpoint.ReplicaBytes*int64(len(steps)))
+	r.progress.Begin(what, int64(len(steps)), Loads)
 	defer r.progress.End()
 	if err := r.measureRoofline(ctx, r.sessions, steps); err != nil {
 		return err
@@ -116,7 +116,7 @@ func (r *run) process(ctx context.Context, steps []Step) (done int, err error) {
 		if dead || outcome.Over {
 			return i + 1, nil
 		}
-		r.progress.Add(r.arm.Checkpoint.ReplicaBytes)
+		r.progress.Add(1)
 	}
 	if err := w.Close(closePatience); err != nil {
 		r.progress.Note(err.Error())

@@ -2,7 +2,6 @@ package collector
 
 import (
 	"context"
-	"fmt"
 	"runtime"
 	"time"
 
@@ -77,8 +76,11 @@ func Survey(ctx context.Context, c Config, o SurveyOptions, sink Sink, progress 
 		}
 	}
 	trials := len(o.Settings) * max(1, o.Rounds)
-	progress.Begin(fmt.Sprintf("measuring the storage of %s in %d trials", made.Dirs[0], trials), 0)
+	progress.Begin("measuring the storage of "+made.Dirs[0], int64(trials), Trials)
 	measured, err := worker.Roofline(ctx, host.WorkerCommand, probe.StorageNode(plan.Config.StoragePath), ask, rooflineTimeout+time.Duration(trials)*2*surveyTime)
+	if err == nil {
+		progress.Add(int64(trials))
+	}
 	progress.End()
 	if err != nil {
 		return nil, err

@@ -25,6 +25,7 @@ type progress struct {
 	mu    sync.Mutex
 	what  string
 	total int64
+	of    collector.Unit
 	done  int64
 	begun time.Time
 	drawn time.Time
@@ -49,22 +50,22 @@ func newProgress(out, log io.Writer) *progress {
 	return p
 }
 
-func (p *progress) Begin(what string, bytes int64) {
+func (p *progress) Begin(what string, total int64, of collector.Unit) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.what, p.total, p.done = what, bytes, 0
+	p.what, p.total, p.of, p.done = what, total, of, 0
 	p.begun, p.drawn = time.Now(), time.Now()
 	if p.terminal {
 		p.draw()
 	} else {
-		p.print(fmt.Sprintf("%s: %s", what, collector.ApproxSize(bytes)))
+		p.print(fmt.Sprintf("%s: %s", what, p.amount(total)))
 	}
 }
 
-func (p *progress) Add(bytes int64) {
+func (p *progress) Add(n int64) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.done += bytes
+	p.done += n
 	every := printEvery
 	if p.terminal {
 		every = drawEvery
@@ -87,7 +88,7 @@ func (p *progress) End() {
 		fmt.Fprint(p.out, "\r\x1b[K")
 	}
 	elapsed := time.Since(p.begun)
-	p.print(fmt.Sprintf("%s: %s in %s", p.what, collector.ApproxSize(p.done), elapsed.Round(time.Millisecond)))
+	p.print(fmt.Sprintf("%s: %s in %s", p.what, p.amount(p.done), elapsed.Round(time.Millisecond)))
 	p.what = ""
 }
 
@@ -120,7 +121,15 @@ func (p *progress) draw() {
 	fmt.Fprint(p.out, "\r\x1b[K"+line)
 }
 
-// line tells bytes, rate and time left.
+// amount is so much of what the part is counted in.
+func (p *progress) amount(n int64) string {
+	if p.of == collector.Bytes {
+		return collector.ApproxSize(n)
+	}
+	return howMany(n, strings.TrimSuffix(string(p.of), "s"))
+}
+
+// line tells how much is done, the rate of bytes, and the time left.
 func (p *progress) line() string {
 	share := 0.0
 	if p.total > 0 {
@@ -128,12 +137,15 @@ func (p *progress) line() string {
 	}
 	parts := []string{
 		fmt.Sprintf("%s: %3.0f%%", p.what, share*100),
-		fmt.Sprintf("%s of %s", collector.ApproxSize(p.done), collector.ApproxSize(p.total)),
+		fmt.Sprintf("%s of %s", p.amount(p.done), p.amount(p.total)),
 	}
 	if elapsed := time.Since(p.begun); p.done > 0 && elapsed > 0 {
 		rate := float64(p.done) / elapsed.Seconds()
 		left := time.Duration(float64(max(0, p.total-p.done)) / rate * float64(time.Second))
-		parts = append(parts, collector.ApproxSize(int64(rate))+"/s", left.Round(time.Second).String()+" left")
+		if p.of == collector.Bytes {
+			parts = append(parts, p.amount(int64(rate))+"/s")
+		}
+		parts = append(parts, left.Round(time.Second).String()+" left")
 	}
 	return strings.Join(parts, ", ")
 }
