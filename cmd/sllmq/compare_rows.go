@@ -5,7 +5,9 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"maps"
 	"reflect"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -78,30 +80,70 @@ func newPairRow(c queries.Contrast, p queries.Pair) pairRow {
 	return r
 }
 
-func writePairsJSON(out io.Writer, c queries.Contrast, pairs []queries.Pair) error {
-	rows := []pairRow{}
-	for _, p := range pairs {
-		rows = append(rows, newPairRow(c, p))
-	}
-	e := json.NewEncoder(out)
-	e.SetIndent("", "  ")
-	return e.Encode(rows)
+// taggedPair and meanRow are the rows of a comparison. Row says which of them
+// one is: a ratio that is a mean over pairs must not be taken for one more pair.
+type taggedPair struct {
+	Row string `json:"row"` // pair
+	pairRow
 }
 
-// writePairsCSV writes the rows' fields under their names in JSON.
-func writePairsCSV(out io.Writer, c queries.Contrast, pairs []queries.Pair) error {
-	w := csv.NewWriter(out)
-	var names []string
-	for field := range reflect.TypeFor[pairRow]().Fields() {
-		names = append(names, field.Tag.Get("json"))
-	}
-	lines := [][]string{names}
+// meanRow is the geometric mean of an arm's ratios. Its fields that pairs have as
+// well have their names.
+type meanRow struct {
+	Row      string  `json:"row"` // geometric_mean
+	By       string  `json:"by"`
+	Baseline string  `json:"baseline"`
+	Arm      string  `json:"arm"`
+	Ratio    float64 `json:"ratio_of_medians"`
+	Pairs    int     `json:"pairs"` // that it is of
+}
+
+// comparedRows are the pairs, and then the means of the arms that have several.
+func comparedRows(c queries.Contrast, pairs []queries.Pair) []any {
+	rows := []any{}
 	for _, p := range pairs {
-		var cells []string
-		for _, value := range reflect.ValueOf(newPairRow(c, p)).Fields() {
-			cells = append(cells, cell(value.Interface()))
+		rows = append(rows, taggedPair{"pair", newPairRow(c, p)})
+	}
+	means := queries.GeometricMeans(pairs)
+	for _, arm := range slices.Sorted(maps.Keys(means)) {
+		rows = append(rows, meanRow{"geometric_mean", c.By, pairs[0].Baseline, arm, means[arm].Mean, means[arm].N})
+	}
+	return rows
+}
+
+func writePairsJSON(out io.Writer, c queries.Contrast, pairs []queries.Pair) error {
+	e := json.NewEncoder(out)
+	e.SetIndent("", "  ")
+	return e.Encode(comparedRows(c, pairs))
+}
+
+// writePairsCSV writes the rows' fields under their names in JSON. What a row has
+// not is empty.
+func writePairsCSV(out io.Writer, c queries.Contrast, pairs []queries.Pair) error {
+	var names []string
+	var table []map[string]string
+	for _, row := range append([]any{taggedPair{}, meanRow{}}, comparedRows(c, pairs)...) {
+		cells := map[string]string{}
+		for _, field := range reflect.VisibleFields(reflect.TypeOf(row)) {
+			name := field.Tag.Get("json")
+			if field.Anonymous {
+				continue
+			}
+			if !slices.Contains(names, name) {
+				names = append(names, name)
+			}
+			cells[name] = cell(reflect.ValueOf(row).FieldByIndex(field.Index).Interface())
 		}
-		lines = append(lines, cells)
+		table = append(table, cells)
+	}
+	w := csv.NewWriter(out)
+	lines := [][]string{names}
+	for _, cells := range table[2:] {
+		var line []string
+		for _, name := range names {
+			line = append(line, cells[name])
+		}
+		lines = append(lines, line)
 	}
 	return w.WriteAll(lines)
 }
