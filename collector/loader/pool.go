@@ -2,7 +2,6 @@ package loader
 
 import (
 	"context"
-	"errors"
 	"fmt"
 
 	"github.com/sllmq/sllmq/collector/checkpoint"
@@ -79,26 +78,22 @@ func (l *pooled) Load(ctx context.Context, dir string, clock *stage.Timeline) (*
 // bring brings the files' bytes to where their bases say. A device that copies
 // by itself is told all at once of a model that lies in the pool.
 func (l *pooled) bring(ctx context.Context, c *checkpoint.Checkpoint, clock *stage.Timeline, bases []int64, memory device.Memory) (pool.Loaded, error) {
+	to := pool.Destination{
+		Write: func(file int, offset int64, b []byte) error { return memory.Write(bases[file]+offset, b) },
+		Sync:  memory.Sync,
+	}
 	if queued, ok := memory.(device.Queued); ok {
 		if resident, ok := l.pool.Resident(c); ok {
 			defer resident.Release()
-			begun := clock.Elapsed()
-			err := resident.Stretches(func(file int, offset int64, b []byte) error {
-				return queued.Begin(bases[file]+offset, b)
-			})
-			// Whatever was begun has to end before others may have the chunks.
-			err = errors.Join(err, memory.Sync())
-			clock.Add("copy", begun, c.FileBytes())
-			return pool.Loaded{Hit: true}, errors.Join(err, ctx.Err())
+			to.Begin = func(file int, offset int64, b []byte) error { return queued.Begin(bases[file]+offset, b) }
+			return pool.Loaded{Hit: true}, resident.Bring(ctx, clock, to)
 		}
 	}
-	loaded, err := l.pool.Load(ctx, c, clock, func(file int, offset int64, b []byte) error {
-		return memory.Write(bases[file]+offset, b)
-	})
+	loaded, err := l.pool.Load(ctx, c, clock, to.Write)
 	if err != nil {
 		return loaded, err
 	}
-	return loaded, memory.Sync()
+	return loaded, to.Sync()
 }
 
 // fileBases lays the files end to end and returns where each begins, and the

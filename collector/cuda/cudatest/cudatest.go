@@ -51,6 +51,7 @@ type Library struct {
 	Path string // of libcuda.so.1
 
 	control func(text string)
+	copies  func() uint64
 	left    func(bytes, pinned, streams, events, graphs, contexts *uint64)
 }
 
@@ -79,6 +80,7 @@ func build(t testing.TB, control string, flags ...string) *Library {
 		t.Fatal(err)
 	}
 	purego.RegisterLibFunc(&l.control, handle, "fake_control")
+	purego.RegisterLibFunc(&l.copies, handle, "fake_copies")
 	purego.RegisterLibFunc(&l.left, handle, "fake_left")
 	l.control(control)
 	return l
@@ -86,6 +88,9 @@ func build(t testing.TB, control string, flags ...string) *Library {
 
 // Control sets the driver anew.
 func (l *Library) Control(text string) { l.control(text) }
+
+// Copies is how many copies to a device were put into streams so far.
+func (l *Library) Copies() uint64 { return l.copies() }
 
 // Left says what was not given back.
 func (l *Library) Left() Left {

@@ -11,6 +11,7 @@ import (
 	"google.golang.org/grpc/status"
 
 	"github.com/sllmq/sllmq/collector/device"
+	"github.com/sllmq/sllmq/collector/pool"
 	"github.com/sllmq/sllmq/collector/sllmstore/storagepb"
 )
 
@@ -20,6 +21,11 @@ type copyPiece struct {
 	from, bytes int64
 	to          int64
 	memory      int // in the request's memories
+}
+
+// leadsTo says that q goes on where p ends, here and there.
+func (p copyPiece) leadsTo(q copyPiece) bool {
+	return p.memory == q.memory && p.to+p.bytes == q.to && p.from+p.bytes == q.from
 }
 
 // longestPiece bounds a piece, so that those that a range has a share in are
@@ -108,7 +114,7 @@ func arrange(pieces []copyPiece) ([]copyPiece, error) {
 			if p.to < last.to+last.bytes {
 				return nil, status.Errorf(codes.InvalidArgument, "two chunks go to byte %d of one handle's memory", p.to)
 			}
-			if p.to == last.to+last.bytes && p.from == last.from+last.bytes {
+			if last.leadsTo(p) {
 				last.bytes += p.bytes
 				continue
 			}
@@ -157,11 +163,31 @@ func (c *copies) free() {
 	c.memories, c.giveBack = nil, nil
 }
 
-// copy copies what lies between two places of the model, whose bytes are b, to
-// wherever it belongs.
-func (c *copies) copy(from int64, b []byte) error {
+// destination is the memories together. bases are where the model's partitions
+// begin, laid end to end.
+func (c *copies) destination(bases []int64) pool.Destination {
+	deliver := func(put func(m device.Memory, to int64, b []byte) error) pool.Deliver {
+		return func(file int, offset int64, b []byte) error { return c.copy(bases[file]+offset, b, put) }
+	}
+	to := pool.Destination{Write: deliver(device.Memory.Write), Sync: c.sync}
+	if !slices.ContainsFunc(c.memories, func(m device.Memory) bool { _, ok := m.(device.Queued); return !ok }) {
+		to.Begin = deliver(func(m device.Memory, to int64, b []byte) error { return m.(device.Queued).Begin(to, b) })
+	}
+	return to
+}
+
+// copy puts what lies between two places of the model, whose bytes are b,
+// wherever it belongs, in stretches as long as they can be.
+func (c *copies) copy(from int64, b []byte, put func(m device.Memory, to int64, b []byte) error) error {
 	end := from + int64(len(b))
 	first := sort.Search(len(c.pieces), func(i int) bool { return c.pieces[i].from > from-longestPiece })
+	var next copyPiece
+	flush := func() error {
+		if next.bytes == 0 {
+			return nil
+		}
+		return put(c.memories[next.memory], next.to, b[next.from-from:next.from-from+next.bytes])
+	}
 	for _, p := range c.pieces[first:] {
 		if p.from >= end {
 			break
@@ -170,19 +196,26 @@ func (c *copies) copy(from int64, b []byte) error {
 		if begin >= stop {
 			continue
 		}
-		if err := c.memories[p.memory].Write(p.to+begin-p.from, b[begin-from:stop-from]); err != nil {
+		p = copyPiece{from: begin, bytes: stop - begin, to: p.to + begin - p.from, memory: p.memory}
+		if next.leadsTo(p) {
+			next.bytes += p.bytes
+			continue
+		}
+		if err := flush(); err != nil {
 			return err
 		}
+		next = p
 	}
-	return nil
+	return flush()
 }
 
-// sync returns when everything is readable where it was copied to.
-func (c *copies) sync() error {
+// sync returns when everything is readable where it was copied to, or nothing is
+// under way any more.
+func (c *copies) sync() (err error) {
 	for _, m := range c.memories {
-		if err := m.Sync(); err != nil {
-			return err
+		if syncErr := m.Sync(); err == nil {
+			err = syncErr
 		}
 	}
-	return nil
+	return err
 }

@@ -112,10 +112,7 @@ func (s *Server) loadToClient(ctx context.Context, m *model, r *storagepb.LoadMo
 	x.evicted += f.Evicted
 	s.mu.Unlock()
 	s.loads.Go(func() {
-		err := f.Deliver(x.alive, x.clock, func(file int, offset int64, b []byte) error { return c.copy(bases[file]+offset, b) })
-		if err == nil {
-			err = c.sync()
-		}
+		err := f.Bring(x.alive, x.clock, c.destination(bases))
 		// Nothing is written any more when the client hears of it.
 		c.free()
 		f.Release()

@@ -70,7 +70,7 @@ struct event {
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static int initialised, devices = 1, retained[MOST];
-static uint64_t memory = 64ull << 30, used[MOST], sequence, live_streams, live_events, live_graphs;
+static uint64_t memory = 64ull << 30, used[MOST], sequence, live_streams, live_events, live_graphs, to_device;
 static struct allocation *allocations;
 static struct pinned *pins;
 static struct stream *streams;
@@ -97,6 +97,14 @@ void fake_control(const char *text) {
   pthread_mutex_lock(&lock);
   control(text);
   pthread_mutex_unlock(&lock);
+}
+
+/* How many copies to a device were put into streams so far. */
+uint64_t fake_copies(void) {
+  pthread_mutex_lock(&lock);
+  uint64_t n = to_device;
+  pthread_mutex_unlock(&lock);
+  return n;
 }
 
 /* What is not given back, in bytes and things. */
@@ -392,6 +400,7 @@ static int enqueue(uintptr_t handle, void *to, const void *from, uint64_t size, 
 int cuMemcpyHtoDAsync_v2(uint64_t to, const void *from, size_t size, uintptr_t stream) {
   IN_CONTEXT(cuMemcpyHtoDAsync);
   if (!holding(to, size)) return leave(INVALID_VALUE);
+  to_device++;
   return leave(enqueue(stream, (void *)to, from, size, from));
 }
 
