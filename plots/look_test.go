@@ -1,6 +1,8 @@
 package plots
 
 import (
+	"bytes"
+	"errors"
 	"os"
 	"path/filepath"
 	"testing"
@@ -18,7 +20,9 @@ func TestWriteToLookAt(t *testing.T) {
 			t.Fatal(name, err)
 		}
 		for _, format := range Formats() {
-			if err := Write(filepath.Join(dir, name+"."+format), p, Options{WidthIn: 7, DPI: 110}); err != nil {
+			var b bytes.Buffer
+			err := Encode(&b, p, format, Options{WidthIn: 7, DPI: 110})
+			if err = errors.Join(err, os.WriteFile(filepath.Join(dir, name+"."+format), b.Bytes(), 0o644)); err != nil {
 				t.Fatal(name, err)
 			}
 		}

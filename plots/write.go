@@ -2,12 +2,9 @@ package plots
 
 import (
 	"encoding/csv"
-	"errors"
 	"fmt"
 	"io"
 	"math"
-	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 
@@ -34,26 +31,8 @@ const (
 	maxDPI     = 2400 // beyond printers
 )
 
-// Formats lists the endings that Write knows.
+// Formats lists what Encode knows, which are the files' endings too.
 func Formats() []string { return []string{"png", "svg", "pdf", "csv"} }
-
-// Write puts p into a file of the format that the file's name ends in. The file
-// appears whole or not at all.
-func Write(file string, p *Picture, o Options) error {
-	format := strings.ToLower(strings.TrimPrefix(filepath.Ext(file), "."))
-	temporary, err := os.CreateTemp(filepath.Dir(file), "."+filepath.Base(file)+"-*")
-	if err != nil {
-		return fmt.Errorf("write %s: %w", file, err)
-	}
-	err = errors.Join(Encode(temporary, p, format, o), temporary.Chmod(0o644), temporary.Sync(), temporary.Close())
-	if err == nil {
-		err = os.Rename(temporary.Name(), file)
-	}
-	if err != nil {
-		return errors.Join(fmt.Errorf("write %s: %w", file, err), os.Remove(temporary.Name()))
-	}
-	return nil
-}
 
 // Encode writes p to w in one of Formats.
 func Encode(w io.Writer, p *Picture, format string, o Options) error {

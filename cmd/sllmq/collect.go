@@ -9,6 +9,8 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"unicode"
+	"unicode/utf8"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
@@ -338,7 +340,9 @@ func (o *collectOptions) report(ctx context.Context, env *environment, result co
 		if err != nil {
 			return err
 		}
-		if err := plots.Write(filepath.Join(o.resultsPath, "summary.png"), drawn, plots.DefaultOptions()); err != nil {
+		if err := writeFile(filepath.Join(o.resultsPath, "summary.png"), func(w io.Writer) error {
+			return plots.Encode(w, drawn, "png", plots.DefaultOptions())
+		}); err != nil {
 			return err
 		}
 	}
@@ -352,29 +356,24 @@ func (o *collectOptions) report(ctx context.Context, env *environment, result co
 	})
 }
 
+// quoted is a word as a shell wants it.
+func quoted(word string) string {
+	plain := func(r rune) bool {
+		return r < utf8.RuneSelf && (unicode.IsLetter(r) || unicode.IsDigit(r) || strings.ContainsRune("/._-+,:=@%", r))
+	}
+	if word != "" && strings.TrimFunc(word, plain) == "" {
+		return word
+	}
+	return "'" + strings.ReplaceAll(word, "'", `'\''`) + "'"
+}
+
 // warehouseFlag is what has to stand in a command for it to read what this one
 // wrote.
 func warehouseFlag(env *environment) string {
 	if env.warehouse == defaultWarehouse {
 		return ""
 	}
-	return " --warehouse " + env.warehouse
-}
-
-// writeFile puts a file in place whole or not at all.
-func writeFile(path string, write func(io.Writer) error) error {
-	f, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+"-*")
-	if err != nil {
-		return fmt.Errorf("write %s: %w", path, err)
-	}
-	err = errors.Join(write(f), f.Chmod(0o644), f.Sync(), f.Close())
-	if err == nil {
-		err = os.Rename(f.Name(), path)
-	}
-	if err != nil {
-		return fmt.Errorf("write %s: %w", path, errors.Join(err, os.Remove(f.Name())))
-	}
-	return nil
+	return " --warehouse " + quoted(env.warehouse)
 }
 
 // benchmarkLog is benchmark.log of the results folder, or nothing.

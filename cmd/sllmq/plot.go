@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -60,7 +61,7 @@ func (o plotOptions) run(ctx context.Context, env *environment, k gallery.Kind) 
 	}
 	format := o.format
 	if format == "" {
-		format = strings.TrimPrefix(filepath.Ext(o.output), ".")
+		format = strings.ToLower(strings.TrimPrefix(filepath.Ext(o.output), "."))
 	}
 	if !slices.Contains(plots.Formats(), format) {
 		return &usageError{fmt.Errorf("a plot is one of %s, and not %q", strings.Join(plots.Formats(), ", "), format)}
@@ -77,7 +78,7 @@ func (o plotOptions) run(ctx context.Context, env *environment, k gallery.Kind) 
 	if o.output == "" {
 		return plots.Encode(env.stdout, drawn, format, options)
 	}
-	return plots.Write(o.output, drawn, options)
+	return writeFile(o.output, func(w io.Writer) error { return plots.Encode(w, drawn, format, options) })
 }
 
 // drawFrom asks the warehouse for a picture.
