@@ -161,7 +161,7 @@ func (o *collectOptions) fromEnvironment(f *pflag.FlagSet, getenv func(string) s
 			return
 		}
 		if err := f.Set(flag.Name, value); err != nil {
-			errs = append(errs, &usageError{fmt.Errorf("environment variable %s: %w", name, err)})
+			errs = append(errs, &usageError{fmt.Errorf("environment variable %s: %w", name, flagError(err))})
 		}
 	})
 	o.config.Roofline = !o.noRoofline

@@ -29,13 +29,13 @@ func newDoctorCommand(env *environment) *cobra.Command {
 	o := doctorOptions{machine: readiness.Options{StoragePath: collector.DefaultConfig().StoragePath, PoolBytes: collector.DefaultConfig().PoolBytes, Python: collector.DefaultConfig().Python}}
 	c := &cobra.Command{
 		Use:   "doctor",
-		Short: "Say whether the warehouse is whole and the machine is ready to measure",
+		Short: "Say whether warehouse and machine are ready to measure",
 		Long: `Say whether the warehouse is whole and the machine is ready to measure.
 
 ok is as it should be, none is not there and only some need it, warn makes
 measurements worse or should be looked at, fail can't be used. What can be tried
-is tried: memory is locked, a file on the storage path written, read past the page
-cache and removed, a GPU copied to and from. Exit code 1 if anything fails.`,
+is tried: memory is locked, a file on the storage path written, read past the
+page cache and removed, a GPU copied to and from. Exit code 1 if anything fails.`,
 		Example: "  sllmq doctor --storage-path /mnt/nvme/models\n  sllmq doctor --format json",
 		Args:    noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {

@@ -6,11 +6,13 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"strconv"
 	"strings"
 	"syscall"
 	"time"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"github.com/sllmq/sllmq/queries/stats"
 )
@@ -108,7 +110,25 @@ func (env *environment) complain(err error) {
 
 // say writes a line to people. If they can't be reached there is nobody to
 // tell.
-func (env *environment) say(line string) { fmt.Fprintln(env.stderr, line) }
+func (env *environment) say(line string) { fmt.Fprintln(plain{env.stderr}, line) }
+
+// flagError says what is wrong with a flag's value without the words of Go's own
+// parsers.
+func flagError(err error) error {
+	var invalid *pflag.InvalidValueError
+	var number *strconv.NumError
+	if !errors.As(err, &invalid) || !errors.As(err, &number) {
+		return err
+	}
+	what := "is no number"
+	if errors.Is(number, strconv.ErrRange) {
+		what = "is too large a number"
+	}
+	if invalid.GetFlag().Value.Type() == "bool" {
+		what = "is neither true nor false"
+	}
+	return fmt.Errorf("--%s %q %s", invalid.GetFlag().Name, invalid.GetValue(), what)
+}
 
 // noArguments refuses what stands behind the flags.
 func noArguments(_ *cobra.Command, args []string) error {

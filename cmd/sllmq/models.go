@@ -56,12 +56,12 @@ func newModelsCommand(env *environment) *cobra.Command {
 	list.Flags().BoolVar(&o.json, "json", false, "print JSON, one object a line")
 	verify := &cobra.Command{
 		Use:   "verify [MODEL...]",
-		Short: "Read every prepared tensor and compare it with its source's checksum",
+		Short: "Hold every prepared tensor against its source's checksum",
 		RunE:  func(cmd *cobra.Command, args []string) error { return o.verify(cmd.Context(), env, args) },
 	}
 	rm := &cobra.Command{
 		Use:   "rm MODEL...",
-		Short: "Remove the prepared checkpoints of models; what was fetched or made from stays",
+		Short: "Remove prepared checkpoints; what they were made from stays",
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if len(args) == 0 {
 				return &usageError{errors.New("name the models, as sllmq models list does")}

@@ -35,7 +35,7 @@ func newPlotCommand(env *environment) *cobra.Command {
 	size := plots.DefaultOptions()
 	c := &cobra.Command{
 		Use:       "plot KIND",
-		Short:     "Draw what was measured, as PNG, SVG, PDF, or the data behind as CSV",
+		Short:     "Draw what was measured as PNG, SVG or PDF, or give the data as CSV",
 		Long:      "Draw what was measured:\n" + about.String(),
 		Example:   "  sllmq plot bars -o bars.png\n  sllmq plot box --benchmark-type random -o box.pdf\n  sllmq plot ecdf --format csv",
 		ValidArgs: kinds,

@@ -107,9 +107,9 @@ func (p *progress) Note(line string) {
 // print writes a line that stays. A terminal that is gone is no reason to end
 // a benchmark.
 func (p *progress) print(line string) {
-	fmt.Fprintln(p.out, line)
+	fmt.Fprintln(plain{p.out}, line)
 	if p.log != nil {
-		fmt.Fprintln(p.log, time.Now().UTC().Format(time.RFC3339Nano), line)
+		fmt.Fprintln(plain{p.log}, time.Now().UTC().Format(time.RFC3339Nano), line)
 	}
 }
 

@@ -23,10 +23,10 @@ func newReportCommand(env *environment) *cobra.Command {
 	o := reportOptions{page: report.DefaultOptions()}
 	c := &cobra.Command{
 		Use:   "report -o FILE.html",
-		Short: "Write one page with tables, comparisons, pictures and the SQL behind them",
-		Long: `Write one page of HTML with the summary, the comparisons with their warnings, the
-failures, the pictures, the machines, and the SQL behind each. The file stands
-alone: it asks for nothing over the network and holds no script.`,
+		Short: "Write one page: tables, comparisons, pictures, the SQL behind them",
+		Long: `Write one page of HTML with the summary, the comparisons with their warnings,
+the failures, the pictures, the machines, and the SQL behind each. The file
+stands alone: it asks for nothing over the network and holds no script.`,
 		Example: `  sllmq report -o report.html
   sllmq report -o nightly.html --by loader,tag:branch --since 24h --title Nightly
   sllmq report -o - --where "machine = 'a100-01'" > a100.html`,

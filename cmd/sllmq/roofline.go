@@ -26,11 +26,11 @@ type surveyFlags struct {
 	rounds int
 }
 
-func (s *surveyFlags) add(f *pflag.FlagSet, rounds int) {
+func (s *surveyFlags) add(f *pflag.FlagSet, env *environment, rounds int) {
 	s.config = collector.DefaultConfig()
 	s.config.Models = []string{"synthetic/opt-1.3b"}
 	f.StringSliceVar(&s.config.Models, "model-name", s.config.Models, "the model whose files are read; prepared if it is not there")
-	f.StringVar(&s.config.StoragePath, "storage-path", s.config.StoragePath, "folder for the replica, on the storage to be measured")
+	f.StringVar(&s.config.StoragePath, "storage-path", cmp.Or(env.getenv("STORAGE_PATH"), s.config.StoragePath), "folder for the replica, on the storage to be measured ($STORAGE_PATH)")
 	f.StringVar(&s.config.DType, "dtype", s.config.DType, "type of the weights; auto keeps a folder's own")
 	f.StringVar(&s.format, "format", "sllm", "format of the replica: safetensors or sllm")
 	f.IntVar(&s.rounds, "rounds", rounds, "trials of each setting, taking turns")
@@ -87,7 +87,7 @@ func newRooflineCommand(env *environment) *cobra.Command {
 			return writeTrials(env.stdout, all)
 		},
 	}
-	s.add(c.Flags(), 2)
+	s.add(c.Flags(), env, 2)
 	c.Flags().StringSliceVar(&s.config.Devices, "device", s.config.Devices, "a GPU to which copies are measured too, such as cuda:0")
 	return c
 }
@@ -96,7 +96,7 @@ func newTuneCommand(env *environment) *cobra.Command {
 	var s surveyFlags
 	c := &cobra.Command{
 		Use:   "tune",
-		Short: "Find the depth and the size of requests that the storage does best with",
+		Short: "Find the depth and size of requests that storage does best with",
 		Example: `  sllmq tune --storage-path /mnt/nvme/models
   sllmq collect --storage-path /mnt/nvme/models $(sllmq tune --storage-path /mnt/nvme/models --flags)`,
 		Args: noArguments,
@@ -119,7 +119,7 @@ func newTuneCommand(env *environment) *cobra.Command {
 		_, err = fmt.Fprintf(env.stdout, "\nbest by medians: %s\n", flags)
 		return err
 	}
-	s.add(c.Flags(), 5)
+	s.add(c.Flags(), env, 5)
 	c.Flags().BoolVar(&flagsOnly, "flags", false, "print the best setting alone, as collect's flags")
 	return c
 }
@@ -164,13 +164,13 @@ func medians(all []roofline.Measurement) []settingRate {
 // writeTrials prints a line a setting.
 func writeTrials(w io.Writer, all []roofline.Measurement) error {
 	out := bufio.NewWriter(w)
-	fmt.Fprintf(out, "%-14s %-18s %6s %8s %7s %12s %10s\n", "what", "how", "depth", "request", "trials", "median GB/s", "best GB/s")
+	fmt.Fprintf(out, "%-14s %-18s %6s %8s %7s %11s %10s\n", "what", "how", "depth", "request", "trials", "median GB/s", "best GB/s")
 	for _, s := range medians(all) {
 		request := "-"
 		if s.IOBytes > 0 {
 			request = collector.FormatSize(s.IOBytes)
 		}
-		fmt.Fprintf(out, "%-14s %-18s %6d %8s %7d %12.2f %10.2f\n", strings.ReplaceAll(s.Kind, "_", " "), s.Method, s.Threads, request, s.trials, s.median/1e9, s.best/1e9)
+		fmt.Fprintf(out, "%-14s %-18s %6d %8s %7d %11.2f %10.2f\n", strings.ReplaceAll(s.Kind, "_", " "), s.Method, s.Threads, request, s.trials, s.median/1e9, s.best/1e9)
 	}
 	return out.Flush()
 }

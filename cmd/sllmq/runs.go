@@ -97,7 +97,7 @@ func printFacts(ctx context.Context, env *environment, db *sql.DB, name, stateme
 		if err := rows.Scan(&key, &value); err != nil {
 			return fmt.Errorf("show the %s: %w", name, err)
 		}
-		fmt.Fprintf(env.stdout, "  %-20s %s\n", key, value)
+		fmt.Fprintf(plain{env.stdout}, "  %-20s %s\n", key, value)
 	}
 	fmt.Fprintln(env.stdout)
 	return rows.Err()

@@ -14,7 +14,7 @@ import (
 // type the formats' loading times, the speedup, and the inference where there
 // is one. Lines fit 80 columns.
 func writeSummary(w io.Writer, rows []queries.SummaryRow) error {
-	out := bufio.NewWriter(w)
+	out := bufio.NewWriter(plain{w})
 	if len(rows) == 0 {
 		fmt.Fprintln(out, "no loads")
 	}

@@ -86,7 +86,7 @@ func (o trendOptions) run(ctx context.Context, env *environment) (err error) {
 	case "json":
 		err = writeTrendJSON(out, list)
 	default:
-		writeTrend(out, t, list)
+		writeTrend(plain{out}, t, list)
 	}
 	return errors.Join(err, out.Flush())
 }
@@ -107,8 +107,8 @@ func writeTrend(out io.Writer, t queries.Trend, list []queries.TrendSeries) {
 			fmt.Fprintln(out)
 		}
 		first, last := s.Levels[0].StartedAt, s.Levels[len(s.Levels)-1].StartedAt
-		fmt.Fprintln(out, fold("", fmt.Sprintf("%s, %s, %s %s, to %s by %s on %s: %d runs, %s to %s", s.Model, s.BenchmarkType, s.Format, s.Loader, s.Device, s.Engine, s.Machine,
-			len(s.Levels), first.UTC().Format("2006-01-02"), last.UTC().Format("2006-01-02"))))
+		fmt.Fprintln(out, fold("", fmt.Sprintf("%s, %s, %s %s, to %s by %s on %s: %s, %s to %s", s.Model, s.BenchmarkType, s.Format, s.Loader, s.Device, s.Engine, s.Machine,
+			howMany(int64(len(s.Levels)), "run"), first.UTC().Format("2006-01-02"), last.UTC().Format("2006-01-02"))))
 		fmt.Fprintln(out, "  "+spark(s.Levels))
 		fmt.Fprintf(out, "  %-*s%6s%10s%9s%8s  %s\n", room, by, "runs", "median s", "change", "p", "with it")
 		for k, stretch := range s.Stretches {
