@@ -29,6 +29,7 @@ var allowed = map[string][]string{
 	"collector/loader":               {"collector/checkpoint", "collector/cuda", "collector/cuda/cufile", "collector/device", "collector/directio", "collector/pool", "collector/sllmstore/client", "collector/stage"},
 	"collector/pool":                 {"collector/checkpoint", "collector/device", "collector/directio", "collector/stage"},
 	"collector/probe":                {"collector/cuda", "collector/nvml", "warehouse/record"},
+	"collector/probe/grouptest":      {},
 	"collector/checkpoint":           {"collector/checkpoint/torchfile", "collector/filelock"},
 	"collector/checkpoint/torchfile": {},
 	"collector/filelock":             {},

@@ -8,12 +8,12 @@ import (
 	"strconv"
 	"strings"
 	"testing"
-	"time"
 
 	"golang.org/x/sys/unix"
 
 	"github.com/sllmq/sllmq/collector"
 	"github.com/sllmq/sllmq/collector/probe"
+	"github.com/sllmq/sllmq/collector/probe/grouptest"
 	"github.com/sllmq/sllmq/warehouse/record"
 )
 
@@ -193,33 +193,15 @@ func firstBlock(t *testing.T, path string) int {
 }
 
 // TestASlowStorageIsTheBound lets the workers read 200 MB/s and wants the
-// loads to be bound by that, at nearly all of it. It needs root and the block
-// controller of cgroup v1.
+// loads to be bound by that, at nearly all of it. It needs root and the
+// controller of block devices, in either version of control groups.
 func TestASlowStorageIsTheBound(t *testing.T) {
 	if testing.Short() {
 		t.Skip("runs for seconds")
 	}
-	group := fmt.Sprintf("/sys/fs/cgroup/blkio/sllmq-test-%d", os.Getpid())
-	if err := os.Mkdir(group, 0o755); err != nil {
-		t.Skipf("no control group for block devices: %v", err)
-	}
-	t.Cleanup(func() {
-		for range 100 {
-			if os.Remove(group) == nil {
-				return
-			}
-			time.Sleep(10 * time.Millisecond)
-		}
-	})
 	storage := t.TempDir()
-	numbers, err := os.ReadFile(filepath.Join(wholeDevice(probe.BlockDevice(storage)), "dev"))
-	if err != nil {
-		t.Skipf("the temporary folder lies on no block device: %v", err)
-	}
 	const limit = 200_000_000
-	if err := os.WriteFile(filepath.Join(group, "blkio.throttle.read_bps_device"), fmt.Appendf(nil, "%s %d", strings.TrimSpace(string(numbers)), limit), 0o644); err != nil {
-		t.Skipf("the control group takes no limit: %v", err)
-	}
+	group := slowGroup(t, probe.BlockDevice(storage), limit)
 	// Large enough that what may be read at once after a rest does not count.
 	model := larger(t)
 	writeSafeTensors(t, filepath.Join(model, "b.safetensors"), "b", 32<<20)
@@ -233,7 +215,7 @@ func TestASlowStorageIsTheBound(t *testing.T) {
 	}
 	var sink memory
 	h := host(t)
-	h.WorkerCommand = append([]string{"sh", "-c", `echo $$ > "$0/cgroup.procs" && exec "$@"`, group}, h.WorkerCommand...)
+	h.WorkerCommand = inGroup(group, h.WorkerCommand)
 	progress := &silent{}
 	if result, err := collector.Run(t.Context(), plan, &sink, progress, h); err != nil || result.Failed > 0 {
 		t.Fatalf("%+v, %v: %v", result, err, progress.notes)
@@ -259,10 +241,24 @@ func TestASlowStorageIsTheBound(t *testing.T) {
 	}
 }
 
-// wholeDevice is the device of a partition, which is what limits are set for.
-func wholeDevice(dir string) string {
-	if _, err := os.Stat(filepath.Join(dir, "partition")); err == nil {
-		return filepath.Dir(dir)
+// slowGroup is a control group that may read so many bytes a second from a block
+// device, by its folder under /sys/devices.
+func slowGroup(t *testing.T, device string, bytesPerS int64) string {
+	t.Helper()
+	if _, err := os.Stat(filepath.Join(device, "partition")); err == nil {
+		device = filepath.Dir(device) // limits are the whole device's
 	}
-	return dir
+	text, err := os.ReadFile(filepath.Join(device, "dev"))
+	if err != nil {
+		t.Skipf("no block device: %v", err)
+	}
+	numbers := strings.TrimSpace(string(text))
+	return grouptest.Make(t,
+		grouptest.Limit{Controller: "blkio", Settings: [][2]string{{"blkio.throttle.read_bps_device", fmt.Sprintf("%s %d", numbers, bytesPerS)}}},
+		grouptest.Limit{Controller: "io", Settings: [][2]string{{"io.max", fmt.Sprintf("%s rbps=%d", numbers, bytesPerS)}}})
+}
+
+// inGroup is a worker's command, run in a control group.
+func inGroup(group string, command []string) []string {
+	return append([]string{"sh", "-c", `echo $$ > "$0/cgroup.procs" && exec "$@"`, group}, command...)
 }

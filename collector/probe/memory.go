@@ -18,7 +18,7 @@ func AvailableMemory() (int64, error) {
 	if err != nil {
 		return 0, err
 	}
-	if left, ok := cgroupMemoryLeft(); ok {
+	if left, ok := theControlGroups.memoryLeft(); ok {
 		available = min(available, left)
 	}
 	return available, nil
@@ -77,42 +77,6 @@ func memInfo(key string) (int64, error) {
 		return kib << 10, nil
 	}
 	return 0, fmt.Errorf("/proc/meminfo has no %s", key)
-}
-
-// cgroupMemoryLeft looks at this process's control group (version 2) and
-// those above it; page cache is not counted, since it gives way.
-func cgroupMemoryLeft() (int64, bool) {
-	text, err := os.ReadFile("/proc/self/cgroup")
-	if err != nil {
-		return 0, false
-	}
-	_, group, ok := strings.Cut(strings.TrimSpace(string(text)), "0::")
-	if !ok {
-		return 0, false
-	}
-	const root = "/sys/fs/cgroup"
-	least, found := int64(0), false
-	for dir := filepath.Join(root, group); strings.HasPrefix(dir, root); dir = filepath.Dir(dir) {
-		limit, err := strconv.ParseInt(readLine(dir, "memory.max"), 10, 64)
-		if err != nil {
-			continue // "max", or no such file
-		}
-		left := limit
-		stat, err := os.ReadFile(filepath.Join(dir, "memory.stat"))
-		if err != nil {
-			continue
-		}
-		for line := range strings.Lines(string(stat)) {
-			name, value, _ := strings.Cut(strings.TrimSpace(line), " ")
-			if n, err := strconv.ParseInt(value, 10, 64); err == nil && (name == "anon" || name == "kernel" || name == "shmem") {
-				left -= n
-			}
-		}
-		if !found || left < least {
-			least, found = left, true
-		}
-	}
-	return least, found
 }
 
 // readLine reads a one-line file of /proc or /sys, "" where there is none.

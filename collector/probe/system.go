@@ -1,7 +1,6 @@
 package probe
 
 import (
-	"bytes"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -24,7 +23,7 @@ type System struct {
 	Busy, Steal *time.Duration
 	// KernelThreads is CPU time of the kernel's own threads that still live.
 	KernelThreads *time.Duration
-	// Throttled is how long the control group was kept off the CPUs.
+	// Throttled is how long quotas kept the control group off the CPUs.
 	Throttled *time.Duration
 	// Of the block device under the files.
 	DeviceReadBytes, DeviceReads *int64
@@ -37,7 +36,7 @@ func ReadSystem(device string) System {
 		CPUPressure:    pressure("cpu"),
 		MemoryPressure: pressure("memory"),
 		IOPressure:     pressure("io"),
-		Throttled:      throttled(),
+		Throttled:      theControlGroups.throttled(),
 		KernelThreads:  kernelThreadsCPU(),
 	}
 	s.Busy, s.Steal = cpuTimes()
@@ -101,47 +100,6 @@ func cpuTimes() (busy, steal *time.Duration) {
 		ticks[i] = n
 	}
 	return new(time.Duration(ticks[0]+ticks[1]+ticks[2]+ticks[5]+ticks[6]) * tick), new(time.Duration(ticks[7]) * tick)
-}
-
-// throttled reads the time for which the control group's quota was used up:
-// throttled_usec of cgroup v2, throttled_time (nanoseconds) of v1. Without a
-// quota there is none of it.
-func throttled() *time.Duration {
-	groups, err := os.ReadFile("/proc/self/cgroup")
-	if err != nil {
-		return nil
-	}
-	for line := range strings.Lines(string(groups)) {
-		parts := strings.SplitN(strings.TrimSpace(line), ":", 3)
-		if len(parts) != 3 {
-			continue
-		}
-		for _, c := range []struct {
-			is   bool
-			path string
-			key  string
-			unit time.Duration
-		}{
-			{parts[1] == "", filepath.Join("/sys/fs/cgroup", parts[2], "cpu.stat"), "throttled_usec ", time.Microsecond},
-			{strings.Contains(","+parts[1]+",", ",cpu,"), filepath.Join("/sys/fs/cgroup/cpu", parts[2], "cpu.stat"), "throttled_time ", time.Nanosecond},
-		} {
-			if !c.is {
-				continue
-			}
-			text, err := os.ReadFile(c.path)
-			if err != nil {
-				continue
-			}
-			for line := range bytes.Lines(text) {
-				if value, ok := bytes.CutPrefix(line, []byte(c.key)); ok {
-					if n, err := strconv.ParseInt(string(bytes.TrimSpace(value)), 10, 64); err == nil {
-						return new(time.Duration(n) * c.unit)
-					}
-				}
-			}
-		}
-	}
-	return nil
 }
 
 // BlockDevice names the block device that holds a file, by its folder
