@@ -62,7 +62,7 @@ func (r StageRow) whole(share bool) float64 {
 }
 
 // DrawStages draws a bar a row, its stages end to end, and marks the loading
-// time, which is less than the bar where stages overlapped.
+// time, which is less than the bar where stages overlapped or took turns.
 func DrawStages(d Stages) (*Picture, error) {
 	rows, err := arrange(d.Rows, func(r StageRow) string { return r.Model }, StageRow.name)
 	if err != nil {
@@ -119,7 +119,7 @@ func DrawStages(d Stages) (*Picture, error) {
 	}
 	fig.title, fig.subtitle = d.or("Stages of loading " + about(rows.models))
 	if overlap {
-		fig.notes = []string{"Where a bar is longer than the loading time, its stages overlapped."}
+		fig.notes = []string{"Where a bar is longer than the loading time, its stages overlapped or took turns."}
 	}
 	return &Picture{fig, d.rows()}, nil
 }

@@ -106,7 +106,7 @@ func TestStagesSayWhenTheyOverlapped(t *testing.T) {
 		{Model: "b", Arm: "x", Stages: []Stage{{"copy", 1}}},
 	}}
 	p := drawn(t)(DrawStages(d))
-	p.want(t, "read", "copy", "loading time", "a", "b", "x", "2.00", "Time in stages (s)", "Where a bar is longer than the loading time, its stages overlapped.")
+	p.want(t, "read", "copy", "loading time", "a", "b", "x", "2.00", "Time in stages (s)", "Where a bar is longer than the loading time, its stages overlapped or took turns.")
 	blue, orange, _ := inks()
 	if p.fills[blue] != 1+1 || p.fills[orange] != 2+1 {
 		t.Errorf("%d and %d stages", p.fills[blue], p.fills[orange])
