@@ -40,7 +40,7 @@ const pyTorch Format = "pytorch"
 func detect(dir string) (Format, error) {
 	entries, err := os.ReadDir(dir)
 	if err != nil {
-		return "", fmt.Errorf("look for a checkpoint: %w", err)
+		return "", fmt.Errorf("look for a checkpoint: %w: name the folder that holds the model's files", err)
 	}
 	var sllm, pickled bool
 	for _, e := range entries {

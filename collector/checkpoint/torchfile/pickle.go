@@ -38,18 +38,20 @@ type (
 // Limits of the machine. A model has some thousand tensors, each of some ten
 // values.
 const (
-	maxStack = 1 << 20
-	maxMemo  = 8 << 20
-	maxDims  = 64
+	maxStack  = 1 << 20
+	maxMemo   = 8 << 20
+	maxValues = 16 << 20 // pushed in all: a list keeps what it takes from the stack
+	maxDims   = 64
 )
 
 // machine is the part of pickle's machine that a state dict needs.
 type machine struct {
-	in    []byte
-	at    int
-	stack []any
-	marks []int
-	memo  map[int64]any
+	in     []byte
+	at     int
+	stack  []any
+	marks  []int
+	memo   map[int64]any
+	values int // pushed so far
 }
 
 var errShort = errors.New("the pickle ends too early")
@@ -71,7 +73,7 @@ func unpickle(text []byte) (value any, err error) {
 		if err := m.step(op); err != nil {
 			return nil, err
 		}
-		if len(m.stack) > maxStack || len(m.memo) > maxMemo {
+		if len(m.stack) > maxStack || len(m.marks) > maxStack || len(m.memo) > maxMemo || m.values > maxValues {
 			return nil, refused("the pickle keeps more values than any state dict")
 		}
 	}
@@ -247,6 +249,7 @@ func (m *machine) integer(op byte) error {
 
 func (m *machine) push(v any) error {
 	m.stack = append(m.stack, v)
+	m.values++
 	return nil
 }
 

@@ -140,6 +140,8 @@ func TestHostilePickles(t *testing.T) {
 		"storage not there":  {strings.Replace(good, "U\x010", "U\x017", 1), "not in the file"},
 		"append to a number": {"\x80\x02K\x01K\x02a.", "no list"},
 		"protocol":           {"\x80\x09.", "protocol 9"},
+		"marks alone":        {"\x80\x02" + strings.Repeat("(", 1<<20+1) + ".", "more values than any"},
+		"a list of too many": {"\x80\x02]" + strings.Repeat("("+strings.Repeat("N", 1<<19)+"e", 33) + ".", "more values than any"},
 	} {
 		_, err := readBytes(pack(t, test.pickle))
 		if !errors.Is(err, torchfile.ErrRefused) || !strings.Contains(err.Error(), test.want) {
