@@ -35,8 +35,8 @@ type StoreOptions struct {
 // store stands for ServerlessLLM's way to load: a client of an sllm-store, a
 // server that keeps models in its pool and copies them to memory that the
 // client allocated (the load_dict_non_blocking of sllm_store's torch module,
-// 0.8). One load is: LoadModelAsync to host memory, memory allocated and its
-// handle made, LoadModelAsync to the device, ConfirmModel.
+// 0.8). One load is: LoadModelAsync to host memory, the index read, memory
+// allocated and its handle made, LoadModelAsync to the device, ConfirmModel.
 //
 // On a GPU that is the store's contract, and any server will do. The contract
 // has no way to memory of the host, nor to hear when a model lies in the
@@ -139,24 +139,20 @@ func (l *store) Load(ctx context.Context, dir string, clock *stage.Timeline) (*L
 	if l.over != nil {
 		return nil, fmt.Errorf("load %s: %w: %w", dir, ErrOver, l.over)
 	}
-	c, err := openIndex(dir, l.o.Format, clock)
-	if err != nil {
-		return nil, err
-	}
 	model, err := filepath.Rel(l.o.Store.StoragePath, dir)
 	if err != nil || !filepath.IsLocal(model) {
 		return nil, fmt.Errorf("load %s: it does not lie below the store's storage path %s", dir, l.o.Store.StoragePath)
 	}
 	bounded, cancel := context.WithTimeout(ctx, l.o.Store.LoadTimeout)
 	defer cancel()
-	r := &request{store: l, checkpoint: c, model: model, replica: uuid.NewString(), clock: clock}
+	r := &request{store: l, dir: dir, model: model, replica: uuid.NewString(), clock: clock}
 	if err := r.load(bounded); err != nil {
 		return nil, l.tell(fmt.Errorf("load %s: %w", dir, err))
 	}
 	return &Loaded{
-		Checkpoint: c,
+		Checkpoint: r.checkpoint,
 		Memory:     r.memory,
-		Bytes:      c.Bytes(),
+		Bytes:      r.checkpoint.Bytes(),
 		place:      r.place,
 		explain:    r.explain,
 	}, nil
@@ -177,17 +173,21 @@ func (l *store) tell(err error) error {
 // request is one load.
 type request struct {
 	*store
-	checkpoint     *checkpoint.Checkpoint
+	dir            string
 	model, replica string
 	clock          *stage.Timeline
 	begun          time.Duration // when the store was first asked
 
-	places map[span]int64
-	memory device.Memory
+	checkpoint *checkpoint.Checkpoint
+	places     map[span]int64
+	memory     device.Memory
 }
 
-// load goes through the calls of a load. It leaves no memory behind when it
-// fails, unless the store may still write to it.
+// load goes through the calls of a load, in the order of ServerlessLLM's client:
+// the store reads while the index is read here. It is also what its server
+// needs, which dies when it is asked for a GPU before its thread for the host
+// has begun. load leaves no memory behind when it fails, unless the store may
+// still write to it.
 func (r *request) load(ctx context.Context) error {
 	r.begun = r.clock.Elapsed()
 	end := r.clock.Start("request")
@@ -195,6 +195,9 @@ func (r *request) load(ctx context.Context) error {
 	end(0)
 	if err != nil {
 		r.judge(err)
+		return err
+	}
+	if r.checkpoint, err = openIndex(r.dir, r.o.Format, r.clock); err != nil {
 		return err
 	}
 	var total int64

@@ -124,6 +124,30 @@ func TestAStoreThatLiesIsFoundOut(t *testing.T) {
 	}
 }
 
+// As ServerlessLLM's client does, and as its store needs: it dies of a load to a
+// GPU that overtakes its thread for the one to the host.
+func TestAStoreIsAskedBeforeTheIndexIsRead(t *testing.T) {
+	l, err := client(t, storetest.Lies, openFakeGPU(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	clock := stage.Begin()
+	loaded, err := l.Load(t.Context(), write(t, t.TempDir(), checkpoint.SLLM, checkpoints()["several files"]), clock)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var names []string
+	for _, s := range clock.Stages() {
+		names = append(names, s.Name)
+	}
+	if got, want := strings.Join(names, " "), "request index allocate handle confirm"; got != want {
+		t.Errorf("stages %s, want %s", got, want)
+	}
+	if err := errors.Join(loaded.Free(), l.Close()); err != nil {
+		t.Error(err)
+	}
+}
+
 // ServerlessLLM's store can't say when a model is in host memory.
 func TestAStoreThatKnowsOnlyGPUsIsRefusedForTheHost(t *testing.T) {
 	_, err := client(t, storetest.Lies, openShared(t, 1<<20))
