@@ -49,7 +49,8 @@ type store struct {
 	client  *client.Client
 	process *client.Process // nil: attached
 	server  client.Server
-	over    error // why it can load no more
+	last    string // the model loaded last: it lies in the pool
+	over    error  // why it can load no more
 }
 
 var (
@@ -57,6 +58,12 @@ var (
 	_ Preparer = (*store)(nil)
 	_ Served   = (*store)(nil)
 )
+
+// settling is what a store of ServerlessLLM's gets between being asked for a
+// model's way to the host and for that to a GPU. Its thread for the one has to
+// have begun before that for the other, or it dies; on a busy machine it needs
+// some milliseconds, and nobody can hear when. It reads meanwhile.
+const settling = 10 * time.Millisecond
 
 // stopPatience is how long a store may take to give its memory back.
 const stopPatience = 20 * time.Second
@@ -147,8 +154,10 @@ func (l *store) Load(ctx context.Context, dir string, clock *stage.Timeline) (*L
 	defer cancel()
 	r := &request{store: l, dir: dir, model: model, replica: uuid.NewString(), clock: clock}
 	if err := r.load(bounded); err != nil {
+		l.last = ""
 		return nil, l.tell(fmt.Errorf("load %s: %w", dir, err))
 	}
+	l.last = model
 	return &Loaded{
 		Checkpoint: r.checkpoint,
 		Memory:     r.memory,
@@ -184,10 +193,8 @@ type request struct {
 }
 
 // load goes through the calls of a load, in the order of ServerlessLLM's client:
-// the store reads while the index is read here. It is also what its server
-// needs, which dies when it is asked for a GPU before its thread for the host
-// has begun. load leaves no memory behind when it fails, unless the store may
-// still write to it.
+// the store reads while the index is read here. It leaves no memory behind when
+// it fails, unless the store may still write to it.
 func (r *request) load(ctx context.Context) error {
 	r.begun = r.clock.Elapsed()
 	end := r.clock.Start("request")
@@ -197,6 +204,7 @@ func (r *request) load(ctx context.Context) error {
 		r.judge(err)
 		return err
 	}
+	asked := time.Now()
 	if r.checkpoint, err = openIndex(r.dir, r.o.Format, r.clock); err != nil {
 		return err
 	}
@@ -211,6 +219,11 @@ func (r *request) load(ctx context.Context) error {
 	targets, err := r.targets()
 	if err != nil {
 		return freeAfter(r.memory, err)
+	}
+	if r.server.Beyond == nil && r.model != r.last {
+		end = r.clock.Start("settle")
+		time.Sleep(settling - time.Since(asked))
+		end(0)
 	}
 	end = r.clock.Start("request")
 	err = r.client.LoadToTargets(ctx, r.model, r.replica, targets)
