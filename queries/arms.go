@@ -22,7 +22,7 @@ func (c Contrast) resolve(ctx context.Context, db *sql.DB) (string, error) {
 		return c.By, nil
 	}
 	columns, err := all(ctx, db, "list columns", func(rows *sql.Rows, name *string) error { return rows.Scan(name) },
-		"SELECT column_name FROM duckdb_columns() WHERE table_name = 'load_facts' ORDER BY column_index")
+		"SELECT column_name FROM duckdb_columns() WHERE table_name = 'load_facts' AND database_name = current_database() ORDER BY column_index")
 	if err != nil {
 		return "", err
 	}

@@ -76,18 +76,26 @@ func (s dataset) createViews(ctx context.Context, d *DB, files map[string][]stri
 	if err != nil {
 		return err
 	}
-	var script strings.Builder
+	selects := map[string]string{}
 	for _, shape := range shapes {
 		if len(files[shape.table]) == 0 {
 			continue
 		}
-		table, err := s.table(ctx, d.db, shape, files[shape.table], version)
-		if err != nil {
+		if selects[shape.table], err = s.table(ctx, d.db, shape, files[shape.table], version); err != nil {
 			return err
 		}
-		fmt.Fprintf(&script, "DROP TABLE %s; CREATE VIEW %s AS %s;\n", shape.table, shape.table, table)
 	}
-	comments, err := schemaComments(func(table string) bool { return len(files[table]) > 0 })
+	return d.putViews(ctx, selects)
+}
+
+// putViews puts views in the place of tables of an empty schema, each with its
+// select, and adds the comments.
+func (d *DB) putViews(ctx context.Context, selects map[string]string) error {
+	var script strings.Builder
+	for table, statement := range selects {
+		fmt.Fprintf(&script, "DROP TABLE %[1]s; CREATE VIEW %[1]s AS %[2]s;\n", table, statement)
+	}
+	comments, err := schemaComments(func(table string) bool { return selects[table] != "" })
 	if err != nil {
 		return err
 	}

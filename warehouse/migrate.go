@@ -57,37 +57,39 @@ func knownVersion() (int, error) {
 }
 
 // migrate brings the schema up to date, each step in a transaction of its own,
-// and the views after them. What only reads takes an older schema as it is.
-func (d *DB) migrate(ctx context.Context, readOnly bool) error {
+// and the views after them. What only reads takes an older schema as it is, and is
+// told what makes it older.
+func (d *DB) migrate(ctx context.Context, readOnly bool) (older string, err error) {
 	steps, err := migrations()
 	if err != nil {
-		return err
+		return "", err
 	}
 	if d.current(ctx, len(steps)) {
-		return nil
+		return "", nil
 	}
 	version, err := d.schemaVersion(ctx)
 	if err != nil {
-		return err
+		return "", err
 	}
-	if version > len(steps) {
-		return fmt.Errorf("%w: its schema is version %d and this program knows %d: update sllmq", ErrNewerSchema, version, len(steps))
-	}
-	if readOnly {
-		if version == 0 {
-			return fmt.Errorf("it is a DuckDB file and no warehouse: name another with --warehouse")
-		}
-		return nil
+	switch {
+	case version > len(steps):
+		return "", fmt.Errorf("%w: its schema is version %d and this program knows %d: update sllmq", ErrNewerSchema, version, len(steps))
+	case readOnly && version == 0:
+		return "", fmt.Errorf("it is a DuckDB file and no warehouse: name another with --warehouse")
+	case readOnly && version < len(steps):
+		return fmt.Sprintf("version %d, and this program knows %d", version, len(steps)), nil
+	case readOnly:
+		return "its views are of an older sllmq", nil
 	}
 	for _, step := range steps[version:] {
 		if err := d.apply(ctx, step); err != nil {
-			return fmt.Errorf("migrate with %s: %w", step.name, err)
+			return "", fmt.Errorf("migrate with %s: %w", step.name, err)
 		}
 	}
 	if err := d.renewViews(ctx); err != nil {
-		return fmt.Errorf("renew the views: %w", err)
+		return "", fmt.Errorf("renew the views: %w", err)
 	}
-	return nil
+	return "", nil
 }
 
 // current says whether schema and views are what this program makes. Every
@@ -116,14 +118,6 @@ func (d *DB) current(ctx context.Context, version int) bool {
 // made from, which is named by its digest.
 const viewsVersion = 0
 
-// sameViews says whether the views were made from the text that this program has,
-// which is called name.
-func (d *DB) sameViews(ctx context.Context) (name string, same bool, err error) {
-	name = viewsName()
-	err = d.db.QueryRowContext(ctx, "SELECT count(*) > 0 FROM schema_migrations WHERE version = ? AND name = ?", viewsVersion, name).Scan(&same)
-	return name, same, err
-}
-
 func viewsName() string {
 	digest := sha256.Sum256([]byte(viewsSQL))
 	return "views.sql " + hex.EncodeToString(digest[:8])
@@ -131,7 +125,8 @@ func viewsName() string {
 
 // renewViews makes the views again if their text is another one.
 func (d *DB) renewViews(ctx context.Context) error {
-	name, same, err := d.sameViews(ctx)
+	name, same := viewsName(), false
+	err := d.db.QueryRowContext(ctx, "SELECT count(*) > 0 FROM schema_migrations WHERE version = ? AND name = ?", viewsVersion, name).Scan(&same)
 	if err != nil || same {
 		return err
 	}

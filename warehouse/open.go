@@ -51,7 +51,8 @@ type DB struct {
 	db        *sql.DB
 	connector *duckdb.Connector
 	leave     func()           // lets the next goroutine open the file
-	shapes    map[string]shape // of a folder's tables, which are views; nil: of a file
+	shapes    map[string]shape // of tables that are views, over a folder or an older file; nil: of a file
+	older     string           // what makes the file older than this program; "" if nothing does
 }
 
 // SQL is the database underneath.
@@ -191,10 +192,18 @@ func open(ctx context.Context, path string, o Options) (_ *DB, err error) {
 	}
 	// A statement of the driver's that is cut off holds the file until the
 	// process ends; these take milliseconds.
-	if err := d.migrate(context.WithoutCancel(ctx), o.ReadOnly); err != nil {
+	ctx = context.WithoutCancel(ctx)
+	older, err := d.migrate(ctx, o.ReadOnly)
+	if err != nil {
 		return nil, errors.Join(err, d.Close())
 	}
-	return d, nil
+	if older == "" {
+		return d, nil
+	}
+	if err := d.Close(); err != nil {
+		return nil, err
+	}
+	return openOlder(ctx, path, older)
 }
 
 func connect(path string, o Options) (*DB, error) {
@@ -232,7 +241,8 @@ func create(ctx context.Context, path string) error {
 	temp := filepath.Join(dir, "new.duckdb")
 	d, err := connect(temp, Options{})
 	if err == nil {
-		err = errors.Join(d.migrate(ctx, false), d.Close())
+		_, err = d.migrate(ctx, false)
+		err = errors.Join(err, d.Close())
 	}
 	if err == nil {
 		if err = os.Link(temp, path); errors.Is(err, fs.ErrExist) {
