@@ -1,7 +1,6 @@
 package collector_test
 
 import (
-	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -12,8 +11,6 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/sllmq/sllmq/collector"
-	"github.com/sllmq/sllmq/collector/probe"
-	"github.com/sllmq/sllmq/collector/probe/grouptest"
 	"github.com/sllmq/sllmq/warehouse/record"
 )
 
@@ -190,75 +187,4 @@ func firstBlock(t *testing.T, path string) int {
 		t.Skipf("no FIBMAP: %d, %v", block, err)
 	}
 	return block
-}
-
-// TestASlowStorageIsTheBound lets the workers read 200 MB/s and wants the
-// loads to be bound by that, at nearly all of it. It needs root and the
-// controller of block devices, in either version of control groups.
-func TestASlowStorageIsTheBound(t *testing.T) {
-	if testing.Short() {
-		t.Skip("runs for seconds")
-	}
-	storage := t.TempDir()
-	const limit = 200_000_000
-	group := slowGroup(t, probe.BlockDevice(storage), limit)
-	// Large enough that what may be read at once after a rest does not count.
-	model := larger(t)
-	writeSafeTensors(t, filepath.Join(model, "b.safetensors"), "b", 32<<20)
-	c := config(t, model)
-	c.StoragePath, c.Replicas, c.PoolBytes = storage, 2, 256<<20
-	c.BenchmarkTypes, c.DType, c.Inference, c.Roofline = []string{collector.Random}, "auto", collector.InferenceNone, true
-	c.Loaders = []string{"direct", "pool"}
-	plan, err := collector.NewPlan(c)
-	if err != nil {
-		t.Fatal(err)
-	}
-	var sink memory
-	h := host(t)
-	h.WorkerCommand = inGroup(group, h.WorkerCommand)
-	progress := &silent{}
-	if result, err := collector.Run(t.Context(), plan, &sink, progress, h); err != nil || result.Failed > 0 {
-		t.Fatalf("%+v, %v: %v", result, err, progress.notes)
-	}
-	near := 0
-	for _, l := range sink.Loads {
-		t.Logf("load %d took %.3f s: bound by %s at %.2f (storage %.3f s)", l.Seq, *l.LoadingTimeS, *l.Bound, *l.Efficiency, *l.StorageBoundS)
-		if *l.Bound != "storage" {
-			t.Errorf("load %d is bound by %s", l.Seq, *l.Bound)
-		}
-		if *l.Efficiency > 0.7 && *l.Efficiency < 1.3 {
-			near++
-		}
-	}
-	// Others may be at work on the same storage while some are measured.
-	if near == 0 {
-		t.Errorf("none of %d loads is near the roofline", len(sink.Loads))
-	}
-	for _, r := range sink.Rooflines {
-		if r.Kind == "storage_read" && r.BandwidthBytesPerS > 2*limit {
-			t.Errorf("the storage gave %.0f bytes/s in spite of its limit", r.BandwidthBytesPerS)
-		}
-	}
-}
-
-// slowGroup is a control group that may read so many bytes a second from a block
-// device, by its folder under /sys/devices.
-func slowGroup(t *testing.T, device string, bytesPerS int64) string {
-	t.Helper()
-	if _, err := os.Stat(filepath.Join(device, "partition")); err == nil {
-		device = filepath.Dir(device) // limits are the whole device's
-	}
-	text, err := os.ReadFile(filepath.Join(device, "dev"))
-	if err != nil {
-		t.Skipf("no block device: %v", err)
-	}
-	numbers := strings.TrimSpace(string(text))
-	return grouptest.Make(t,
-		grouptest.Limit{Controller: "blkio", Settings: [][2]string{{"blkio.throttle.read_bps_device", fmt.Sprintf("%s %d", numbers, bytesPerS)}}},
-		grouptest.Limit{Controller: "io", Settings: [][2]string{{"io.max", fmt.Sprintf("%s rbps=%d", numbers, bytesPerS)}}})
-}
-
-// inGroup is a worker's command, run in a control group.
-func inGroup(group string, command []string) []string {
-	return append([]string{"sh", "-c", `echo $$ > "$0/cgroup.procs" && exec "$@"`, group}, command...)
 }

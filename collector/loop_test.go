@@ -11,8 +11,9 @@ import (
 // loop is a filesystem of its own on a loop device: storage that a test can
 // break or take away.
 type loop struct {
-	image string // the file below the device
-	dir   string // where it is mounted
+	image  string // the file below the device
+	device string
+	dir    string // where it is mounted
 }
 
 // mountLoop makes a filesystem of so many bytes; it needs root.
@@ -38,10 +39,10 @@ func mountLoop(t *testing.T, bytes int64) loop {
 			t.Fatal(err)
 		}
 	}
-	device := do("losetup", "--find", "--show", l.image)
-	t.Cleanup(func() { _ = exec.Command("losetup", "--detach", device).Run() })
-	do("mkfs.ext4", "-q", "-b", "4096", device)
-	do("mount", device, l.dir)
+	l.device = do("losetup", "--find", "--show", l.image)
+	t.Cleanup(func() { _ = exec.Command("losetup", "--detach", l.device).Run() })
+	do("mkfs.ext4", "-q", "-b", "4096", l.device)
+	do("mount", l.device, l.dir)
 	t.Cleanup(func() { _ = exec.Command("umount", "--lazy", l.dir).Run() })
 	return l
 }

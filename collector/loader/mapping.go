@@ -4,8 +4,8 @@ import (
 	"context"
 	"fmt"
 	"os"
-	"runtime"
 	"runtime/debug"
+	"unsafe"
 
 	"golang.org/x/sys/unix"
 
@@ -153,10 +153,11 @@ func copyMapped(ctx context.Context, b []byte, write func(offset int64, src []by
 	defer debug.SetPanicOnFault(old)
 	defer func() {
 		if fault := recover(); fault != nil {
-			if _, ok := fault.(runtime.Error); !ok {
+			f, ok := fault.(interface{ Addr() uintptr }) // of runtime.Error: see debug.SetPanicOnFault
+			if !ok || !lies(f.Addr(), b) {
 				panic(fault)
 			}
-			err = fmt.Errorf("a page can't be read: the file was cut short, or the storage failed (%v)", fault)
+			err = fmt.Errorf("the page at its byte %d can't be read: the file was cut short, or the storage failed", f.Addr()-address(b))
 		}
 	}()
 	for at := 0; at < len(b); at += pageFaultGrain {
@@ -169,6 +170,11 @@ func copyMapped(ctx context.Context, b []byte, write func(offset int64, src []by
 	}
 	return nil
 }
+
+func address(b []byte) uintptr { return uintptr(unsafe.Pointer(unsafe.SliceData(b))) }
+
+// lies says whether an address is that of a byte of b.
+func lies(at uintptr, b []byte) bool { return at >= address(b) && at-address(b) < uintptr(len(b)) }
 
 // touch reads a byte of every page of b, in their order, so that a page that
 // can't be read is a fault here, which can be told, and not within a driver,
