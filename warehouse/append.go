@@ -52,7 +52,11 @@ func (l *Log) Append(ctx context.Context, b record.Batch) error {
 	if err != nil {
 		return err
 	}
-	return errors.Join(d.append(ctx, b), d.Close())
+	err = errors.Join(d.append(ctx, b), d.Close())
+	if isFull(err) {
+		return &fullError{"append to warehouse " + l.path, err}
+	}
+	return err
 }
 
 // read asks the warehouse, if it is there.

@@ -290,9 +290,13 @@ func explain(path string, err error) error {
 	switch {
 	case errors.Is(err, ErrNewerSchema):
 		return fmt.Errorf("open warehouse %s: %w", path, err)
+	case isFull(err):
+		return &fullError{"open warehouse " + path, err}
 	case strings.Contains(text, "not a valid DuckDB"), strings.Contains(text, "No magic bytes"):
 		return fmt.Errorf("open warehouse %s: %w: name another with --warehouse", path, ErrNotDuckDB)
-	case strings.Contains(text, "ermission denied"), strings.Contains(text, "read-only file system"), strings.Contains(text, "Read-only file system"):
+	case strings.Contains(text, "ead-only file system"):
+		return fmt.Errorf("open warehouse %s: it lies on a read-only file system: name another with --warehouse", path)
+	case strings.Contains(text, "ermission denied"):
 		return fmt.Errorf("open warehouse %s: this user may not write there: name another with --warehouse", path)
 	}
 	return fmt.Errorf("open warehouse %s: %w", path, &oneLine{err})
