@@ -1,10 +1,9 @@
 package queries
 
 import (
-	"database/sql"
 	"embed"
 	"fmt"
-	"regexp"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -19,41 +18,35 @@ type Filter struct {
 	Where                           string    // SQL over load_facts' columns, further to the rest; empty: all
 }
 
-// parameter is a parameter of the SQL files, and its value.
-type parameter struct {
-	name   string
-	values []string  // of a list
-	bound  time.Time // of a time, if values is nil
-}
-
-func (f Filter) parameters() []parameter {
-	list := func(name string, values []string) parameter {
-		return parameter{name: name, values: append([]string{}, values...)}
-	}
-	var tags []string
-	for key, value := range f.Tags {
-		tags = append(tags, key+"="+value)
-	}
-	slices.Sort(tags)
-	return []parameter{
-		list("models", f.Models), list("formats", f.Formats), list("benchmark_types", f.BenchmarkTypes),
-		list("runs", f.Runs), list("collects", f.Collects), list("tags", tags),
-		{name: "since", bound: f.Since}, {name: "until", bound: f.Until},
-	}
-}
-
-// arguments are the filter as the parameters of the SQL files.
-func (f Filter) arguments() []any {
-	var list []any
-	for _, p := range f.parameters() {
-		switch {
-		case p.values != nil:
-			list = append(list, sql.Named(p.name, strings.Join(p.values, "\x1f")))
-		case p.bound.IsZero():
-			list = append(list, sql.Named(p.name, nil))
-		default:
-			list = append(list, sql.Named(p.name, p.bound.UTC()))
+// conditions are the filter as SQL over load_facts' columns: all have to hold.
+func (f Filter) conditions() (list []string) {
+	for _, choice := range []struct {
+		column string
+		values []string
+	}{
+		{"model", f.Models}, {"format", f.Formats}, {"benchmark_type", f.BenchmarkTypes},
+		{"run_id::VARCHAR", f.Runs}, {"collect_id::VARCHAR", f.Collects},
+	} {
+		var quoted []string
+		for _, value := range choice.values {
+			quoted = append(quoted, quote(value))
 		}
+		if quoted != nil {
+			list = append(list, choice.column+" IN ("+strings.Join(quoted, ", ")+")")
+		}
+	}
+	for _, key := range slices.Sorted(maps.Keys(f.Tags)) {
+		list = append(list, fmt.Sprintf("tags[%s] = %s", quote(key), quote(f.Tags[key])))
+	}
+	moment := func(t time.Time) string { return quote(t.UTC().Format(time.RFC3339Nano)) + "::TIMESTAMPTZ" }
+	if !f.Since.IsZero() {
+		list = append(list, "started_at >= "+moment(f.Since))
+	}
+	if !f.Until.IsZero() {
+		list = append(list, "started_at < "+moment(f.Until))
+	}
+	if f.Where != "" {
+		list = append(list, "("+f.Where+"\n    )") // it may end in a comment
 	}
 	return list
 }
@@ -61,27 +54,12 @@ func (f Filter) arguments() []any {
 // quote is a text as SQL.
 func quote(text string) string { return "'" + strings.ReplaceAll(text, "'", "''") + "'" }
 
-// literal is the value as SQL.
-func (p parameter) literal() string {
-	switch {
-	case p.values == nil && p.bound.IsZero():
-		return "NULL"
-	case p.values == nil:
-		return quote(p.bound.UTC().Format(time.RFC3339Nano))
-	case len(p.values) == 0:
-		return "''"
-	}
-	var quoted []string
-	for _, v := range p.values {
-		quoted = append(quoted, quote(v))
-	}
-	return "(" + strings.Join(quoted, " || chr(31) || ") + ")"
-}
-
-// over narrows what a statement sees of load_facts to Where: a common table
-// expression of the same name stands before the view.
+// over narrows what a statement sees of load_facts to what f chooses: a common
+// table expression of the same name stands before the view. As a materialized one
+// it would have every column of every load.
 func (f Filter) over(statement string) string {
-	if f.Where == "" {
+	conditions := f.conditions()
+	if conditions == nil {
 		return statement
 	}
 	body := statement
@@ -89,7 +67,7 @@ func (f Filter) over(statement string) string {
 		_, body, _ = strings.Cut(body, "\n")
 	}
 	head := statement[:len(statement)-len(body)]
-	narrowed := "WITH load_facts AS (\n    SELECT * FROM main.load_facts\n    WHERE (" + f.Where + "\n    )\n)"
+	narrowed := "WITH load_facts AS NOT MATERIALIZED (\n    SELECT * FROM main.load_facts\n    WHERE " + strings.Join(conditions, "\n      AND ") + "\n)"
 	if rest, ok := strings.CutPrefix(body, "WITH "); ok {
 		return head + narrowed + ", " + rest
 	}
@@ -106,22 +84,7 @@ func Paste(name string, f Filter) (string, error) {
 	if err != nil {
 		return "", fmt.Errorf("no question %q: %w", name, err)
 	}
-	return f.paste(f.over(string(text))), nil
+	return f.paste(string(text)), nil
 }
 
-var parameterNames = regexp.MustCompile(`\$[a-z_]+\b`)
-
-// paste puts the filter's values in place of the parameters.
-func (f Filter) paste(statement string) string {
-	literals := map[string]string{}
-	for _, p := range f.parameters() {
-		literals["$"+p.name] = p.literal()
-	}
-	filled := parameterNames.ReplaceAllStringFunc(statement, func(name string) string {
-		if literal, ok := literals[name]; ok {
-			return literal
-		}
-		return name
-	})
-	return strings.TrimSpace(filled) + ";\n"
-}
+func (f Filter) paste(statement string) string { return strings.TrimSpace(f.over(statement)) + ";\n" }

@@ -35,7 +35,7 @@ func Loads(ctx context.Context, db *sql.DB, f Filter) ([]Load, error) {
 		}
 		return rows.Scan(&l.RunID, &l.Session, &l.Seq, &l.StartedAt, &l.Machine, &l.Model, &l.Format, &l.Loader, &l.Device, &l.Engine, &l.BenchmarkType,
 			&l.Bytes, &l.LoadingTimeS, &l.Efficiency, &l.SourceTier)
-	}, f.over(loadsSQL), f.arguments()...)
+	}, f.over(loadsSQL))
 }
 
 //go:embed sql/stages.sql
@@ -54,7 +54,7 @@ type Stage struct {
 func Stages(ctx context.Context, db *sql.DB, f Filter) ([]Stage, error) {
 	return all(ctx, db, "list stages", func(rows *sql.Rows, s *Stage) error {
 		return rows.Scan(&s.Machine, &s.Model, &s.BenchmarkType, &s.Format, &s.Loader, &s.Device, &s.Engine, &s.Stage, &s.StartS, &s.DurationS, &s.BusyS, &s.LoadingTimeS)
-	}, f.over(stagesSQL), f.arguments()...)
+	}, f.over(stagesSQL))
 }
 
 //go:embed sql/chunks.sql
@@ -80,7 +80,7 @@ type Chunk struct {
 func Chunks(ctx context.Context, db *sql.DB, f Filter) ([]Chunk, error) {
 	return all(ctx, db, "list requests", func(rows *sql.Rows, c *Chunk) error {
 		return rows.Scan(&c.Thread, &c.Bytes, &c.QueuedS, &c.StartS, &c.DurationS, &c.CopiedS, &c.Model, &c.Format, &c.Loader, &c.BenchmarkType, &c.LoadingTimeS, &c.RunID, &c.Seq, &c.File, &c.OffsetBytes)
-	}, f.over(chunksSQL), f.arguments()...)
+	}, f.over(chunksSQL))
 }
 
 //go:embed sql/samples.sql
@@ -98,7 +98,7 @@ type Sample struct {
 func Samples(ctx context.Context, db *sql.DB, f Filter) ([]Sample, error) {
 	return all(ctx, db, "list samples", func(rows *sql.Rows, s *Sample) error {
 		return rows.Scan(&s.Source, &s.Metric, &s.AtS, &s.Value)
-	}, f.over(samplesSQL), f.arguments()...)
+	}, f.over(samplesSQL))
 }
 
 //go:embed sql/trials.sql
@@ -152,5 +152,5 @@ type BestRoofline struct {
 
 // BestRooflines answers sql/best_rooflines.sql for the loads that f chooses.
 func BestRooflines(ctx context.Context, db *sql.DB, f Filter) ([]BestRoofline, error) {
-	return all(ctx, db, "list rooflines", func(rows *sql.Rows, b *BestRoofline) error { return rows.Scan(&b.Kind, &b.BytesPerS) }, f.over(bestRooflinesSQL), f.arguments()...)
+	return all(ctx, db, "list rooflines", func(rows *sql.Rows, b *BestRoofline) error { return rows.Scan(&b.Kind, &b.BytesPerS) }, f.over(bestRooflinesSQL))
 }

@@ -36,7 +36,7 @@ func Machines(ctx context.Context, db *sql.DB, f Filter) ([]Machine, error) {
 			&m.MemoryBytes, &m.HugePages, &m.Hypervisor, &m.GPUModel, &m.GPUs, &m.GPUMemoryBytes, &m.GPUDriver,
 			&m.MountPoint, &m.Filesystem, &m.MountOptions, &m.StorageDevice, &m.StorageModel, &m.StorageRotational, &m.StorageScheduler, &m.StorageMaxIOBytes, &m.StorageBytes,
 			&m.StorageBytesPerS, &m.CopyBytesPerS, &m.DeviceBytesPerS)
-	}, f.over(machinesSQL), f.arguments()...)
+	}, f.over(machinesSQL))
 }
 
 //go:embed sql/failures.sql
@@ -55,5 +55,5 @@ type Failure struct {
 func Failures(ctx context.Context, db *sql.DB, f Filter) ([]Failure, error) {
 	return all(ctx, db, "list failures", func(rows *sql.Rows, l *Failure) error {
 		return rows.Scan(&l.StartedAt, &l.Machine, &l.Model, &l.BenchmarkType, &l.Format, &l.Loader, &l.Device, &l.RunID, &l.Seq, &l.Replica, &l.Error)
-	}, f.over(failuresSQL), f.arguments()...)
+	}, f.over(failuresSQL))
 }

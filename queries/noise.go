@@ -51,7 +51,7 @@ func (c Contrast) nightFloor(ctx context.Context, db *sql.DB) (stats.Noise, erro
 }
 
 func floorOf(ctx context.Context, db *sql.DB, f Filter, statement string, confidence float64, floor func([][2]float64, float64) (stats.Noise, error)) (stats.Noise, error) {
-	pairs, err := all(ctx, db, "look for noise", func(rows *sql.Rows, p *[2]float64) error { return rows.Scan(&p[0], &p[1]) }, f.over(statement), f.arguments()...)
+	pairs, err := all(ctx, db, "look for noise", func(rows *sql.Rows, p *[2]float64) error { return rows.Scan(&p[0], &p[1]) }, f.over(statement))
 	if err != nil || len(pairs) == 0 {
 		return stats.Noise{}, err
 	}

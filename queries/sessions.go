@@ -36,14 +36,6 @@ const sessionsSQL = `WITH chosen AS (
     SELECT *, %s AS arm, error IS NULL AND loading_time_s IS NOT NULL AS counted
     FROM load_facts
     WHERE NOT warmup
-      AND ($models = '' OR list_contains(string_split($models, chr(31)), model))
-      AND ($formats = '' OR list_contains(string_split($formats, chr(31)), format))
-      AND ($benchmark_types = '' OR list_contains(string_split($benchmark_types, chr(31)), benchmark_type))
-      AND ($runs = '' OR list_contains(string_split($runs, chr(31)), run_id::VARCHAR))
-      AND ($collects = '' OR list_contains(string_split($collects, chr(31)), collect_id::VARCHAR))
-      AND ($tags = '' OR list_has_all(list_transform(map_entries(tags), e -> e.key || '=' || e.value), string_split($tags, chr(31))))
-      AND ($since::TIMESTAMPTZ IS NULL OR started_at >= $since::TIMESTAMPTZ)
-      AND ($until::TIMESTAMPTZ IS NULL OR started_at < $until::TIMESTAMPTZ)
       AND (%s)
 ), measured AS (
     SELECT run_id, session, arm, %s,
@@ -68,7 +60,7 @@ func (c Contrast) SQL(ctx context.Context, db *sql.DB) (_ string, err error) {
 	if err != nil {
 		return "", err
 	}
-	return c.paste(c.over(statement)), nil
+	return c.paste(statement), nil
 }
 
 // statement lists what is compared. By is resolved.
@@ -142,7 +134,7 @@ func (c Contrast) sessions(ctx context.Context, db *sql.DB) ([]armSession, error
 		last.run, last.session, last.arm = run, session, s.arm
 		sessions = append(sessions, s)
 		return nil
-	}, c.over(statement), c.Filter.arguments()...)
+	}, c.over(statement))
 	return sessions, err
 }
 

@@ -1,5 +1,5 @@
 // Package queries asks the warehouse. Each question is a file of SQL under
-// sql/; the functions here bind its parameters and read its columns.
+// sql/; the functions here choose its loads and read its columns.
 package queries
 
 import (
@@ -43,7 +43,7 @@ func Summary(ctx context.Context, db *sql.DB, f Filter) ([]SummaryRow, error) {
 		return rows.Scan(&r.Model, &r.BenchmarkType, &r.Format, &r.Loader, &r.Device, &r.Engine, &r.Machine,
 			&r.Loads, &r.Failed, &r.Warmups, &r.NumReplicas, &r.MeanS, &r.MedianS, &r.MinS, &r.MaxS, &r.SampleStdS, &r.PopulationStdS,
 			&r.MedianBytesPerS, &r.MeanTokensPerS, &r.Bound, &r.MedianEfficiency, &r.NotFromStorage, &r.OverRoofline, &r.SourceTiers)
-	}, f.over(summarySQL), f.arguments()...)
+	}, f.over(summarySQL))
 }
 
 // Comparison is one safetensors row beside one sllm row of the same model,
@@ -74,11 +74,8 @@ func Compare(rows []SummaryRow) []Comparison {
 	return pairs
 }
 
-// SummarySQL is the statement of Summary and its arguments, for whoever wants
-// the rows as they are.
-func SummarySQL(f Filter) (statement string, arguments []any) {
-	return f.over(summarySQL), f.arguments()
-}
+// SummarySQL is the statement of Summary, for whoever wants the rows as they are.
+func SummarySQL(f Filter) string { return f.over(summarySQL) }
 
 // FormatName is a format as people write it.
 func FormatName(format string) string {

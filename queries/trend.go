@@ -32,7 +32,7 @@ func Levels(ctx context.Context, db *sql.DB, f Filter) ([]Level, error) {
 	return all(ctx, db, "list runs in time", func(rows *sql.Rows, l *Level) error {
 		return rows.Scan(&l.RunID, &l.StartedAt, &l.Machine, &l.Model, &l.BenchmarkType, &l.Format, &l.Loader, &l.Device, &l.Engine,
 			&l.Loads, &l.MedianS, &l.SllmqVersion, &l.Kernel, &l.GPUDriver, &l.StorageDevice, &l.Tags)
-	}, f.over(levelsSQL), f.arguments()...)
+	}, f.over(levelsSQL))
 }
 
 // Trend asks where the level of loading times changed in the course of time.

@@ -53,8 +53,7 @@ func (o summaryOptions) run(ctx context.Context, env *environment) (err error) {
 	}
 	defer func() { err = errors.Join(err, db.Close()) }()
 	if o.format != "table" {
-		statement, arguments := queries.SummarySQL(filter)
-		return printQuery(ctx, env, db, o.format, statement, arguments...)
+		return printQuery(ctx, env, db, o.format, queries.SummarySQL(filter))
 	}
 	rows, err := queries.Summary(ctx, db.SQL(), filter)
 	if err != nil {

@@ -1,21 +1,8 @@
 -- title: The best that was measured of storage and memory, on the machines of the chosen loads
--- parameters:
---   models, formats, benchmark_types, runs, collects: separated by the unit separator (chr(31)), empty for all
---   tags: KEY=VALUE pairs that all must hold, separated likewise
---   since, until: bounds of the load's beginning, NULL for none
 -- columns:
 --   bytes_per_s: the highest bandwidth of each kind
 SELECT kind, max(bandwidth_bytes_per_s) AS bytes_per_s
 FROM rooflines
-WHERE machine_id IN (
-    SELECT machine_id FROM load_facts
-    WHERE ($models = '' OR list_contains(string_split($models, chr(31)), model))
-      AND ($formats = '' OR list_contains(string_split($formats, chr(31)), format))
-      AND ($benchmark_types = '' OR list_contains(string_split($benchmark_types, chr(31)), benchmark_type))
-      AND ($runs = '' OR list_contains(string_split($runs, chr(31)), run_id::VARCHAR))
-      AND ($collects = '' OR list_contains(string_split($collects, chr(31)), collect_id::VARCHAR))
-      AND ($tags = '' OR list_has_all(list_transform(map_entries(tags), e -> e.key || '=' || e.value), string_split($tags, chr(31))))
-      AND ($since::TIMESTAMPTZ IS NULL OR started_at >= $since::TIMESTAMPTZ)
-      AND ($until::TIMESTAMPTZ IS NULL OR started_at < $until::TIMESTAMPTZ))
+WHERE machine_id IN (SELECT machine_id FROM load_facts)
 GROUP BY kind
 ORDER BY kind DESC

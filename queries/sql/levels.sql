@@ -1,8 +1,4 @@
 -- title: The median of each run's counted loads, in time, and under what it was measured
--- parameters:
---   models, formats, benchmark_types, runs, collects: separated by the unit separator (chr(31)), empty for all
---   tags: KEY=VALUE pairs that all must hold, separated likewise
---   since, until: bounds of the load's beginning, NULL for none
 -- columns:
 --   tagged: the run's tags as KEY=VALUE, without that which tells A/A twins apart
 --   started_at: of the run's first load; median_s: loading time in seconds
@@ -13,13 +9,5 @@ SELECT f.run_id::VARCHAR AS run_id, min(f.started_at) AS started_at, f.machine, 
        coalesce(array_to_string(list_transform(list_filter(map_entries(f.tags), e -> e.key <> 'aa'), e -> e.key || '=' || e.value), ', '), '') AS tagged
 FROM load_facts f
 WHERE NOT f.warmup AND f.error IS NULL AND f.loading_time_s IS NOT NULL
-  AND ($models = '' OR list_contains(string_split($models, chr(31)), f.model))
-  AND ($formats = '' OR list_contains(string_split($formats, chr(31)), f.format))
-  AND ($benchmark_types = '' OR list_contains(string_split($benchmark_types, chr(31)), f.benchmark_type))
-  AND ($runs = '' OR list_contains(string_split($runs, chr(31)), f.run_id::VARCHAR))
-  AND ($collects = '' OR list_contains(string_split($collects, chr(31)), f.collect_id::VARCHAR))
-  AND ($tags = '' OR list_has_all(list_transform(map_entries(f.tags), e -> e.key || '=' || e.value), string_split($tags, chr(31))))
-  AND ($since::TIMESTAMPTZ IS NULL OR f.started_at >= $since::TIMESTAMPTZ)
-  AND ($until::TIMESTAMPTZ IS NULL OR f.started_at < $until::TIMESTAMPTZ)
 GROUP BY ALL
 ORDER BY f.model, f.benchmark_type DESC, f.format, f.loader, f.device, f.engine, f.machine, started_at, run_id

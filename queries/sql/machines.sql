@@ -1,22 +1,10 @@
 -- title: The machines of the chosen loads, and the best that was measured on each
--- parameters:
---   models, formats, benchmark_types, runs, collects: separated by the unit separator (chr(31)), empty for all
---   tags: KEY=VALUE pairs that all must hold, separated likewise
---   since, until: bounds of the load's beginning, NULL for none
 -- columns:
 --   loads: of all kinds; sllmq_versions: that measured them
 --   storage_bytes_per_s, copy_bytes_per_s, device_bytes_per_s: the highest bandwidths of the rooflines
 WITH chosen AS (
     SELECT machine_id, count(*) AS loads, min(started_at) AS first_at, string_agg(DISTINCT sllmq_version, ', ' ORDER BY sllmq_version) AS sllmq_versions
     FROM load_facts
-    WHERE ($models = '' OR list_contains(string_split($models, chr(31)), model))
-      AND ($formats = '' OR list_contains(string_split($formats, chr(31)), format))
-      AND ($benchmark_types = '' OR list_contains(string_split($benchmark_types, chr(31)), benchmark_type))
-      AND ($runs = '' OR list_contains(string_split($runs, chr(31)), run_id::VARCHAR))
-      AND ($collects = '' OR list_contains(string_split($collects, chr(31)), collect_id::VARCHAR))
-      AND ($tags = '' OR list_has_all(list_transform(map_entries(tags), e -> e.key || '=' || e.value), string_split($tags, chr(31))))
-      AND ($since::TIMESTAMPTZ IS NULL OR started_at >= $since::TIMESTAMPTZ)
-      AND ($until::TIMESTAMPTZ IS NULL OR started_at < $until::TIMESTAMPTZ)
     GROUP BY machine_id
 ), best AS (
     SELECT machine_id,

@@ -1,8 +1,4 @@
 -- title: One thing measured in two nights: medians of an arm in a night and in the next one under the same conditions
--- parameters:
---   models, formats, benchmark_types, runs, collects: separated by the unit separator (chr(31)), empty for all
---   tags: KEY=VALUE pairs that all must hold, separated likewise
---   since, until: bounds of the load's beginning, NULL for none
 -- columns:
 --   a_s, b_s: median loading time in a night and in the one after it, in seconds, of the arm that differs most of those that were measured in both; no night is in two pairs. Nights are parted by two hours in which the machine measured nothing of this
 WITH collects AS (
@@ -10,14 +6,6 @@ WITH collects AS (
            min(started_at) AS began_at, max(started_at) AS last_at, median(loading_time_s) AS median_s
     FROM load_facts
     WHERE NOT warmup AND error IS NULL AND loading_time_s > 0
-      AND ($models = '' OR list_contains(string_split($models, chr(31)), model))
-      AND ($formats = '' OR list_contains(string_split($formats, chr(31)), format))
-      AND ($benchmark_types = '' OR list_contains(string_split($benchmark_types, chr(31)), benchmark_type))
-      AND ($runs = '' OR list_contains(string_split($runs, chr(31)), run_id::VARCHAR))
-      AND ($collects = '' OR list_contains(string_split($collects, chr(31)), collect_id::VARCHAR))
-      AND ($tags = '' OR list_has_all(list_transform(map_entries(tags), e -> e.key || '=' || e.value), string_split($tags, chr(31))))
-      AND ($since::TIMESTAMPTZ IS NULL OR started_at >= $since::TIMESTAMPTZ)
-      AND ($until::TIMESTAMPTZ IS NULL OR started_at < $until::TIMESTAMPTZ)
     GROUP BY ALL
 ), parted AS (
     SELECT *, began_at - max(last_at) OVER (PARTITION BY machine ORDER BY began_at, collect_id ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING) > INTERVAL 2 HOURS AS is_first

@@ -1,8 +1,4 @@
 -- title: Loading times of each model, benchmark type, format and loader
--- parameters:
---   models, formats, benchmark_types, runs, collects: separated by the unit separator (chr(31)), empty for all
---   tags: KEY=VALUE pairs that all must hold, separated likewise
---   since, until: bounds of the load's beginning, NULL for none
 -- columns:
 --   bound: what bound most counted loads; median_efficiency: roofline time over loading time
 --   not_from_storage: random loads whose bytes did not all come from storage, so that they are not cold
@@ -15,14 +11,6 @@
 WITH chosen AS (
     SELECT *, NOT warmup AND error IS NULL AS counted
     FROM load_facts
-    WHERE ($models = '' OR list_contains(string_split($models, chr(31)), model))
-      AND ($formats = '' OR list_contains(string_split($formats, chr(31)), format))
-      AND ($benchmark_types = '' OR list_contains(string_split($benchmark_types, chr(31)), benchmark_type))
-      AND ($runs = '' OR list_contains(string_split($runs, chr(31)), run_id::VARCHAR))
-      AND ($collects = '' OR list_contains(string_split($collects, chr(31)), collect_id::VARCHAR))
-      AND ($tags = '' OR list_has_all(list_transform(map_entries(tags), e -> e.key || '=' || e.value), string_split($tags, chr(31))))
-      AND ($since::TIMESTAMPTZ IS NULL OR started_at >= $since::TIMESTAMPTZ)
-      AND ($until::TIMESTAMPTZ IS NULL OR started_at < $until::TIMESTAMPTZ)
 ), tier_loads AS (
     SELECT model, benchmark_type, format, loader, device, engine, machine, source_tier, count(*) AS n
     FROM chosen
