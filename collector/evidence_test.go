@@ -1,6 +1,7 @@
 package collector_test
 
 import (
+	"fmt"
 	"os"
 	"path/filepath"
 	"testing"
@@ -159,10 +160,20 @@ func TestRooflineBoundsAndSamples(t *testing.T) {
 			t.Errorf("session %d: huge pages %v", s.Session, s.HugePageBytes)
 		}
 	}
-	// Each load's requests cover its file once.
+	// Each load's requests cover its file once, and were queued together, when the
+	// index was read.
 	covered := map[string]int64{}
+	queued := map[string]float64{}
 	for _, c := range sink.IOTraces {
 		covered[c.RunID] += c.Bytes
+		if c.QueuedS == nil || *c.QueuedS <= 0 || *c.QueuedS > c.StartS {
+			t.Fatalf("queued %v, started at %v s", c.QueuedS, c.StartS)
+		}
+		load := fmt.Sprint(c.RunID, c.Seq)
+		if at, ok := queued[load]; ok && at != *c.QueuedS {
+			t.Errorf("request %d of a load was queued at %v s, others at %v s", c.Chunk, *c.QueuedS, at)
+		}
+		queued[load] = *c.QueuedS
 		if c.File == "" || c.DurationS < 0 || *c.CopiedS < c.StartS+c.DurationS-1e-9 {
 			t.Errorf("%+v", c)
 		}

@@ -96,6 +96,7 @@ func loadRows(runID string, seq, session int64, step Step, o *worker.Outcome, fi
 			Chunk:       int64(i),
 			OffsetBytes: c.Offset,
 			Bytes:       c.Bytes,
+			QueuedS:     new(c.Queued.Seconds()),
 			StartS:      c.Start.Seconds(),
 			DurationS:   (c.End - c.Start).Seconds(),
 			CopiedS:     new(c.Copied.Seconds()),

@@ -106,7 +106,7 @@ func (l *direct) bring(ctx context.Context, c *checkpoint.Checkpoint, files dire
 		if err != nil {
 			return 0, err
 		}
-		return skip, carryOut(ctx, requests, l.queue, bring)
+		return skip, carryOut(ctx, requests, l.queue, clock, bring)
 	}
 	sizes := make([]int64, len(c.Files))
 	for i, f := range c.Files {
@@ -116,7 +116,7 @@ func (l *direct) bring(ctx context.Context, c *checkpoint.Checkpoint, files dire
 	if err != nil {
 		return 0, err
 	}
-	return 0, errors.Join(carryOut(ctx, requests, l.queue, bring), done())
+	return 0, errors.Join(carryOut(ctx, requests, l.queue, clock, bring), done())
 }
 
 func (l *direct) reading(requests []readRequest) Reading {

@@ -104,7 +104,7 @@ func (g *gds) bringer(files directio.Files, sizes []int64, memory device.Memory,
 		n, err := g.read(registered[r.file], context, base+cuda.Pointer(r.place), r, min(r.bytes, sizes[r.file]-r.offset))
 		clock.Add("read", begun, n)
 		ended := clock.Elapsed()
-		clock.Chunk(stage.Chunk{File: r.file, Offset: r.offset, Bytes: n, Thread: k, Start: begun, End: ended, Copied: ended})
+		clock.Chunk(stage.Chunk{File: r.file, Offset: r.offset, Bytes: n, Thread: k, Queued: r.queued, Start: begun, End: ended, Copied: ended})
 		return err
 	}, done, nil
 }

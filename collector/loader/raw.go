@@ -52,7 +52,7 @@ func (l *raw) Load(ctx context.Context, dir string, clock *stage.Timeline) (*Loa
 	direct := files.Direct()
 	extents, total := tensorExtents(c)
 	requests := cutExtents(extents, min(l.part, l.o.requestBytes(total)))
-	err = carryOut(ctx, requests, l.queue, func(r readRequest, k int) error {
+	err = carryOut(ctx, requests, l.queue, clock, func(r readRequest, k int) error {
 		begin := int64(k) * l.part
 		chunk, err := r.read(files, l.buffers[begin:begin+r.bytes:begin+l.part], k, clock)
 		clock.Chunk(chunk)

@@ -3,6 +3,7 @@ package loader
 import (
 	"context"
 	"sync/atomic"
+	"time"
 
 	"golang.org/x/sync/errgroup"
 
@@ -46,6 +47,7 @@ type readRequest struct {
 	file          int
 	offset, bytes int64
 	place         int64
+	queued        time.Duration // when it was handed to the queue, since the load began
 }
 
 // cutExtents divides the extents into requests of at most so many bytes.
@@ -53,7 +55,7 @@ func cutExtents(extents []extent, most int64) []readRequest {
 	var requests []readRequest
 	for i, e := range extents {
 		for at := e.begin; at < e.end; at += most {
-			requests = append(requests, readRequest{i, at, min(most, e.end-at), e.place + at - e.begin})
+			requests = append(requests, readRequest{file: i, offset: at, bytes: min(most, e.end-at), place: e.place + at - e.begin})
 		}
 	}
 	return requests
@@ -66,15 +68,20 @@ func (r readRequest) read(files directio.Files, b []byte, k int, clock *stage.Ti
 	n, err := files[r.file].ReadAt(b, r.offset)
 	clock.Add("read", begun, int64(n))
 	ended := clock.Elapsed()
-	return stage.Chunk{File: r.file, Offset: r.offset, Bytes: int64(n), Thread: k, Start: begun, End: ended, Copied: ended}, err
+	return stage.Chunk{File: r.file, Offset: r.offset, Bytes: int64(n), Thread: k, Queued: r.queued, Start: begun, End: ended, Copied: ended}, err
 }
 
 // bringer carries a request out; k is its place in the queue.
 type bringer func(r readRequest, k int) error
 
-// carryOut has so many requests under way at once until all are done. Whoever
-// is ready takes the next one, so that a slow one holds up no other.
-func carryOut(ctx context.Context, requests []readRequest, queue int, bring bringer) error {
+// carryOut has so many requests under way at once until all are done. All are
+// in the queue from the beginning; whoever is ready takes the next one, so that a
+// slow one holds up no other.
+func carryOut(ctx context.Context, requests []readRequest, queue int, clock *stage.Timeline, bring bringer) error {
+	queued := clock.Elapsed()
+	for i := range requests {
+		requests[i].queued = queued
+	}
 	var next atomic.Int64
 	g, ctx := errgroup.WithContext(ctx)
 	for k := range min(queue, len(requests)) {

@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"sync/atomic"
+	"time"
 
 	"golang.org/x/sync/errgroup"
 
@@ -59,7 +60,7 @@ func (p *Pool) Load(ctx context.Context, c *checkpoint.Checkpoint, clock *stage.
 	}
 	if err == nil {
 		loaded.Direct = !loaded.Hit && files.Direct()
-		err = (&filling{requests, m.chunks, streamed, files, clock, deliver}).run(ctx, queue)
+		err = (&filling{requests, m.chunks, streamed, files, clock, clock.Elapsed(), deliver}).run(ctx, queue)
 	}
 	if closeErr := files.Close(); err == nil {
 		err = closeErr
@@ -116,6 +117,7 @@ type filling struct {
 	streamed bool           // chunk k belongs to goroutine k, and not to a part of the model
 	files    directio.Files // none: a hit
 	clock    *stage.Timeline
+	queued   time.Duration // when the requests were handed to the queue, all at once
 	deliver  Deliver
 }
 
@@ -168,7 +170,7 @@ func (f *filling) bring(r request, k int) error {
 	}
 	err := f.deliver(r.file, r.offset, b)
 	f.clock.Add("copy", read, r.bytes)
-	f.clock.Chunk(stage.Chunk{File: r.file, Offset: r.offset, Bytes: r.bytes, Thread: k, Start: begun, End: read, Copied: f.clock.Elapsed()})
+	f.clock.Chunk(stage.Chunk{File: r.file, Offset: r.offset, Bytes: r.bytes, Thread: k, Queued: f.queued, Start: begun, End: read, Copied: f.clock.Elapsed()})
 	if err != nil {
 		return fmt.Errorf("copy to the device: %w", err)
 	}

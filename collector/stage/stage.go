@@ -34,6 +34,7 @@ type Chunk struct {
 	Offset int64         `json:"offset"` // in the file
 	Bytes  int64         `json:"bytes"`
 	Thread int           `json:"thread"` // its place in the queue
+	Queued time.Duration `json:"queued"` // it was handed to the queue: from here it waits for a thread and a buffer
 	Start  time.Duration `json:"start"`  // the read began
 	End    time.Duration `json:"end"`    // it was there
 	Copied time.Duration `json:"copied"` // it was on the device; End where nothing is copied

@@ -31,16 +31,22 @@ func drawTimeline(ctx context.Context, db *sql.DB, f queries.Filter) (*plots.Pic
 	first := chunks[0]
 	d := plots.Timeline{Model: first.Model, Arm: queries.FormatName(first.Format) + " " + first.Loader, LoadingTimeS: first.LoadingTimeS}
 	d.Subtitle = fmt.Sprintf("load %d of run %.8s, %s", first.Seq, first.RunID, first.BenchmarkType)
+	// A request belongs to no thread while it waits, and stands in the row of the
+	// one that takes it in the end: from when that thread had nothing else to do.
+	free := map[int64]float64{}
 	for _, c := range chunks {
 		end := c.StartS + c.DurationS
 		chunk := plots.Chunk{Thread: strconv.FormatInt(c.Thread, 10), Bytes: c.Bytes}
-		if c.QueuedS != nil && *c.QueuedS < c.StartS {
-			chunk.Phases = append(chunk.Phases, plots.Phase{Name: "queued", StartS: *c.QueuedS, EndS: c.StartS})
+		if c.QueuedS != nil {
+			if queued := max(*c.QueuedS, free[c.Thread]); queued < c.StartS {
+				chunk.Phases = append(chunk.Phases, plots.Phase{Name: "queued", StartS: queued, EndS: c.StartS})
+			}
 		}
 		chunk.Phases = append(chunk.Phases, plots.Phase{Name: "read", StartS: c.StartS, EndS: end})
 		if c.CopiedS != nil && *c.CopiedS > end {
 			chunk.Phases = append(chunk.Phases, plots.Phase{Name: "copy", StartS: end, EndS: *c.CopiedS})
 		}
+		free[c.Thread] = chunk.Phases[len(chunk.Phases)-1].EndS
 		d.Chunks = append(d.Chunks, chunk)
 	}
 	if s := underWay(chunks); slices.Max(s.Values) > 0 {

@@ -116,7 +116,7 @@ FROM (
 -- Requests of the first load of a few runs, and what was sampled during them.
 INSERT INTO io_trace BY NAME
 SELECT run_id, seq, chunk, CASE WHEN format = 'sllm' THEN 'tensor.data_0' ELSE 'model.safetensors' END AS file, chunk * size AS offset_bytes, least(size, bytes - chunk * size) AS bytes,
-       wave * t / waves * 0.96 AS queued_s, queued_s + 0.0001 AS start_s, t / waves * 0.9 * exp(0.15 * normal(run_no * 4096 + chunk, 34)) AS duration_s, least(t, start_s + duration_s * 1.1) AS copied_s, chunk % depth AS thread
+       0.01 * t AS queued_s, queued_s + wave * t / waves * 0.95 AS start_s, t / waves * 0.9 * exp(0.15 * normal(run_no * 4096 + chunk, 34)) AS duration_s, least(t, start_s + duration_s * 1.1) AS copied_s, chunk % depth AS thread
 FROM (
     SELECT *, loading_time_s AS t, greatest(4194304, bytes // 1000) AS size, 16 AS depth, ceil(ceil(bytes / size) / depth) AS waves, chunk // depth AS wave
     FROM sim_loads JOIN sim_runs USING (run_no), range(1001) c(chunk)
