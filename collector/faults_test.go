@@ -1,12 +1,14 @@
 package collector_test
 
 import (
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -187,4 +189,42 @@ func firstBlock(t *testing.T, path string) int {
 		t.Skipf("no FIBMAP: %d, %v", block, err)
 	}
 	return block
+}
+
+// deafens names a file in the environment of workers: the one that makes it gets
+// ready and then reads nothing more.
+const deafens = "SLLMQ_TEST_DEAF"
+
+// beDeaf makes the pipe of this worker as small as a pipe can be, says that it is
+// ready, and does not return, unless another worker was here before.
+func beDeaf(mark string) {
+	f, err := os.OpenFile(mark, os.O_CREATE|os.O_EXCL, 0o600)
+	if err != nil {
+		return
+	}
+	_ = f.Close()
+	if _, err := unix.FcntlInt(0, unix.F_SETPIPE_SZ, 4096); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
+	_, _ = os.Stdin.Read(make([]byte, 4096)) // the request to open
+	fmt.Println(`{"ready":{"pid":1,"setup_s":0}}`)
+	time.Sleep(time.Hour)
+}
+
+// TestAWorkerThatDoesNotReadIsARow has a worker whose pipe does not hold the
+// request for a load, long paths being in it. That load is a row, and the run
+// goes on with another worker.
+func TestAWorkerThatDoesNotReadIsARow(t *testing.T) {
+	c := config(t, tiny(t))
+	c.StoragePath = filepath.Join(c.StoragePath, strings.Repeat(strings.Repeat("n", 200)+"/", 12))
+	c.BenchmarkTypes, c.Inference, c.Replicas = []string{collector.Random}, collector.InferenceNone, 2
+	c.Formats, c.Loaders = []string{"safetensors"}, []string{"raw"}
+	c.LoadTimeout = 5 * time.Second
+	t.Setenv(deafens, filepath.Join(t.TempDir(), "mark"))
+	var sink memory
+	result, _ := run(t, t.Context(), c, &sink)
+	if failed := failures(&sink); result.Loads != 2 || len(failed) != 1 || !strings.Contains(failed[0], "gave no answer within 5s") {
+		t.Errorf("%+v, failed: %q", result, failed)
+	}
 }

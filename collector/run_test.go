@@ -27,6 +27,9 @@ func TestMain(m *testing.M) {
 	if os.Getenv(denies) != "" {
 		denyRings()
 	}
+	if mark := os.Getenv(deafens); mark != "" {
+		beDeaf(mark)
+	}
 	if err := worker.Serve(context.Background(), os.Stdin, os.Stdout); err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)

@@ -44,6 +44,7 @@ type Process struct {
 
 	cmd     *exec.Cmd
 	in      io.WriteCloser
+	first   []byte // goes before the first request
 	replies chan []byte
 	stderr  *tail
 	given   sync.Once     // closes givenUp
@@ -208,8 +209,11 @@ func (p *Process) ask(ctx context.Context, r Request, timeout time.Duration) (Re
 	if err != nil {
 		return Reply{}, fmt.Errorf("write a request: %w", err)
 	}
-	// A write that fails means that the worker is gone; how, the exit tells.
-	_, _ = p.in.Write(append(line, '\n'))
+	line = append(append(p.first, line...), '\n')
+	p.first = nil
+	// A worker that does not read holds up what does not fit the pipe, until it is
+	// killed. A write that fails means that it is gone; how, the exit tells.
+	go func() { _, _ = p.in.Write(line) }()
 
 	timer := time.NewTimer(timeout)
 	defer timer.Stop()

@@ -34,7 +34,7 @@ func TestMain(m *testing.M) {
 		for {
 			fmt.Println("loading, please wait")
 		}
-	case "hangs":
+	case "hangs", "deaf":
 		lines := bufio.NewScanner(os.Stdin)
 		lines.Scan()
 		fmt.Println(`{"ready":{"pid":1,"setup_s":0}}`)
@@ -67,6 +67,7 @@ func TestADeadWorkerIsAnErrorThatSaysHow(t *testing.T) {
 		"dies":    "out of luck",
 		"killed":  "signal 9",
 		"hangs":   "gave no answer within 200ms",
+		"deaf":    "gave no answer within 200ms",
 		"chatter": "what is no reply",
 	} {
 		t.Run(kind, func(t *testing.T) {
@@ -75,10 +76,14 @@ func TestADeadWorkerIsAnErrorThatSaysHow(t *testing.T) {
 				t.Fatal(err)
 			}
 			timeout := 20 * time.Second
-			if kind == "hangs" {
+			if kind == "hangs" || kind == "deaf" {
 				timeout = 200 * time.Millisecond
 			}
-			_, err = p.Load(t.Context(), worker.Load{}, timeout)
+			var request worker.Load
+			if kind == "deaf" { // it would have to read on
+				request = tooLong
+			}
+			_, err = p.Load(t.Context(), request, timeout)
 			var dead *worker.DeadError
 			if !errors.As(err, &dead) || !strings.Contains(err.Error(), want) {
 				t.Fatalf("error %v, want a DeadError with %q", err, want)
@@ -90,19 +95,24 @@ func TestADeadWorkerIsAnErrorThatSaysHow(t *testing.T) {
 	}
 }
 
+// tooLong is a request that no pipe holds.
+var tooLong = worker.Load{Files: []string{strings.Repeat("f", 4<<20)}}
+
 func TestACancelledLoadLeavesNoProcess(t *testing.T) {
-	p, err := start(t, "hangs", worker.Open{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
-	defer cancel()
-	if _, err := p.Load(ctx, worker.Load{}, time.Minute); !errors.Is(err, context.DeadlineExceeded) {
-		t.Errorf("error %v, want the context's", err)
-	}
-	// Close after the end says how the worker went.
-	if err := p.Close(time.Second); err == nil {
-		t.Error("a killed worker closed without an error")
+	for _, request := range []worker.Load{{}, tooLong} {
+		p, err := start(t, "hangs", worker.Open{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
+		defer cancel()
+		if _, err := p.Load(ctx, request, time.Minute); !errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("error %v, want the context's", err)
+		}
+		// Close after the end says how the worker went.
+		if err := p.Close(time.Second); err == nil {
+			t.Error("a killed worker closed without an error")
+		}
 	}
 }
 

@@ -120,8 +120,7 @@ func StartPython(ctx context.Context, command string, o Open, timeout time.Durat
 	if err != nil {
 		return nil, errors.Join(err, server.stop())
 	}
-	p.watched, p.server = true, server
-	_, _ = p.in.Write(append(source, '\n')) // how it failed, the exit tells
+	p.watched, p.server, p.first = true, server, append(source, '\n')
 	if p, err = p.open(ctx, o, timeout); err != nil {
 		return nil, err
 	}
