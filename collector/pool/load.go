@@ -43,14 +43,14 @@ func (p *Pool) Load(ctx context.Context, c *checkpoint.Checkpoint, clock *stage.
 		chunks = queue
 	}
 	begun := clock.Elapsed()
-	m, evicted, err := p.acquire(c, chunks)
+	m, hit, evicted, err := p.acquire(c, chunks)
 	if evicted > 0 {
 		clock.Add("evict", begun, evicted)
 	}
 	if err != nil {
 		return Loaded{}, err
 	}
-	loaded := Loaded{Hit: m.whole, Streamed: streamed, Evicted: evicted, Depth: queue}
+	loaded := Loaded{Hit: hit, Streamed: streamed, Evicted: evicted, Depth: queue}
 	for _, r := range requests {
 		loaded.RequestBytes = max(loaded.RequestBytes, r.bytes)
 	}
@@ -65,8 +65,7 @@ func (p *Pool) Load(ctx context.Context, c *checkpoint.Checkpoint, clock *stage.
 	if closeErr := files.Close(); err == nil {
 		err = closeErr
 	}
-	// A hit stays whole whatever became of its delivery.
-	p.release(m, loaded.Hit || err == nil && !streamed)
+	p.release(m, err == nil && !streamed)
 	if err != nil {
 		return Loaded{}, err
 	}

@@ -150,19 +150,20 @@ func (p *Pool) Close() error {
 	return p.memory.Close()
 }
 
-// acquire finds c's model in the pool, or reserves chunks for it, and says how
-// many bytes made way.
-func (p *Pool) acquire(c *checkpoint.Checkpoint, chunks int) (m *model, evicted int64, err error) {
+// acquire finds c's model in the pool, which is a hit, or reserves chunks for it,
+// and says how many bytes made way.
+func (p *Pool) acquire(c *checkpoint.Checkpoint, chunks int) (m *model, hit bool, evicted int64, err error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if m := p.current(c); m != nil {
 		if !m.whole {
-			return nil, 0, fmt.Errorf("another load of it is under way: %w", ErrBusy)
+			return nil, false, 0, fmt.Errorf("another load of it is under way: %w", ErrBusy)
 		}
 		p.use(m)
-		return m, 0, nil
+		return m, true, 0, nil
 	}
-	return p.reserve(c, chunks)
+	m, evicted, err = p.reserve(c, chunks)
+	return m, false, evicted, err
 }
 
 // current is c's model, or nil. One whose files have changed since is forgotten.
@@ -228,14 +229,15 @@ func (p *Pool) forget(m *model) {
 	}
 }
 
-// release ends a use of m. A model that did not come whole is forgotten, and so
-// is one whose files have changed meanwhile.
-func (p *Pool) release(m *model, whole bool) {
+// release ends a use of m, which came whole by it or not. One that is whole
+// stays so, whatever became of a use. One that did not come whole is forgotten,
+// and so is one whose files have changed meanwhile.
+func (p *Pool) release(m *model, came bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	m.users--
-	m.whole = whole
-	if !whole || m.gone {
+	m.whole = m.whole || came
+	if !m.whole || m.gone {
 		p.forget(m)
 	}
 }

@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/sllmq/sllmq/collector/checkpoint"
 	"github.com/sllmq/sllmq/collector/pool"
@@ -181,6 +182,35 @@ func TestALoadThatFailsGivesItsChunksBack(t *testing.T) {
 	}
 	if loaded, _ := load(t, p, a, inA); !loaded.Hit {
 		t.Error("a failed delivery took a whole model out of the pool")
+	}
+}
+
+// TestAFailedCopyToOneLeavesTheModelToOthers has many use a model at once, to
+// half of whom it can't be copied.
+func TestAFailedCopyToOneLeavesTheModelToOthers(t *testing.T) {
+	p := open(t, pool.Options{Bytes: 4 * chunk})
+	c, in := files(t, 4*chunk)
+	load(t, p, c, in)
+	broken := errors.New("broken")
+	var wg sync.WaitGroup
+	for i := range 16 {
+		wg.Go(func() {
+			var want error
+			if i%2 == 0 {
+				want = broken
+			}
+			loaded, err := p.Load(t.Context(), c, stage.Begin(), func(int, int64, []byte) error {
+				time.Sleep(time.Millisecond) // so that others come meanwhile
+				return want
+			})
+			if !errors.Is(err, want) || err == nil && !loaded.Hit {
+				t.Errorf("%+v, %v", loaded, err)
+			}
+		})
+	}
+	wg.Wait()
+	if loaded, _ := load(t, p, c, in); !loaded.Hit || p.Evictions() > 0 {
+		t.Errorf("%+v: the model is there no more", loaded)
 	}
 }
 
