@@ -38,6 +38,15 @@ func (b beyond) Explain(_ context.Context, r *storagepb.ExplainRequest) (*storag
 	if !x.ended() {
 		return nil, status.Errorf(codes.FailedPrecondition, "replica %q has not ended: wait with ConfirmModel", r.GetReplicaUuid())
 	}
+	return x.explain()
+}
+
+// explain says how a load went that has ended. One that was refused since it was
+// found ends with why it was.
+func (x *replica) explain() (*storagepb.ExplainResponse, error) {
+	if x.first == nil {
+		return nil, x.err
+	}
 	e := &storagepb.ExplainResponse{PoolHit: x.first.Hit, EvictedBytes: x.evicted}
 	if x.err == nil {
 		e.DirectIo = x.first.Direct()
