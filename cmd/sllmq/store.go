@@ -152,7 +152,7 @@ func (o *storeOptions) serveMetrics(log *slog.Logger) (stop func(), err error) {
 	o.server.Metrics = server.NewMetrics()
 	mux := http.NewServeMux()
 	mux.Handle("GET /metrics", o.server.Metrics)
-	h := &http.Server{Handler: mux, ReadHeaderTimeout: 10 * time.Second}
+	h := &http.Server{Handler: mux, ReadTimeout: 10 * time.Second, WriteTimeout: 30 * time.Second, IdleTimeout: 2 * time.Minute}
 	go func() {
 		if err := h.Serve(l); !errors.Is(err, http.ErrServerClosed) {
 			log.Error("serving metrics", "error", err)
