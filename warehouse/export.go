@@ -112,11 +112,14 @@ type export struct {
 	shapes  map[string]shape
 	version int // of the schema that is exported
 	known   int // of the schema that this program makes
+	written *writeBack
 }
 
-// write writes the tables into temp/TABLE/, all as of one moment. there are the
-// files of the data set that is appended to.
+// write writes the tables into temp/TABLE/, all as of one moment, and returns when
+// they are on the disk. there are the files of the data set that is appended to.
 func (e *export) write(ctx context.Context, temp string, there map[string][]string) (done []Exported, err error) {
+	e.written = newWriteBack(temp)
+	defer func() { err = errors.Join(err, e.written.wait()) }()
 	if e.shapes, e.version, err = e.db.schema(ctx); err != nil {
 		return nil, err
 	}
@@ -207,10 +210,10 @@ func (e *export) writeTable(ctx context.Context, tx *sql.Tx, s shape, dir string
 	}
 	n, err := copyRows(ctx, tx, "SELECT "+columns+" FROM "+from, path, options)
 	if err == nil && n == 0 && (len(there) > 0 || path == dir) {
-		err = os.RemoveAll(dir) // nothing to add
+		return 0, os.RemoveAll(dir) // nothing to add
 	}
 	if err == nil {
-		err = syncTree(dir)
+		e.written.sync(dir)
 	}
 	return n, err
 }
