@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
@@ -34,6 +35,23 @@ func (l *Log) importWarehouse(ctx context.Context, source string) (done Imported
 		return Imported{}, err
 	}
 	o.ReadOnly = false
+	doubled := false // it has a row twice, as when two copies of a data set were put together
+	if err := check(l.path, o); err != nil {
+		return Imported{}, err
+	}
+	if err := removeAbandoned(filepath.Dir(l.path), buildPrefix(l.path)); err != nil {
+		return Imported{}, err
+	}
+	if _, err := os.Stat(l.path); errors.Is(err, fs.ErrNotExist) {
+		done, err := l.build(ctx, source)
+		doubled = isConstraint(err)
+		if !doubled && !errors.Is(err, fs.ErrExist) { // made by another process meanwhile
+			if err != nil {
+				err = &oneLine{err}
+			}
+			return done, err
+		}
+	}
 	to, err := Open(ctx, l.path, o)
 	if err != nil {
 		return Imported{}, err
@@ -48,16 +66,19 @@ func (l *Log) importWarehouse(ctx context.Context, source string) (done Imported
 	if err := m.read(ctx, to, source); err != nil {
 		return Imported{}, err
 	}
-	done, err = m.merge(ctx, false)
-	var e *duckdb.Error
-	if errors.As(err, &e) && e.Type == duckdb.ErrorTypeConstraint {
-		// It has a row twice, as when two copies of a data set were put together.
+	done, err = m.merge(ctx, doubled)
+	if !doubled && isConstraint(err) {
 		done, err = m.merge(ctx, true)
 	}
 	if err != nil {
 		return Imported{}, &oneLine{err}
 	}
 	return done, nil
+}
+
+func isConstraint(err error) bool {
+	var e *duckdb.Error
+	return errors.As(err, &e) && e.Type == duckdb.ErrorTypeConstraint
 }
 
 // mergeIntoFolder adds the rows to a data set, by an export.

@@ -175,6 +175,9 @@ func TestAKilledImportIsCompletedByTheNext(t *testing.T) {
 			if said := b.out("import", "--warehouse", to, "set"); said != "set: a warehouse, all of which is there already\n" {
 				t.Fatalf("%s, round %d: once more says %s", to, round, said)
 			}
+			if left, _ := filepath.Glob(filepath.Join(b.dir, ".sllmq-new-*")); len(left) > 0 {
+				t.Fatalf("%s, round %d: left behind: %v", to, round, left)
+			}
 		}
 	}
 }
