@@ -25,6 +25,8 @@ type terminal struct {
 	mu     sync.Mutex
 	screen strings.Builder // all that was ever printed
 	seen   int             // up to where it was looked at
+	shown  *screen
+	delay  time.Duration // until it says where its cursor is
 	ended  chan struct{}
 }
 
@@ -33,8 +35,8 @@ func shellHome(t *testing.T) bench {
 	t.Helper()
 	b := newBench(t)
 	b.env = []string{"SLLMQ_NO_ROOFLINE=true", "XDG_STATE_HOME=" + filepath.Join(b.dir, "state"), "INPUTRC=" + filepath.Join(b.dir, "inputrc"), "TERM=xterm"}
-	// Keys that come with the terminal's answer would be lost: a test is faster
-	// than fingers.
+	// While past entries are searched, keys that come with the terminal's answer
+	// would be lost: a test is faster than fingers.
 	b.write("inputrc", "set cursor-position-probe off\n")
 	b.write("org_m_sllm_2_random.json", `[{"model_name": "org/m_1", "loading_time": 0.5}, {"model_name": "org/m_0", "loading_time": 1.5}]`)
 	if out, err := b.command("import", "--machine", "box", "--at", "2026-01-02", "org_m_sllm_2_random.json").CombinedOutput(); err != nil {
@@ -50,15 +52,19 @@ func (b bench) write(name, text string) {
 	}
 }
 
-func (b bench) shell() *terminal {
+func (b bench) shell() *terminal { return b.shellOn(40, 100, 0) }
+
+// shellOn is a shell on a terminal of a size, which takes its time to say where
+// its cursor is.
+func (b bench) shellOn(rows, columns int, delay time.Duration) *terminal {
 	t := b.t
 	t.Helper()
 	cmd := b.command("sql")
-	keys, err := pty.StartWithSize(cmd, &pty.Winsize{Rows: 40, Cols: 100})
+	keys, err := pty.StartWithSize(cmd, &pty.Winsize{Rows: uint16(rows), Cols: uint16(columns)})
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := &terminal{t: t, cmd: cmd, keys: keys, ended: make(chan struct{})}
+	s := &terminal{t: t, cmd: cmd, keys: keys, shown: newScreen(rows, columns), delay: delay, ended: make(chan struct{})}
 	go s.show()
 	t.Cleanup(func() {
 		// It may have ended by itself.
@@ -84,6 +90,12 @@ func (s *terminal) show() {
 		n, err := s.keys.Read(buffer)
 		s.mu.Lock()
 		s.screen.Write(buffer[:n])
+		asked := s.shown.asked
+		_, _ = s.shown.Write(buffer[:n]) // it never fails
+		if s.shown.asked > asked {
+			answer := fmt.Sprintf("\x1b[%d;%dR", s.shown.row+1, s.shown.col+1)
+			time.AfterFunc(s.delay, func() { _, _ = s.keys.WriteString(answer) }) // it may have ended
+		}
 		s.mu.Unlock()
 		if err != nil {
 			return
@@ -92,7 +104,7 @@ func (s *terminal) show() {
 }
 
 // styles are the terminal's own commands, which are no text.
-var styles = regexp.MustCompile(`\x1b(\[[0-9;?]*[ -/]*[@-~]|[=>78]|\][^\x07]*\x07)`)
+var styles = regexp.MustCompile(`\x1b(\[[0-9;?]*[ -/]*[@-~]|[=>78D]|\][^\x07]*\x07)`)
 
 func (s *terminal) text() string {
 	s.mu.Lock()

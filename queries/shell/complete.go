@@ -26,8 +26,9 @@ func keywords() []string {
 	}
 }
 
-// completions are the line editor's, for the word before the cursor.
-func (s *shell) completions(line []rune, cursor int) readline.Completions {
+// completions are the line editor's, for the word before the cursor, and how
+// many.
+func (s *shell) completions(line []rune, cursor int) (readline.Completions, int) {
 	before := string(line[:min(cursor, len(line))])
 	candidates, word := s.candidates(before)
 	var values []string
@@ -41,7 +42,7 @@ func (s *shell) completions(line []rune, cursor int) readline.Completions {
 		completions = completions.Prefix(last)
 		completions.PREFIX = last
 	}
-	return completions
+	return completions, len(candidates)
 }
 
 // candidates are what may stand at the end of a text, and the part of it that

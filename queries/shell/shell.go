@@ -94,7 +94,7 @@ func Run(ctx context.Context, o Options) error {
 // await waits for an entry, or for a signal that wants the program to end, which
 // is context.Canceled. The terminal is the editor's then, and has to be put
 // right.
-func await(editor *readline.Shell, ended <-chan os.Signal) (entry string, err error) {
+func await(editor *editor, ended <-chan os.Signal) (entry string, err error) {
 	done := make(chan struct{})
 	go func() {
 		entry, err = editor.Readline()
