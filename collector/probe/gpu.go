@@ -3,6 +3,7 @@ package probe
 import (
 	"errors"
 	"fmt"
+	"strings"
 
 	"github.com/sllmq/sllmq/collector/cuda"
 	"github.com/sllmq/sllmq/collector/nvml"
@@ -134,10 +135,24 @@ func gpus(m *record.Machine) {
 		return
 	}
 	m.GPUs = new(int64(len(all)))
+	m.GPUUUIDs = uuids(all)
 	if name, err := all[0].Name(); err == nil {
 		m.GPUModel = known(name)
 	}
 	if _, total, err := all[0].Memory(); err == nil {
 		m.GPUMemoryBytes = &total
 	}
+}
+
+// uuids are those of all GPUs, with commas; nil where one does not tell its own.
+func uuids(all []*nvml.GPU) *string {
+	var list []string
+	for _, g := range all {
+		uuid, err := g.UUID()
+		if err != nil {
+			return nil
+		}
+		list = append(list, uuid)
+	}
+	return known(strings.Join(list, ","))
 }

@@ -57,6 +57,7 @@ type Machine struct {
 	StorageBytes      *int64    `db:"storage_bytes"`        // size of the filesystem
 	HugePages         *string   `db:"huge_pages"`           // transparent huge pages: always, madvise or never
 	CPUGovernor       *string   `db:"cpu_governor"`
+	GPUUUIDs          *string   `db:"gpu_uuids"` // in NVML's order, with commas
 }
 
 // Run is one benchmark type x model x format x loader x device on one
