@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Holds `sllmq store serve` against a client that is not ours: judge_client.py.
+# Holds `sllmq store serve` against clients that are not ours: judge_client.py, and
+# ServerlessLLM's own, which judge_theirs.py calls.
 #
 #   scripts/store/judge.sh SLLMQ [PYTHON]
 #
@@ -17,6 +18,10 @@ fi
 work=$(mktemp -d)
 server=
 trap '[[ -z $server ]] || kill "$server" 2>/dev/null || true; rm -rf "$work"' EXIT
+# Published for CPython 3.10, which its compiled half needs and its client does not.
+"$python" -m pip download --quiet --no-deps --require-hashes --only-binary :all: --python-version 3.10 --implementation cp --abi cp310 \
+	--platform manylinux1_x86_64 --requirement scripts/store/requirements-theirs.txt --dest "$work/wheel"
+"$python" -m zipfile --extract "$work"/wheel/*.whl "$work/theirs"
 "$python" -m grpc_tools.protoc --proto_path=collector/sllmstore/storagepb --python_out="$work" --grpc_python_out="$work" storage.proto
 "$sllmq" collect --model-name synthetic/opt-125m --format sllm --loader raw --num-replicas 1 --no-roofline \
 	--storage-path "$work/models" --warehouse "$work/judge.duckdb" >"$work/collect.log" 2>&1 || { cat "$work/collect.log" >&2; exit 1; }
@@ -27,7 +32,11 @@ for _ in $(seq 300); do
 	sleep 0.1
 done
 address=$(sed -n 's/^Starting gRPC server on //p' "$work/ready")
-"$python" scripts/store/judge_client.py "$work" "$address" "$work/models" synthetic/opt-125m/float16/sllm/0 || { cat "$work/server.log" >&2; exit 1; }
+judge() { # a script, its first arguments
+	"$python" "scripts/store/$1" "${@:2}" "$address" "$work/models" synthetic/opt-125m/float16/sllm/0 || { cat "$work/server.log" >&2; exit 1; }
+}
+judge judge_client.py "$work"
+PYTHONPATH=$work/theirs LOG_LEVEL=CRITICAL judge judge_theirs.py
 kill -TERM "$server"
 wait "$server"
 server=

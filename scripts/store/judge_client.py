@@ -9,8 +9,6 @@ loads to a GPU's, holds every byte against the files, and holds each refusal to
 its code. Ends with 0 if all is right.
 """
 
-import mmap
-import os
 import sys
 import threading
 import uuid
@@ -20,33 +18,9 @@ import grpc  # noqa: E402
 import storage_pb2 as pb  # noqa: E402
 import storage_pb2_grpc  # noqa: E402
 from grpc_health.v1 import health_pb2, health_pb2_grpc  # noqa: E402
+from host import Memory, whole  # noqa: E402
 
 ADDRESS, STORAGE, MODEL = sys.argv[2:5]
-F_ADD_SEALS, SEALS = 1033, 1 | 2 | 4  # SEAL, SHRINK, GROW
-
-
-class Memory:
-    """Memory of this process, and the handle by which the server opens it."""
-
-    def __init__(self, size):
-        import fcntl
-
-        nonce = os.urandom(16)
-        self.fd = os.memfd_create("sllmq-" + nonce.hex(), os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
-        os.ftruncate(self.fd, size)
-        fcntl.fcntl(self.fd, F_ADD_SEALS, SEALS)
-        self.bytes = mmap.mmap(self.fd, size)
-        head = b"sllmqmem" + os.getpid().to_bytes(4, "little") + self.fd.to_bytes(4, "little") + nonce
-        self.handle = head.ljust(64, b"\0")
-
-
-def whole():
-    data, i = b"", 0
-    while os.path.exists(path := os.path.join(STORAGE, MODEL, f"tensor.data_{i}")):
-        with open(path, "rb") as f:
-            data += f.read()
-        i += 1
-    return data
 
 
 def load(stub, want, memory, replica):
@@ -73,7 +47,7 @@ def refused(code, call, request):
 def main():
     channel = grpc.insecure_channel(ADDRESS)
     stub = storage_pb2_grpc.StorageStub(channel)
-    want = whole()
+    want = whole(STORAGE, MODEL)
     health = health_pb2_grpc.HealthStub(channel).Check(health_pb2.HealthCheckRequest(service="storage.Storage"), timeout=30)
     assert health.status == health_pb2.HealthCheckResponse.SERVING
     config = stub.GetServerConfig(pb.GetServerConfigRequest(), timeout=30)
