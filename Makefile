@@ -7,7 +7,7 @@ BIN  := bin/sllmq
 DEMO := demo
 
 .PHONY: help build test race lint fuzz demo false-alarms bench bench-parts bench-warehouse bench-store \
-  fixtures parquet-test notebook-test engine-test proto store-judge report-test deploy-check clean
+  fixtures parquet-test notebook-test engine-test proto store-judge store-upstream bench-upstream report-test deploy-check clean
 
 help: ## print the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  \1\t/' | expand -t 18
@@ -65,14 +65,25 @@ store-judge: build ## hold the store's server against a client that is not ours 
 bench-store: build ## hold the store beside the pool in this process, cold and cached
 	scripts/bench/store.sh $(BIN)
 
+# Its packages are those of scripts/fixtures/requirements.txt: `make fixtures` puts them into .venv.
+ENGINE_PYTHON ?= .venv/bin/python
+
+UPSTREAM := .store-upstream
+store-upstream: build ## hold the store's client and server against ServerlessLLM's own, without a GPU (PyPI)
+	scripts/store/upstream/prepare.sh $(ENGINE_PYTHON) $(UPSTREAM)
+	rm -rf $(UPSTREAM)/out
+	. $(UPSTREAM)/env; STORAGE=$(UPSTREAM)/models MODEL=synthetic/opt-125m POOL=320MB REPLICAS=2 SLLMQ=$(BIN) scripts/store/upstream.sh $(UPSTREAM)/out
+
+bench-upstream: build ## hold the pool beside ServerlessLLM's store on the host, cold and cached (PyPI)
+	scripts/store/upstream/prepare.sh $(ENGINE_PYTHON) $(UPSTREAM)
+	. $(UPSTREAM)/env; scripts/bench/upstream.sh $(BIN)
+
 proto: ## generate the Go of sllm-store's contract from its .proto files (protoc from PyPI)
 	scripts/store/proto.sh
 
 report-test: ## open reports in headless Chromium (REPORT_OUT=DIR keeps screenshots)
 	go test -tags browser ./plots/report -run 'Browser|Watch' -count 1
 
-# Its packages are those of scripts/fixtures/requirements.txt: `make fixtures` puts them into .venv.
-ENGINE_PYTHON ?= .venv/bin/python
 engine-test: ## hold the Python engine against real torch and transformers on the CPU
 	SLLMQ_ENGINE_PYTHON=$(abspath $(ENGINE_PYTHON)) go test -count=1 -v -run '^TestRealTransformers$$' ./collector
 

@@ -1,0 +1,57 @@
+#!/usr/bin/env bash
+# Holds the loader pool beside ServerlessLLM's store, the code of
+# serverless-llm-store 0.8.0, on the device host: the same files, its 4 threads
+# and 16 MB chunks, pools that have been through a load, in processes that take
+# turns.
+#
+#   scripts/bench/upstream.sh SLLMQ [MODEL [FOLDER]]
+#
+# Its variables are set by the file env of scripts/store/upstream/prepare.sh. The
+# store is called in its process, without gRPC, and into memory that is there
+# already, so that nothing but its reading and copying is timed, with cudart.c
+# for CUDA: scripts/store/upstream/time_store.py. MODEL is synthetic/opt-1.3b (2.6 GB),
+# prepared below FOLDER (models). It takes twice the model in memory.
+# SLLMQ_BENCH_REPLICAS is 4, of which the first is not counted, and
+# SLLMQ_BENCH_SESSIONS 3. Quote the ratios: what disturbs one disturbs the other.
+set -euo pipefail
+here=$(cd "$(dirname "$0")" && pwd)
+sllmq=$(realpath "$1")
+model=${2:-synthetic/opt-1.3b}
+storage=${3:-models}
+replicas=${SLLMQ_BENCH_REPLICAS:-4}
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+collect() {
+	"$sllmq" collect --model-name "$model" --format sllm --storage-path "$storage" --num-replicas "$replicas" \
+		--inference none --verify none --no-roofline --warehouse "$work/bench.duckdb" "$@" >"$work/log" 2>&1 || { cat "$work/log" >&2; exit 1; }
+}
+collect --loader raw --tag bench=prepare
+models=() bytes=0
+for ((i = 0; i < replicas; i++)); do
+	models+=("$model/float16/sllm/$i")
+done
+for f in "$storage/${models[0]}"/tensor.data_*; do
+	bytes=$((bytes + (($(stat -c %s "$f") >> 24) + 2 << 24)))
+done
+echo who,benchmark_type,nth,seconds >"$work/theirs.csv"
+for ((session = 0; session < ${SLLMQ_BENCH_SESSIONS:-3}; session++)); do
+	PYTHONPATH=$UPSTREAM:$SITE LD_LIBRARY_PATH=${GLOG:+$GLOG/lib:}${LD_LIBRARY_PATH:-} GLOG_minloglevel=1 \
+		"$PYTHON" "$here/../store/upstream/time_store.py" "$storage" "$bytes" "${models[@]}" >"$work/lines" 2>"$work/errors" ||
+		echo "ServerlessLLM's store ended with $?: $(tail -1 "$work/errors")" >&2
+	sed 's/^/serverlessllm,/' "$work/lines" >>"$work/theirs.csv"
+	collect --loader pool --mem-pool-size "${bytes}B" --benchmark-type random,cached --tag bench=pool
+done
+"$sllmq" sql --warehouse "$work/bench.duckdb" "
+	with pool as (
+		select 'pool' as who, benchmark_type, row_number() over (partition by run_id, session order by seq) - 1 as nth, loading_time_s as seconds
+		from load_facts where tags['bench'] = 'pool' and error is null),
+	counted as (
+		from (from pool union all by name from read_csv('$work/theirs.csv'))
+		where nth > 0)
+	select benchmark_type, count(*) filter (who = 'pool') as pool_loads, count(*) filter (who != 'pool') as store_loads,
+		round(median(seconds) filter (who = 'pool'), 4) as pool_s,
+		round(median(seconds) filter (who != 'pool'), 4) as store_s,
+		round(stddev(seconds) filter (who = 'pool'), 4) as pool_sd_s,
+		round(stddev(seconds) filter (who != 'pool'), 4) as store_sd_s,
+		round(median(seconds) filter (who != 'pool') / median(seconds) filter (who = 'pool'), 2) as store_over_pool
+	from counted group by all order by all"
