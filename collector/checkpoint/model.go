@@ -101,14 +101,6 @@ func expand(name string) (dir string, isPath bool, err error) {
 	return dir, true, nil
 }
 
-// Parameters is how many numbers the model has, tied tensors counted once.
-func (m Model) Parameters() int64 {
-	if m.Source == SourceSynthetic {
-		return m.synthetic.parameters
-	}
-	return distinctParameters(m.local.specs)
-}
-
 // Bytes is how large the distinct tensors are at a type, AutoDType included,
 // without headers and padding.
 func (m Model) Bytes(dtype string) (int64, error) {

@@ -17,9 +17,6 @@ func TestParameters(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if got := m.Parameters(); got != s.parameters {
-			t.Errorf("%s: Parameters is %d, want %d", s.name, got, s.parameters)
-		}
 		got, err := m.Bytes("float32")
 		if err != nil || got != 4*s.parameters {
 			t.Errorf("%s: Bytes(float32) is %d, %v", s.name, got, err)

@@ -14,7 +14,6 @@ type api struct {
 	DeviceGet        func(device *int32, ordinal int32) int32          `c:"cuDeviceGet"`
 	DeviceGetName    func(name *byte, size, device int32) int32        `c:"cuDeviceGetName"`
 	DeviceGetUUID    func(uuid *[16]byte, device int32) int32          `c:"cuDeviceGetUuid_v2"`
-	DeviceGetPCI     func(name *byte, size, device int32) int32        `c:"cuDeviceGetPCIBusId"`
 	DeviceTotalMem   func(bytes *uint64, device int32) int32           `c:"cuDeviceTotalMem_v2"`
 	DeviceAttribute  func(value *int32, attribute, device int32) int32 `c:"cuDeviceGetAttribute"`
 

@@ -1,7 +1,6 @@
 package cuda
 
 import (
-	"errors"
 	"runtime"
 )
 
@@ -65,7 +64,3 @@ func (c *Context) Memory() (free, total int64, err error) {
 
 // Has says whether the driver has a function of this name.
 func (d *Driver) Has(symbol string) bool { return d.library.Has(symbol) }
-
-// MissingFunction says whether a call failed because the driver's library does
-// not have it.
-func MissingFunction(err error) bool { return errors.Is(err, missingFunction) }

@@ -63,9 +63,6 @@ func TestADeviceSaysWhatItIs(t *testing.T) {
 	if uuid := must[cuda.UUID](t)(device.UUID()); uuid.String() != "a0a1a2a3-a4a5-a6a7-a8a9-aaabacadae01" {
 		t.Errorf("UUID %s", uuid)
 	}
-	if pci := must[string](t)(device.PCI()); pci != "0000:02:00.0" {
-		t.Errorf("PCI %q", pci)
-	}
 	if n := must[int64](t)(device.TotalBytes()); n != 1000000 {
 		t.Errorf("%d bytes", n)
 	}
@@ -185,7 +182,7 @@ func TestAFunctionThatTheDriverLacksIsAnError(t *testing.T) {
 	driver := must[*cuda.Driver](t)(cuda.Open(library.Path))
 	c := retain(t, driver, 0)
 	_, err := c.LoadModule([]byte("ptx"))
-	if !cuda.MissingFunction(err) || err.Error() != library.Path+" has no cuModuleLoadData: update NVIDIA's driver" {
+	if err == nil || err.Error() != library.Path+" has no cuModuleLoadData: update NVIDIA's driver" {
 		t.Errorf("error %v", err)
 	}
 	done(t, c.Release())

@@ -36,13 +36,6 @@ func (d *Device) UUID() (UUID, error) {
 	return u, err
 }
 
-// PCI is the device's place on the PCI bus, domain:bus:device.function.
-func (d *Device) PCI() (string, error) {
-	name := make([]byte, 32)
-	err := d.driver.check("cuDeviceGetPCIBusId", d.driver.api.DeviceGetPCI(&name[0], int32(len(name)), d.handle))
-	return upToZero(name), err
-}
-
 // TotalBytes is how much memory the device has.
 func (d *Device) TotalBytes() (int64, error) {
 	var n uint64

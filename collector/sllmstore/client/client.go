@@ -20,9 +20,6 @@ import (
 	"github.com/sllmq/sllmq/collector/stage"
 )
 
-// DefaultAddress is where a store listens unless told otherwise.
-const DefaultAddress = "127.0.0.1:8073"
-
 // callTimeout bounds a call whose context has no deadline.
 const callTimeout = 30 * time.Second
 

@@ -220,12 +220,6 @@ int cuDeviceGetUuid_v2(unsigned char *uuid, int device) {
   return leave(OK);
 }
 
-int cuDeviceGetPCIBusId(char *name, int size, int device) {
-  ENTER(cuDeviceGetPCIBusId);
-  snprintf(name, size, "0000:%02x:00.0", device + 1);
-  return leave(OK);
-}
-
 int cuDeviceTotalMem_v2(size_t *bytes, int device) { ENTER(cuDeviceTotalMem); *bytes = memory; return leave(OK); }
 
 int cuDeviceGetAttribute(int *value, int attribute, int device) {
