@@ -182,14 +182,14 @@ func (o checkOptions) write(env *environment, check queries.Check, checked queri
 		pairs = append(pairs, j.Pair)
 	}
 	noise := strings.Join(noiseWords(checked), "; ")
-	out := bufio.NewWriter(env.stdout)
+	out := bufio.NewWriter(plain{env.stdout})
 	switch o.format {
 	case "json":
 		list := []judged{}
 		for _, j := range checked.Pairs {
 			list = append(list, judged{newPairRow(check.Contrast, j.Pair), j.Verdict.String(), j.Limit, j.Reason})
 		}
-		e := json.NewEncoder(out)
+		e := json.NewEncoder(env.stdout)
 		e.SetIndent("", "  ")
 		if err := e.Encode(struct {
 			Verdict     string   `json:"verdict"`
@@ -200,12 +200,11 @@ func (o checkOptions) write(env *environment, check queries.Check, checked queri
 			return err
 		}
 	case "markdown":
-		escape := func(s string) string { return strings.ReplaceAll(s, "|", `\|`) }
 		fmt.Fprintf(out, "**Loading time: %s**\n\n| what | baseline | s | candidate | s | slowdown | verdict | why |\n|---|---|---:|---|---:|---:|---|---|\n", checked.Verdict)
 		for i, j := range checked.Pairs {
 			why := strings.Join(append([]string{j.Reason}, j.Warnings...), "; ")
-			fmt.Fprintf(out, "| %s | %s | %s | %s | %s | %+.1f %% | %s | %s |\n", escape(queries.GroupTitle(pairs[i], pairs)), escape(j.Baseline), precise(j.Before.Median), escape(j.Arm), precise(j.After.Median),
-				100*(j.Factor.Estimate-1), j.Verdict, escape(why))
+			fmt.Fprintf(out, "| %s | %s | %s | %s | %s | %+.1f %% | %s | %s |\n", markdownCell(queries.GroupTitle(pairs[i], pairs)), markdownCell(j.Baseline), precise(j.Before.Median), markdownCell(j.Arm), precise(j.After.Median),
+				100*(j.Factor.Estimate-1), j.Verdict, markdownCell(why))
 		}
 		fmt.Fprintf(out, "\nAllowed: %.4g %%; %s.\n", 100*check.MaxSlowdown, noise)
 	default:

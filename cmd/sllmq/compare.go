@@ -6,6 +6,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"io"
 	"slices"
 	"strings"
 
@@ -88,12 +89,16 @@ func (o compareOptions) run(ctx context.Context, env *environment, args []string
 	if len(args) == 0 {
 		c.By = o.contrast.By // as it was typed
 	}
-	out := bufio.NewWriter(env.stdout)
-	switch o.format {
+	return writeComparison(env.stdout, o.format, c, pairs)
+}
+
+func writeComparison(w io.Writer, format string, c queries.Contrast, pairs []queries.Pair) (err error) {
+	out := bufio.NewWriter(w)
+	switch format {
 	case "table":
-		writePairs(out, c, pairs)
+		writePairs(plain{out}, c, pairs)
 	case "markdown":
-		writePairsMarkdown(out, c, pairs)
+		writePairsMarkdown(plain{out}, c, pairs)
 	case "csv":
 		err = writePairsCSV(out, c, pairs)
 	default:

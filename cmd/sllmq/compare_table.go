@@ -161,15 +161,14 @@ func fold(head, text string) string {
 }
 
 func writePairsMarkdown(out io.Writer, c queries.Contrast, pairs []queries.Pair) {
-	escape := func(s string) string { return strings.ReplaceAll(s, "|", `\|`) }
-	fmt.Fprintf(out, "| %s, by %s | baseline | s | arm | s | ratio | %.4g %% interval | of means | p | n | notes |\n|---|---|---:|---|---:|---:|---|---:|---:|---:|---|\n", c.By, pairs[0].Unit, 100*c.Confidence)
+	fmt.Fprintf(out, "| %s, by %s | baseline | s | arm | s | ratio | %.4g %% interval | of means | p | n | notes |\n|---|---|---:|---|---:|---:|---|---:|---:|---:|---|\n", markdownCell(c.By), pairs[0].Unit, 100*c.Confidence)
 	for _, p := range pairs {
-		fmt.Fprintf(out, "| %s | %s | %s | %s | %s | %s | %s | %.3f | %s | %d+%d | %s |\n", escape(queries.GroupTitle(p, pairs)), escape(p.Baseline), precise(p.Before.Median), escape(p.Arm), precise(p.After.Median),
-			ratioOrNothing(p, c.Confidence), ratioInterval(p), p.MeanRatio, pValue(p.AdjustedP), p.Before.N, p.After.N, escape(strings.Join(p.Notes(), "; ")))
+		fmt.Fprintf(out, "| %s | %s | %s | %s | %s | %s | %s | %.3f | %s | %d+%d | %s |\n", markdownCell(queries.GroupTitle(p, pairs)), markdownCell(p.Baseline), precise(p.Before.Median), markdownCell(p.Arm), precise(p.After.Median),
+			ratioOrNothing(p, c.Confidence), ratioInterval(p), p.MeanRatio, pValue(p.AdjustedP), p.Before.N, p.After.N, markdownCell(strings.Join(p.Notes(), "; ")))
 	}
 	means := queries.GeometricMeans(pairs)
 	for _, arm := range slices.Sorted(maps.Keys(means)) {
-		fmt.Fprintf(out, "| **geometric mean** of %d | | | %s | | %.3f | | | | | |\n", means[arm].N, escape(arm), means[arm].Mean)
+		fmt.Fprintf(out, "| **geometric mean** of %d | | | %s | | %.3f | | | | | |\n", means[arm].N, markdownCell(arm), means[arm].Mean)
 	}
 }
 

@@ -1,6 +1,9 @@
 package main
 
-import "io"
+import (
+	"io"
+	"strings"
+)
 
 // plain is a writer of text for people. Names and errors come from outside, from
 // imported warehouses too: what a terminal would obey in them is shown as ?.
@@ -14,4 +17,9 @@ func (p plain) Write(text []byte) (int, error) {
 		}
 	}
 	return p.out.Write(shown)
+}
+
+// markdownCell is a text as a cell of a Markdown table.
+func markdownCell(text string) string {
+	return strings.ReplaceAll(strings.Join(strings.Fields(text), " "), "|", `\|`)
 }

@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/sllmq/sllmq/queries"
+	"github.com/sllmq/sllmq/queries/stats"
 )
 
 // TestNamesDoNotReachATerminalAsCommands: whoever made a warehouse that is
@@ -23,6 +24,30 @@ func TestNamesDoNotReachATerminalAsCommands(t *testing.T) {
 	for _, text := range []string{out.String(), said.String()} {
 		if strings.ContainsAny(text, "\x1b\r\x7f") || !strings.Contains(text, "böse?[2J") {
 			t.Errorf("%q", text)
+		}
+	}
+}
+
+func TestNamesInComparisons(t *testing.T) {
+	const name = "böse\x1b[2J\n| x |\x7f"
+	contrast := queries.Contrast{By: name, Confidence: 0.95}
+	pair := queries.Pair{Group: []string{name}, Baseline: name, Arm: name}
+	for _, format := range []string{"table", "markdown"} {
+		var compared, judged bytes.Buffer
+		if err := writeComparison(&compared, format, contrast, []queries.Pair{pair}); err != nil {
+			t.Fatal(err)
+		}
+		checked := queries.Checked{Pairs: []queries.Judged{{Pair: pair, Decision: stats.Decision{Reason: name}}}}
+		if err := (checkOptions{format: format}).write(&environment{stdout: &judged}, queries.Check{Contrast: contrast}, checked); err != nil {
+			t.Fatal(err)
+		}
+		for _, text := range []string{compared.String(), judged.String()} {
+			if strings.ContainsAny(text, "\x1b\x7f") || !strings.Contains(text, "böse?[2J") {
+				t.Errorf("%s: %q", format, text)
+			}
+			if format == "markdown" && !strings.Contains(text, `| böse?[2J \| x \|? |`) {
+				t.Errorf("%q", text)
+			}
 		}
 	}
 }
