@@ -26,7 +26,7 @@ func openDataset(ctx context.Context, path string, o Options) (_ *DB, err error)
 	case err != nil:
 		return nil, fmt.Errorf("open warehouse %s: %w", path, err)
 	case len(files) == 0:
-		return nil, notThere(path)
+		return nil, &missingError{path}
 	}
 	d, err := inMemory(ctx)
 	if err == nil {

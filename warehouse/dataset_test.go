@@ -227,6 +227,9 @@ func TestAFolderThatIsNoWarehouse(t *testing.T) {
 			if !strings.Contains(err.Error(), c.says) || strings.Contains(err.Error(), "\n") {
 				t.Errorf("it says %q, want %q", err, c.says)
 			}
+			if name == "empty" && !errors.Is(err, fs.ErrNotExist) {
+				t.Errorf("%v is not fs.ErrNotExist", err)
+			}
 		})
 	}
 	mine := t.TempDir()

@@ -144,7 +144,7 @@ func check(path string, o Options) error {
 	_, err := os.Stat(path)
 	switch {
 	case errors.Is(err, fs.ErrNotExist) && o.ReadOnly:
-		return notThere(path)
+		return &missingError{path}
 	case errors.Is(err, fs.ErrNotExist):
 		if _, err := os.Stat(filepath.Dir(path)); err != nil {
 			return fmt.Errorf("open warehouse %s: folder %s is not there: make it first", path, filepath.Dir(path))
@@ -155,9 +155,14 @@ func check(path string, o Options) error {
 	return nil
 }
 
-func notThere(path string) error {
-	return fmt.Errorf("warehouse %s is not there: run sllmq collect first, or name one with --warehouse: %w", path, fs.ErrNotExist)
+// missingError is fs.ErrNotExist of a warehouse, with what to do and without its
+// words.
+type missingError struct{ path string }
+
+func (e *missingError) Error() string {
+	return fmt.Sprintf("warehouse %s is not there: run sllmq collect first, or name one with --warehouse", e.path)
 }
+func (e *missingError) Unwrap() error { return fs.ErrNotExist }
 
 func open(ctx context.Context, path string, o Options) (_ *DB, err error) {
 	kept := ""

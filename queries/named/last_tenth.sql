@@ -17,9 +17,10 @@ WITH traced AS (
     FROM traced
     GROUP BY ALL
 )
-SELECT model, format, loader, device, count(*) AS loads, median(loading_time_s) AS median_s, median(bytes_share) AS bytes_share,
-       median(reads_before) AS reads_before, median(reads_in_it) AS reads_in_it, median(copies_in_it) AS copies_in_it,
-       median(before_reads_s) AS before_reads_s, median(copies_alone_s) AS copies_alone_s, median(after_copies_s) AS after_copies_s
+SELECT model, format, loader, device, count(*) AS loads, median(loading_time_s) AS median_s, round(median(bytes_share), 4) AS bytes_share,
+       -- The clock tells nanoseconds; what is below is the arithmetic's.
+       round(median(reads_before), 4) AS reads_before, round(median(reads_in_it), 4) AS reads_in_it, round(median(copies_in_it), 4) AS copies_in_it,
+       median(before_reads_s) AS before_reads_s, round(median(copies_alone_s), 9) AS copies_alone_s, round(median(after_copies_s), 9) AS after_copies_s
 FROM per_load
 GROUP BY ALL
 ORDER BY ALL
