@@ -53,8 +53,8 @@ bench-parts: ## what an append, reading an index, making weights, loads' set-up 
 	go test ./warehouse ./collector/checkpoint ./collector/loader ./collector/probe -run '^$$' -bench . -benchtime 20x
 	go test ./collector/inference -run '^$$' -bench Decode
 
-bench-warehouse: build ## every question, export and import over 10 million simulated loads beside DuckDB's own (PyPI)
-	scripts/bench/warehouse.sh $(BIN)
+bench-warehouse: build ## every question, export and import over 10 million simulated loads beside DuckDB's own (an hour)
+	SLLMQ_BENCH_PARTS=summary,questions,export,insert scripts/bench/bench.sh $(BIN)
 
 fixtures: build ## hold what sllmq writes against real transformers and safetensors (PyPI)
 	scripts/fixtures/check.sh $(BIN)

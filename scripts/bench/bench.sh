@@ -17,7 +17,12 @@
 #
 #   SLLMQ_BENCH_FOLDER   bench: for models and warehouses
 #   SLLMQ_BENCH_ROUNDS   5: of each contender
-#   SLLMQ_BENCH_LOADS    10000000: in the warehouse that is summed up; 0: left out
+#   SLLMQ_BENCH_LOADS    10000000: in the warehouse that is summed up; 0: left out.
+#                        As many take 15 GB of disk and 8 GB of memory
+#   SLLMQ_BENCH_PARTS    loaders,summary,export,import: also questions, which are all
+#                        that have a name, and insert, which is import beside what
+#                        DuckDB itself takes (ten minutes each time)
+#   SLLMQ_BENCH_WAREHOUSE  one simulated before
 set -euo pipefail
 
 root=$(cd "$(dirname "$0")/../.." && pwd)
@@ -27,6 +32,7 @@ models=("${@:-}")
 [[ -n ${models[0]} ]] || models=(synthetic/opt-1.3b synthetic/opt-6.7b)
 folder=$(realpath -m "${SLLMQ_BENCH_FOLDER:-$root/bench}")
 loads=${SLLMQ_BENCH_LOADS:-10000000}
+parts=${SLLMQ_BENCH_PARTS:-loaders,summary,export,import}
 if [[ -z ${SLLMQ_BENCH_PYTHON:-} && -x $root/.venv/bin/python ]]; then
 	export SLLMQ_BENCH_PYTHON=$root/.venv/bin/python
 fi
@@ -35,7 +41,7 @@ mkdir -p "$folder"
 work=$(mktemp -d "$folder/work-XXXXXX")
 trap 'rm -rf "$work"; rmdir --ignore-fail-on-non-empty "$folder"' EXIT
 export SLLMQ_BENCH_TABLE=$work/table
-if ! command -v fio >/dev/null && [[ $EUID == 0 ]] && command -v apt-get >/dev/null; then
+if [[ ,$parts, == *,loaders,* ]] && ! command -v fio >/dev/null && [[ $EUID == 0 ]] && command -v apt-get >/dev/null; then
 	apt-get install -y fio >"$work/log" 2>&1 || { tail -n 5 "$work/log" >&2; echo "fio is not there and can't be installed" >&2; }
 fi
 cd "$root"
@@ -43,7 +49,11 @@ go test -c -o "$work/bench.test" ./scripts/bench
 go build -o "$work/simulate" ./scripts/simulate
 run() { (cd scripts/bench && "$work/bench.test" -test.timeout 3h -test.run "$1" | sed '/^PASS$/d'); }
 
-run '^TestAppend$'
+if [[ ,$parts, == *,loaders,* ]]; then
+	run '^TestAppend$'
+else
+	models=()
+fi
 for model in "${models[@]}"; do
 	was_there=no
 	[[ -d $folder/$model ]] && was_there=yes
@@ -57,8 +67,9 @@ for model in "${models[@]}"; do
 	fi
 done
 if ((loads > 0)); then
-	"$work/simulate" -loads "$loads" -warehouse "$work/many.duckdb" >/dev/null
-	SLLMQ_BENCH_WAREHOUSE=$work/many.duckdb run '^TestManyLoads$'
+	export SLLMQ_BENCH_WAREHOUSE=${SLLMQ_BENCH_WAREHOUSE:-$work/many.duckdb}
+	[[ -e $SLLMQ_BENCH_WAREHOUSE ]] || "$work/simulate" -loads "$loads" -memory 8GB -warehouse "$SLLMQ_BENCH_WAREHOUSE" >/dev/null
+	run "^TestManyLoads\$/^(${parts//,/|})\$"
 fi
 
 echo

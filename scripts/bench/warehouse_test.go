@@ -1,7 +1,6 @@
 package bench_test
 
 import (
-	"database/sql"
 	"fmt"
 	"os"
 	"os/exec"
@@ -11,7 +10,6 @@ import (
 	"testing"
 	"time"
 
-	_ "github.com/duckdb/duckdb-go/v2" // DuckDB itself is what the program is held against
 	"github.com/google/uuid"
 
 	"github.com/sllmq/sllmq/warehouse"
@@ -75,89 +73,4 @@ func TestAppend(t *testing.T) {
 		return err
 	})
 	b.most("sllmq sql \"select 1\", whole process", 60, median(took).Seconds()*1e3, " ms", fmt.Sprintf("median of %d", len(took)))
-}
-
-// TestManyLoads holds a summary, an export and an import of many loads against
-// what DuckDB itself takes for the same work.
-func TestManyLoads(t *testing.T) {
-	b := openTable(t)
-	path := os.Getenv("SLLMQ_BENCH_WAREHOUSE")
-	if path == "" {
-		t.Skip("no warehouse is given: see scripts/bench")
-	}
-	rounds := number("SLLMQ_BENCH_ROUNDS", 5)
-	duck, err := sql.Open("duckdb", path+"?access_mode=READ_ONLY")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer duck.Close()
-	var loads, rows int64
-	tables := []string{"machines", "runs", "sessions", "loads", "stages", "inferences", "samples", "io_trace", "rooflines"}
-	for _, table := range tables {
-		var n int64
-		if err := duck.QueryRow("SELECT count(*) FROM " + table).Scan(&n); err != nil {
-			t.Fatal(err)
-		}
-		rows += n
-		if table == "loads" {
-			loads = n
-		}
-	}
-	statement, err := program(t, "summary", "--show-sql")
-	if err != nil {
-		t.Fatal(err)
-	}
-	alternate(t, b, fmt.Sprintf("summary over %d loads", loads), 1.5, rounds,
-		func() error { _, err := program(t, "summary", "--warehouse", path); return err },
-		func() error { return drain(duck, statement) })
-
-	exported, copied := filepath.Join(filepath.Dir(path), "exported"), filepath.Join(filepath.Dir(path), "copied.parquet")
-	alternate(t, b, fmt.Sprintf("export of %d loads, %d rows in all", loads, rows), 1.3, rounds,
-		func() error { _, err := program(t, "export", "--warehouse", path, "--to", exported); return err },
-		func() error {
-			for _, table := range tables {
-				if _, err := duck.Exec(fmt.Sprintf("COPY (SELECT * FROM %s) TO '%s' (FORMAT parquet, COMPRESSION zstd)", table, copied)); err != nil {
-					return err
-				}
-			}
-			return os.Remove(copied)
-		})
-
-	fresh := filepath.Join(filepath.Dir(path), "imported.duckdb")
-	took := times(t, max(1, rounds/2), func() error {
-		if err := os.RemoveAll(fresh); err != nil {
-			return err
-		}
-		_, err := program(t, "import", "--warehouse", fresh, exported)
-		return err
-	})
-	rate := float64(rows) / median(took).Seconds()
-	b.write(fmt.Sprintf("import of %d rows of Parquet", rows), "> 1e+06/s", fmt.Sprintf("%.3g rows a second, median of %d", rate, len(took)), verdict(rate > 1e6))
-}
-
-// drain runs a statement and reads all that it answers.
-func drain(db *sql.DB, statement string) error {
-	rows, err := db.Query(statement)
-	if err != nil {
-		return err
-	}
-	defer rows.Close()
-	for rows.Next() {
-	}
-	return rows.Err()
-}
-
-// alternate has both do the same work in turns, and keeps the ratio of their
-// medians.
-func alternate(t *testing.T, b table, what string, target float64, rounds int, mine, theirs func() error) {
-	t.Helper()
-	var ours, duckdbs []time.Duration
-	for range rounds {
-		ours = append(ours, times(t, 1, mine)...)
-		duckdbs = append(duckdbs, times(t, 1, theirs)...)
-	}
-	slices.Sort(ours)
-	slices.Sort(duckdbs)
-	ratio := median(ours).Seconds() / median(duckdbs).Seconds()
-	b.most(what, target, ratio, "", fmt.Sprintf("times DuckDB's own %.2f s, medians of %d in turns", median(duckdbs).Seconds(), rounds))
 }
