@@ -97,6 +97,11 @@ func newTuneCommand(env *environment) *cobra.Command {
 	c := &cobra.Command{
 		Use:   "tune",
 		Short: "Find the depth and size of requests that storage does best with",
+		Long: `Find the depth and size of requests that storage does best with.
+
+Depth and threads are one thing here: pool, direct and raw have a thread for
+each request under way, which reads and then copies what it read. So what is
+swept is depth x size, and --io-depth sets the threads too.`,
 		Example: `  sllmq tune --storage-path /mnt/nvme/models
   sllmq collect --storage-path /mnt/nvme/models $(sllmq tune --storage-path /mnt/nvme/models --flags)`,
 		Args: noArguments,
