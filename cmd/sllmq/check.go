@@ -44,9 +44,10 @@ func newCheckCommand(env *environment) *cobra.Command {
 
 Exit code 0: no regression. 5: a regression, which is significant and above both
 --max-slowdown and the noise floor: how much A/A runs (collect --aa) differ and,
-for arms that were measured at different times (more than 2 hours apart), how much
-the baseline differs from itself from one time to the next. 6: inconclusive, so
-that more sessions would tell, or the baseline measured at more times.`,
+for arms that were measured at different times (more than 2 hours apart), how
+much the baseline differs from itself from one time to the next. 6:
+inconclusive, so that more sessions would tell, or the baseline measured at more
+times.`,
 		Example: `  sllmq check --baseline branch=main --candidate branch=mine --max-slowdown 5%
   sllmq check --baseline sllmq_version=v1.2.0 --format markdown`,
 		Args: noArguments,

@@ -28,7 +28,7 @@ func newCompareCommand(env *environment) *cobra.Command {
 	var o compareOptions
 	c := &cobra.Command{
 		Use:   "compare [BASELINE OTHER]",
-		Short: "Compare loading times by format, loader, machine, tag, time or any other column",
+		Short: "Compare loading times by format, loader, tag, time or any column",
 		Long: `Compare loading times by format, loader, machine, tag, time or any other column.
 
 Arms are held against the baseline where they agree in model, benchmark type,

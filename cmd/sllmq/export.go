@@ -23,7 +23,8 @@ func newExportCommand(env *environment) *cobra.Command {
 		Use:   "export --to DIR",
 		Short: "Write the tables as Parquet or CSV",
 		Long: `Writes the tables as Parquet files, DIR/TABLE/*.parquet, for pandas, Polars,
-Spark, Trino, DuckDB, and for sllmq itself: --warehouse DIR, or sllmq import DIR.
+Spark, Trino, DuckDB, and for sllmq itself: --warehouse DIR, or sllmq import
+DIR.
 
 A data set is there whole or not at all. With --append one that is there gets
 what it lacks, and no row twice; with --overwrite another takes its place.`,

@@ -3,8 +3,12 @@ package main
 import (
 	"bytes"
 	"errors"
+	"io"
 	"strings"
 	"testing"
+	"unicode/utf8"
+
+	"github.com/spf13/cobra"
 
 	"github.com/sllmq/sllmq/queries"
 	"github.com/sllmq/sllmq/queries/stats"
@@ -58,6 +62,22 @@ func TestQuotedIsOneWord(t *testing.T) {
 	} {
 		if got := quoted(word); got != want {
 			t.Errorf("quoted(%q) = %s, want %s", word, got, want)
+		}
+	}
+}
+
+// TestHelpFitsATerminal: what is said, beside examples, which are pasted.
+func TestHelpFitsATerminal(t *testing.T) {
+	env := &environment{getenv: func(string) string { return "" }, stdout: io.Discard, stderr: io.Discard}
+	commands := []*cobra.Command{newRootCommand(env)}
+	for ; len(commands) > 0; commands = commands[1:] {
+		c := commands[0]
+		commands = append(commands, c.Commands()...)
+		c.Example = ""
+		for line := range strings.Lines(c.Long + "\n" + c.UsageString()) {
+			if n := utf8.RuneCountInString(strings.TrimRight(line, "\n")); n > 80 {
+				t.Errorf("%s: %d columns: %s", c.CommandPath(), n, line)
+			}
 		}
 	}
 }

@@ -67,7 +67,7 @@ func (s *shell) command(ctx context.Context, line string) error {
 func (s *shell) help(context.Context, []string) error {
 	for _, c := range commands() {
 		if c.does != "" {
-			fmt.Fprintf(s.Out, "  %-34s %s\n", "."+c.name+" "+c.arguments, c.does)
+			s.entry(fmt.Sprintf("  %-32s", strings.TrimSpace("."+c.name+" "+c.arguments)), c.does)
 		}
 	}
 	fmt.Fprint(s.Out, `
