@@ -3,6 +3,7 @@ package queries
 import (
 	"context"
 	"database/sql"
+	"errors"
 	"fmt"
 	"math"
 	"slices"
@@ -59,11 +60,18 @@ type Checked struct {
 	Noise   Noise
 	Apart   bool // some arms were measured in different nights
 	Pairs   []Judged
+	Alone   string // why there is no pair yet: all loads are of the baseline
 }
 
-// Ask compares, measures the noise, and judges.
+// Ask compares, measures the noise, and judges. As long as nothing was measured
+// beside the baseline there is too little to tell; a baseline or a candidate that
+// was named and is not there is an error, since it may be misspelt.
 func (c Check) Ask(ctx context.Context, db *sql.DB) (Checked, error) {
 	pairs, err := c.Contrast.Ask(ctx, db)
+	var alone *AloneError
+	if errors.As(err, &alone) {
+		return Checked{Verdict: stats.Inconclusive, Noise: Noise{Given: c.NoiseFloor}, Alone: alone.Error()}, nil
+	}
 	if err != nil {
 		return Checked{}, err
 	}

@@ -118,6 +118,13 @@ func (c Contrast) baseline(sessions []armSession) string {
 	return first.arm
 }
 
+// AloneError says that all loads are of the baseline.
+type AloneError struct{ By, Baseline string }
+
+func (e *AloneError) Error() string {
+	return fmt.Sprintf("only loads of %s %q are there: nothing to hold against them", e.By, e.Baseline)
+}
+
 // nothing says why there is no pair.
 func (c Contrast) nothing(sessions []armSession, baseline string) error {
 	arms, shared := map[string]bool{}, c.shared()
@@ -154,8 +161,11 @@ func (c Contrast) nothing(sessions []armSession, baseline string) error {
 	switch {
 	case !known:
 		return fmt.Errorf("no loads of %s %q to hold others against: there are %s", c.By, baseline, strings.Join(others, ", "))
+	case len(others) == 0 && len(c.Arms) > 0:
+		named := slices.DeleteFunc(slices.Clone(c.Arms), func(arm string) bool { return arm == baseline })
+		return fmt.Errorf("no loads of %s %q to hold against %s", c.By, strings.Join(named, ", "), baseline)
 	case len(others) == 0:
-		return fmt.Errorf("only loads of %s %q are there: nothing to hold against them", c.By, baseline)
+		return &AloneError{c.By, baseline}
 	case len(apart) > 0:
 		return fmt.Errorf("nothing to hold against %s %q: %s: no %s in common with it", c.By, baseline, strings.Join(others, ", "), strings.Join(apart, ", "))
 	}

@@ -151,9 +151,12 @@ func (o checkOptions) contrast() (c queries.Contrast, err error) {
 	return c, nil
 }
 
-// noiseWords say what the noise floor rests on.
+// noiseWords say what the noise floor rests on, or why none is asked for.
 func noiseWords(checked queries.Checked) (said []string) {
 	n := checked.Noise
+	if checked.Alone != "" {
+		return []string{checked.Alone}
+	}
 	if n.Given != nil {
 		return []string{fmt.Sprintf("noise floor given: %.1f %%", 100**n.Given)}
 	}
