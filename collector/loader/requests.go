@@ -52,7 +52,11 @@ type readRequest struct {
 
 // cutExtents divides the extents into requests of at most so many bytes.
 func cutExtents(extents []extent, most int64) []readRequest {
-	var requests []readRequest
+	count := int64(0)
+	for _, e := range extents {
+		count += (e.end - e.begin + most - 1) / most
+	}
+	requests := make([]readRequest, 0, count)
 	for i, e := range extents {
 		for at := e.begin; at < e.end; at += most {
 			requests = append(requests, readRequest{file: i, offset: at, bytes: min(most, e.end-at), place: e.place + at - e.begin})

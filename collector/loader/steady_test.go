@@ -2,6 +2,7 @@ package loader_test
 
 import (
 	"fmt"
+	"math"
 	"runtime"
 	"sync/atomic"
 	"testing"
@@ -23,7 +24,7 @@ func steady(t testing.TB, technique loader.Technique, f checkpoint.Format, bytes
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = host.Close() })
-	l, err := technique.Open(loader.Options{Format: f, Device: host, Threads: 4, IOBytes: 64 << 10, ChunkBytes: 64 << 10, PoolBytes: bytes/2 + 64<<10, Stream: true})
+	l, err := technique.Open(loader.Options{Format: f, Device: host, Depth: 8, IOBytes: 64 << 10, ChunkBytes: 64 << 10, PoolBytes: bytes/2 + 64<<10, Stream: true})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -54,9 +55,12 @@ func TestASteadyLoadTakesNoMemoryForItsBytes(t *testing.T) {
 			t.Run(fmt.Sprintf("%s %s", technique.Name, f), func(t *testing.T) {
 				few, many := steady(t, technique, f, 1<<20), steady(t, technique, f, 16<<20)
 				before := runtime.NumGoroutine()
-				less, more := testing.AllocsPerRun(10, few), testing.AllocsPerRun(10, many)
-				// The lists of requests and of chunks grow by doubling.
-				if more > less+40 {
+				// The runtime takes memory of its own now and then, and not each time.
+				less, more := math.Inf(1), math.Inf(1)
+				for range 5 {
+					less, more = min(less, testing.AllocsPerRun(5, few)), min(more, testing.AllocsPerRun(5, many))
+				}
+				if more > less {
 					t.Errorf("%v allocations for 1 MiB in 16 requests, %v for 16 MiB in 256", less, more)
 				}
 				settle(t, before)

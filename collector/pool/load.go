@@ -87,6 +87,11 @@ type request struct {
 // chunk's.
 func (p *Pool) cut(c *checkpoint.Checkpoint) (requests []request, chunks int) {
 	most := min(cmp.Or(p.request, min(directio.RequestBytes(c.FileBytes(), p.queue), mostRequest)), p.chunk)
+	count := int64(0)
+	for _, f := range c.Files {
+		count += f.Size/p.chunk*parts(p.chunk, most) + parts(f.Size%p.chunk, most)
+	}
+	requests = make([]request, 0, count)
 	for i, f := range c.Files {
 		for begin := int64(0); begin < f.Size; begin += p.chunk {
 			end := min(begin+p.chunk, f.Size)
@@ -98,6 +103,9 @@ func (p *Pool) cut(c *checkpoint.Checkpoint) (requests []request, chunks int) {
 	}
 	return requests, chunks
 }
+
+// parts is how many parts of at most so many bytes there are in bytes.
+func parts(bytes, most int64) int64 { return (bytes + most - 1) / most }
 
 func openFiles(c *checkpoint.Checkpoint, clock *stage.Timeline) (directio.Files, error) {
 	end := clock.Start("open")
