@@ -34,10 +34,24 @@ const (
 // Formats lists what Encode knows, which are the files' endings too.
 func Formats() []string { return []string{"png", "svg", "pdf", "csv"} }
 
+// Check refuses what no picture can be written with in a format.
+func (o Options) Check(format string) error {
+	switch {
+	case !slices.Contains(Formats(), format):
+		return fmt.Errorf("no format %q: use one of %s", format, strings.Join(Formats(), ", "))
+	case format == "csv":
+	case !(o.WidthIn >= minWidthIn && o.WidthIn <= maxSideIn):
+		return fmt.Errorf("a width of %g inches: use %d to %d", o.WidthIn, minWidthIn, maxSideIn)
+	case format == "png" && (o.DPI < 1 || o.DPI > maxDPI):
+		return fmt.Errorf("%d dots an inch: use 1 to %d", o.DPI, maxDPI)
+	}
+	return nil
+}
+
 // Encode writes p to w in one of Formats.
 func Encode(w io.Writer, p *Picture, format string, o Options) error {
-	if !slices.Contains(Formats(), format) {
-		return fmt.Errorf("no format %q: use one of %s", format, strings.Join(Formats(), ", "))
+	if err := o.Check(format); err != nil {
+		return err
 	}
 	if format == "csv" {
 		return csv.NewWriter(w).WriteAll(p.rows)
@@ -49,9 +63,6 @@ func Encode(w io.Writer, p *Picture, format string, o Options) error {
 	var to vg.CanvasWriterTo
 	switch format {
 	case "png":
-		if o.DPI < 1 || o.DPI > maxDPI {
-			return fmt.Errorf("%d dots an inch: use 1 to %d", o.DPI, maxDPI)
-		}
 		if inches(width)*inches(height)*float64(o.DPI)*float64(o.DPI) > maxPixels {
 			return fmt.Errorf("%.1f by %.1f inches at %d dots an inch are too many pixels: choose fewer, or svg or pdf", inches(width), inches(height), o.DPI)
 		}
@@ -70,9 +81,6 @@ func Encode(w io.Writer, p *Picture, format string, o Options) error {
 
 // size is the size of the drawing, refused where it cannot be read.
 func (p *Picture) size(o Options) (width, height vg.Length, err error) {
-	if !(o.WidthIn >= minWidthIn && o.WidthIn <= maxSideIn) {
-		return 0, 0, fmt.Errorf("a width of %g inches: use %d to %d", o.WidthIn, minWidthIn, maxSideIn)
-	}
 	needed := p.HeightIn(o.WidthIn)
 	if o.HeightIn == 0 {
 		o.HeightIn = needed

@@ -73,7 +73,7 @@ func (o exportOptions) run(ctx context.Context, env *environment) error {
 		return err
 	}
 	for _, t := range done {
-		fmt.Fprintf(env.stdout, "%-12s %d rows%s\n", t.Table, t.Rows, map[bool]string{true: " added"}[o.Append])
+		fmt.Fprintf(env.stdout, "%-12s %s%s\n", t.Table, howMany(t.Rows, "row"), map[bool]string{true: " added"}[o.Append])
 	}
 	return nil
 }

@@ -72,9 +72,9 @@ func tellImport(d warehouse.Imported) string {
 	for _, n := range []struct {
 		n    int64
 		what string
-	}{{d.Loads, "loads"}, {d.Rooflines, "rooflines"}, {d.OtherRows, "other rows"}, {d.RunEnds, "ends of runs"}} {
+	}{{d.Loads, "load"}, {d.Rooflines, "roofline"}, {d.OtherRows, "other row"}, {d.RunEnds, "ended run"}} {
 		if n.n > 0 {
-			added = append(added, fmt.Sprintf("%d %s", n.n, n.what))
+			added = append(added, howMany(n.n, n.what))
 		}
 	}
 	return what + ", " + strings.Join(added, ", ")

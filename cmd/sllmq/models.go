@@ -17,7 +17,7 @@ import (
 
 type modelsOptions struct {
 	storagePath string
-	json        bool
+	format      string
 }
 
 func newModelsCommand(env *environment) *cobra.Command {
@@ -53,7 +53,7 @@ func newModelsCommand(env *environment) *cobra.Command {
 		Args:  noArguments,
 		RunE:  func(*cobra.Command, []string) error { return o.list(env) },
 	}
-	list.Flags().BoolVar(&o.json, "json", false, "print JSON, one object a line")
+	list.Flags().StringVar(&o.format, "format", "table", "table, json")
 	verify := &cobra.Command{
 		Use:   "verify [MODEL...]",
 		Short: "Hold every prepared tensor against its source's checksum",
@@ -101,20 +101,33 @@ func pullModels(ctx context.Context, env *environment, names []string) error {
 	return nil
 }
 
+// listedModel is a prepared checkpoint as programs read it.
+type listedModel struct {
+	Model    string   `json:"model"`
+	Source   string   `json:"source"`
+	DType    string   `json:"dtype"`
+	Format   string   `json:"format"`
+	Replicas int      `json:"replicas"`
+	Bytes    int64    `json:"bytes"`
+	Dirs     []string `json:"dirs"`
+}
+
 func (o modelsOptions) list(env *environment) error {
+	if o.format != "table" && o.format != "json" {
+		return &usageError{fmt.Errorf("no format %q: use table or json", o.format)}
+	}
 	prepared, err := checkpoint.List(o.storagePath)
 	if err != nil {
 		return err
 	}
-	if o.json {
-		e := json.NewEncoder(env.stdout)
+	if o.format == "json" {
+		list := []listedModel{}
 		for _, p := range prepared {
-			if err := e.Encode(map[string]any{"model": p.Model, "source": p.Source, "dtype": p.DType, "format": p.Format,
-				"replicas": len(p.Dirs), "bytes": p.Bytes, "dirs": p.Dirs}); err != nil {
-				return err
-			}
+			list = append(list, listedModel{p.Model, p.Source, p.DType, string(p.Format), len(p.Dirs), p.Bytes, p.Dirs})
 		}
-		return nil
+		e := json.NewEncoder(env.stdout)
+		e.SetIndent("", "  ")
+		return e.Encode(list)
 	}
 	if len(prepared) == 0 {
 		_, err := fmt.Fprintf(env.stdout, "nothing is prepared below %s\n", o.storagePath)
@@ -169,7 +182,7 @@ func (o modelsOptions) verify(ctx context.Context, env *environment, names []str
 		}
 	}
 	if len(bad) > 0 {
-		return fmt.Errorf("%d replicas are not whole: remove %s, and the next collect writes them again", len(bad), strings.Join(bad, " "))
+		return fmt.Errorf("not whole: %s: remove %s, and the next collect writes anew", howMany(int64(len(bad)), "replica"), strings.Join(bad, " "))
 	}
 	return nil
 }
@@ -183,7 +196,7 @@ func (o modelsOptions) remove(ctx context.Context, env *environment, names []str
 		if err := p.Remove(ctx); err != nil {
 			return err
 		}
-		if _, err := fmt.Fprintf(env.stdout, "removed %d replicas of %s %s %s, %s\n", len(p.Dirs), p.Model, p.DType, p.Format, collector.ApproxSize(p.Bytes)); err != nil {
+		if _, err := fmt.Fprintf(env.stdout, "removed %s of %s %s %s, %s\n", howMany(int64(len(p.Dirs)), "replica"), p.Model, p.DType, p.Format, collector.ApproxSize(p.Bytes)); err != nil {
 			return err
 		}
 	}

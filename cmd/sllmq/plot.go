@@ -66,6 +66,10 @@ func (o plotOptions) run(ctx context.Context, env *environment, k gallery.Kind) 
 	if !slices.Contains(plots.Formats(), format) {
 		return &usageError{fmt.Errorf("a plot is one of %s, and not %q", strings.Join(plots.Formats(), ", "), format)}
 	}
+	options := plots.Options{WidthIn: o.width, DPI: o.dpi}
+	if err := options.Check(format); err != nil {
+		return &usageError{err}
+	}
 	filter, err := o.parse()
 	if err != nil {
 		return err
@@ -74,7 +78,6 @@ func (o plotOptions) run(ctx context.Context, env *environment, k gallery.Kind) 
 	if err != nil {
 		return err
 	}
-	options := plots.Options{WidthIn: o.width, DPI: o.dpi}
 	if o.output == "" {
 		return plots.Encode(env.stdout, drawn, format, options)
 	}
