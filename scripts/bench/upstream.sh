@@ -11,8 +11,9 @@
 # already, so that nothing but its reading and copying is timed, with cudart.c
 # for CUDA: scripts/store/upstream/time_store.py. MODEL is synthetic/opt-1.3b (2.6 GB),
 # prepared below FOLDER (models). It takes twice the model in memory.
-# SLLMQ_BENCH_REPLICAS is 4, of which the first is not counted, and
-# SLLMQ_BENCH_SESSIONS 3. Quote the ratios: what disturbs one disturbs the other.
+# SLLMQ_BENCH_REPLICAS is 4, of which the first of each process stands apart, since
+# nothing has been through its pool yet, and SLLMQ_BENCH_SESSIONS 3. Quote the
+# ratios: what disturbs one disturbs the other.
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
 sllmq=$(realpath "$1")
@@ -46,12 +47,12 @@ done
 		select 'pool' as who, benchmark_type, row_number() over (partition by run_id, session order by seq) - 1 as nth, loading_time_s as seconds
 		from load_facts where tags['bench'] = 'pool' and error is null),
 	counted as (
-		from (from pool union all by name from read_csv('$work/theirs.csv'))
-		where nth > 0)
-	select benchmark_type, count(*) filter (who = 'pool') as pool_loads, count(*) filter (who != 'pool') as store_loads,
+		select *, case when nth > 0 then benchmark_type when benchmark_type = 'random' then 'random, first' end as load
+		from (from pool union all by name from read_csv('$work/theirs.csv')))
+	select load, count(*) filter (who = 'pool') as pool_loads, count(*) filter (who != 'pool') as store_loads,
 		round(median(seconds) filter (who = 'pool'), 4) as pool_s,
 		round(median(seconds) filter (who != 'pool'), 4) as store_s,
 		round(stddev(seconds) filter (who = 'pool'), 4) as pool_sd_s,
 		round(stddev(seconds) filter (who != 'pool'), 4) as store_sd_s,
 		round(median(seconds) filter (who != 'pool') / median(seconds) filter (who = 'pool'), 2) as store_over_pool
-	from counted group by all order by all"
+	from counted where load is not null group by all order by all"

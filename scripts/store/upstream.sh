@@ -24,9 +24,11 @@
 #   UPSTREAM  a folder where it was built before (OUT/upstream, where it is built)
 #   CUDA_HOME the toolkit, if not where it is looked for
 #   STAND_IN  a folder with a libcuda.so.1 of collector/cuda/cudatest: no GPU, and
-#             upstream/cudart.c for CUDA's runtime (upstream/prepare.sh makes both). Its times say nothing of a GPU.
+#             upstream/cudart.c for CUDA's runtime (upstream/prepare.sh makes
+#             both). Its times say nothing of a GPU.
 set -uo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
+[[ $# -eq 1 ]] || { echo "usage: scripts/store/upstream.sh OUT" >&2; exit 2; }
 mkdir -p "$1"
 out=$(cd "$1" && pwd)
 sllmq=$(realpath "${SLLMQ:-bin/sllmq}")
@@ -41,6 +43,7 @@ safetensors=$storage/$model/float16/safetensors/0
 theirs=${UPSTREAM:-$out/upstream}
 export PATH=$theirs/bin:$PATH PYTHONPATH=${SITE:-} PYTHONUNBUFFERED=1 LOG_LEVEL=INFO
 export LD_LIBRARY_PATH=${STAND_IN:+$STAND_IN:}${GLOG:+$GLOG/lib:}${LD_LIBRARY_PATH:-}
+LD_LIBRARY_PATH=${LD_LIBRARY_PATH%:}
 failures=0
 server=
 trap '[[ -z $server ]] || kill -9 "$server" 2>/dev/null' EXIT
