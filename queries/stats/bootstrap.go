@@ -15,7 +15,7 @@ type Ratio struct {
 	Doubts        []string
 }
 
-// RatioOfMedians is the ratio of two medians with an interval by the
+// ratioOfMedians is the ratio of two medians with an interval by the
 // bootstrap's percentiles (Efron, "Bootstrap methods: another look at the
 // jackknife", 1979). BCa would need the jackknife's variance, which for a median
 // does not come right however large the sample (Efron, "The Jackknife, the
@@ -28,13 +28,8 @@ type Ratio struct {
 // loads do as well (Davison and Hinkley, "Bootstrap Methods and their
 // Application", 1997, 3.8). Under
 // MedianNeed drawn units an arm, the interval may hold less than it says, which
-// is a doubt; of a single value there is none.
-func RatioOfMedians(before, after [][]float64, confidence float64, seed uint64) (Ratio, error) {
-	return drawRatio(before, after, confidence, seed, mostDraws)
-}
-
-// drawRatio is RatioOfMedians with at most so many draws.
-func drawRatio(before, after [][]float64, confidence float64, seed uint64, most int) (Ratio, error) {
+// is a doubt; of a single value there is none. It is drawn most times at most.
+func ratioOfMedians(before, after [][]float64, confidence float64, seed uint64, most int) (Ratio, error) {
 	need, err := MedianNeed(confidence)
 	if err != nil {
 		return Ratio{}, err

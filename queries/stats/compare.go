@@ -42,7 +42,7 @@ func Compare(before, after [][]float64, o CompareOptions) (Comparison, error) {
 		before, after = [][]float64{slices.Concat(before...)}, [][]float64{slices.Concat(after...)}
 	}
 	var err error
-	if c.Ratio, err = drawRatio(before, after, o.Confidence, o.Seed, cmp.Or(o.Draws, mostDraws)); err != nil {
+	if c.Ratio, err = ratioOfMedians(before, after, o.Confidence, o.Seed, cmp.Or(o.Draws, mostDraws)); err != nil {
 		return Comparison{}, err
 	}
 	x, y := Units(before), Units(after)

@@ -15,9 +15,6 @@ type Dip struct {
 	P float64 // of a D so great if the values came from one mode
 }
 
-// Bimodal says whether one mode is refuted at significance alpha.
-func (d Dip) Bimodal(alpha float64) bool { return d.P < alpha }
-
 // DipTest tests whether the values come from a distribution with one mode
 // (Hartigan and Hartigan, "The dip test of unimodality", 1985). P is against
 // the uniform distribution, the hardest to tell of all with one mode, read

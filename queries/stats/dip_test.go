@@ -19,10 +19,10 @@ func TestDipTellsModes(t *testing.T) {
 				apart[i] += 0.4
 			}
 		}
-		if must[Dip](t)(DipTest(flat)).Bimodal(0.05) {
+		if must[Dip](t)(DipTest(flat)).P < 0.05 {
 			one++
 		}
-		if must[Dip](t)(DipTest(apart)).Bimodal(0.05) {
+		if must[Dip](t)(DipTest(apart)).P < 0.05 {
 			two++
 		}
 	}

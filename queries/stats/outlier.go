@@ -2,35 +2,8 @@ package stats
 
 import "math"
 
-// The cutoffs that the papers give.
-const (
-	MADCutoff   = 3.5
-	TukeyCutoff = 1.5
-)
-
-// OutliersMAD are the indices of the values whose distance from the median,
-// in median absolute deviations made comparable to standard deviations, is over
-// the cutoff (Iglewicz and Hoaglin, "How to Detect and Handle Outliers", 1993:
-// 0.6745 |x - median| / MAD > 3.5). If more than half the values are equal, that
-// is every other value.
-func OutliersMAD(xs []float64, cutoff float64) ([]int, error) {
-	if err := finite(xs); err != nil {
-		return nil, err
-	}
-	center := middle(sorted(xs))
-	far := make([]float64, len(xs))
-	for i, x := range xs {
-		far[i] = math.Abs(x - center)
-	}
-	mad := middle(sorted(far))
-	var out []int
-	for i, distance := range far {
-		if 0.6745*distance > cutoff*mad {
-			out = append(out, i)
-		}
-	}
-	return out, nil
-}
+// TukeyCutoff is the cutoff that Tukey gives.
+const TukeyCutoff = 1.5
 
 // OutliersTukey are the indices of the values that lie further than cutoff
 // interquartile ranges outside the quartiles (Tukey, "Exploratory Data
