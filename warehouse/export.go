@@ -126,6 +126,15 @@ func (e *export) write(ctx context.Context, temp string, there map[string][]stri
 	if e.known, err = knownVersion(); err != nil {
 		return nil, err
 	}
+	// Row groups are written as threads come to them. To write them in the order
+	// of the table costs a sixth more, and a data set promises none.
+	if _, err := e.db.db.ExecContext(ctx, "SET GLOBAL preserve_insertion_order = false"); err != nil {
+		return nil, err
+	}
+	defer func() {
+		_, resetErr := e.db.db.ExecContext(context.WithoutCancel(ctx), "RESET GLOBAL preserve_insertion_order")
+		err = errors.Join(err, resetErr)
+	}()
 	tx, err := e.db.db.BeginTx(ctx, nil)
 	if err != nil {
 		return nil, err
