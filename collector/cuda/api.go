@@ -26,8 +26,6 @@ type api struct {
 	MemAlloc          func(address *uint64, bytes uint64) int32                                                                                                                               `c:"cuMemAlloc_v2"`
 	MemGetRange       func(base, bytes *uint64, address uint64) int32                                                                                                                         `c:"cuMemGetAddressRange_v2"`
 	MemFree           func(address uint64) int32                                                                                                                                              `c:"cuMemFree_v2"`
-	MemHostAlloc      func(host *unsafe.Pointer, bytes uint64, flags uint32) int32                                                                                                            `c:"cuMemHostAlloc"`
-	MemFreeHost       func(host unsafe.Pointer) int32                                                                                                                                         `c:"cuMemFreeHost"`
 	MemHostRegister   func(host unsafe.Pointer, bytes uint64, flags uint32) int32                                                                                                             `c:"cuMemHostRegister_v2"`
 	MemHostUnregister func(host unsafe.Pointer) int32                                                                                                                                         `c:"cuMemHostUnregister"`
 	CopyHtoD          func(to uint64, from unsafe.Pointer, bytes uint64) int32                                                                                                                `c:"cuMemcpyHtoD_v2"`
@@ -42,12 +40,10 @@ type api struct {
 	StreamCreate      func(stream *uintptr, flags uint32) int32                                                                                                                               `c:"cuStreamCreate"`
 	StreamDestroy     func(stream uintptr) int32                                                                                                                                              `c:"cuStreamDestroy_v2"`
 	StreamSynchronize func(stream uintptr) int32                                                                                                                                              `c:"cuStreamSynchronize"`
-	StreamWaitEvent   func(stream, event uintptr, flags uint32) int32                                                                                                                         `c:"cuStreamWaitEvent"`
 	EventCreate       func(event *uintptr, flags uint32) int32                                                                                                                                `c:"cuEventCreate"`
 	EventDestroy      func(event uintptr) int32                                                                                                                                               `c:"cuEventDestroy_v2"`
 	EventRecord       func(event, stream uintptr) int32                                                                                                                                       `c:"cuEventRecord"`
 	EventSynchronize  func(event uintptr) int32                                                                                                                                               `c:"cuEventSynchronize"`
-	EventElapsedTime  func(milliseconds *float32, start, end uintptr) int32                                                                                                                   `c:"cuEventElapsedTime"`
 	ModuleLoadData    func(module *uintptr, image *byte) int32                                                                                                                                `c:"cuModuleLoadData"`
 	ModuleUnload      func(module uintptr) int32                                                                                                                                              `c:"cuModuleUnload"`
 	ModuleGetFunction func(function *uintptr, module uintptr, name *byte) int32                                                                                                               `c:"cuModuleGetFunction"`
@@ -63,8 +59,9 @@ type api struct {
 
 // Flags and attributes of cuda.h.
 const (
-	hostPortable      = 1 // CU_MEMHOSTALLOC_PORTABLE, CU_MEMHOSTREGISTER_PORTABLE
+	hostPortable      = 1 // CU_MEMHOSTREGISTER_PORTABLE
 	streamNonBlocking = 1 // CU_STREAM_NON_BLOCKING
+	eventNoTiming     = 2 // CU_EVENT_DISABLE_TIMING
 	ipcLazyPeerAccess = 1 // CU_IPC_MEM_LAZY_ENABLE_PEER_ACCESS
 	captureRelaxed    = 2 // CU_STREAM_CAPTURE_MODE_RELAXED
 

@@ -7,6 +7,8 @@ import (
 	"sync"
 	"testing"
 
+	"golang.org/x/sys/unix"
+
 	"github.com/sllmq/sllmq/collector/cuda"
 	"github.com/sllmq/sllmq/collector/cuda/cudatest"
 )
@@ -51,6 +53,14 @@ func done(t *testing.T, errs ...error) {
 	}
 }
 
+// mapped is memory that is not Go's.
+func mapped(t *testing.T, bytes int) []byte {
+	t.Helper()
+	b := must[[]byte](t)(unix.Mmap(-1, 0, bytes, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_PRIVATE|unix.MAP_ANON))
+	t.Cleanup(func() { _ = unix.Munmap(b) })
+	return b
+}
+
 func TestADeviceSaysWhatItIs(t *testing.T) {
 	_, driver := open(t, "devices=2 memory=1000000")
 	if n := must[int](t)(driver.Devices()); n != 2 {
@@ -79,7 +89,8 @@ func TestMemoryIsCopiedThereAndBackByManyGoroutines(t *testing.T) {
 	c := retain(t, driver, 0)
 	want := bytes.Repeat([]byte("weights "), 1<<16)
 	p := must[cuda.Pointer](t)(c.Alloc(int64(len(want))))
-	pinned := must[[]byte](t)(c.AllocHost(int64(len(want))))
+	pinned := mapped(t, len(want))
+	done(t, c.Register(pinned))
 	copy(pinned, want)
 	const parts = 8
 	size := len(want) / parts
@@ -107,7 +118,7 @@ func TestMemoryIsCopiedThereAndBackByManyGoroutines(t *testing.T) {
 	if err != nil || total-free != int64(len(want)) {
 		t.Errorf("%d of %d bytes are free (%v)", free, total, err)
 	}
-	done(t, c.Free(p), c.FreeHost(pinned), c.Release())
+	done(t, c.Free(p), c.Unregister(pinned), c.Release())
 	if left := library.Left(); left != (cudatest.Left{}) {
 		t.Errorf("left: %+v", left)
 	}
@@ -118,7 +129,8 @@ func TestAnEventTellsWhenABufferIsFree(t *testing.T) {
 	_, driver := open(t, "")
 	c := retain(t, driver, 0)
 	p := must[cuda.Pointer](t)(c.Alloc(8))
-	b := must[[]byte](t)(c.AllocHost(8))
+	b := mapped(t, 8)
+	done(t, c.Register(b))
 	s := must[*cuda.Stream](t)(c.NewStream())
 	e := must[*cuda.Event](t)(c.NewEvent())
 	copy(b, "too soon")
@@ -131,7 +143,7 @@ func TestAnEventTellsWhenABufferIsFree(t *testing.T) {
 	if string(got) != "in time!" {
 		t.Errorf("the device has %q", got)
 	}
-	done(t, e.Close(), s.Close(), c.Free(p), c.FreeHost(b), c.Release())
+	done(t, e.Close(), s.Close(), c.Free(p), c.Unregister(b), c.Release())
 }
 
 func TestAFailureHasTheDriversWords(t *testing.T) {

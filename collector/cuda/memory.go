@@ -28,23 +28,9 @@ func (c *Context) Free(p Pointer) error {
 	return c.call("cuMemFree", func(a *api) int32 { return a.MemFree(uint64(p)) })
 }
 
-// AllocHost reserves page-locked memory of the host, which every context of
-// this process may copy from without a staging buffer. FreeHost gives it back.
-func (c *Context) AllocHost(bytes int64) ([]byte, error) {
-	var p unsafe.Pointer
-	if err := c.call("cuMemHostAlloc", func(a *api) int32 { return a.MemHostAlloc(&p, uint64(bytes), hostPortable) }); err != nil {
-		return nil, err
-	}
-	return unsafe.Slice((*byte)(p), bytes), nil
-}
-
-// FreeHost gives back what AllocHost reserved.
-func (c *Context) FreeHost(b []byte) error {
-	return c.call("cuMemFreeHost", func(a *api) int32 { return a.MemFreeHost(unsafe.Pointer(unsafe.SliceData(b))) })
-}
-
-// Register page-locks memory of this process that is not Go's, as AllocHost's
-// is. It has to be a whole mapping's pages. Unregister undoes it.
+// Register page-locks memory of this process that is not Go's, so that every
+// context of it may copy from there without a staging buffer. It has to be a whole
+// mapping's pages. Unregister undoes it.
 func (c *Context) Register(b []byte) error {
 	return c.call("cuMemHostRegister", func(a *api) int32 {
 		return a.MemHostRegister(unsafe.Pointer(unsafe.SliceData(b)), uint64(len(b)), hostPortable)

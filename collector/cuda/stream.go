@@ -42,11 +42,6 @@ func (s *Stream) Synchronize() error {
 	return s.context.call("cuStreamSynchronize", func(a *api) int32 { return a.StreamSynchronize(s.handle) })
 }
 
-// Wait keeps what comes later in the stream from beginning before the event.
-func (s *Stream) Wait(e *Event) error {
-	return s.context.call("cuStreamWaitEvent", func(a *api) int32 { return a.StreamWaitEvent(s.handle, e.handle, 0) })
-}
-
 // Close gives the stream back when it has done all that it was given.
 func (s *Stream) Close() error {
 	return s.context.call("cuStreamDestroy", func(a *api) int32 { return a.StreamDestroy(s.handle) })
@@ -58,10 +53,10 @@ type Event struct {
 	handle  uintptr
 }
 
-// NewEvent makes an event that keeps the time.
+// NewEvent makes an event that can be waited for, and keeps no time.
 func (c *Context) NewEvent() (*Event, error) {
 	e := &Event{context: c}
-	if err := c.call("cuEventCreate", func(a *api) int32 { return a.EventCreate(&e.handle, 0) }); err != nil {
+	if err := c.call("cuEventCreate", func(a *api) int32 { return a.EventCreate(&e.handle, eventNoTiming) }); err != nil {
 		return nil, err
 	}
 	return e, nil
@@ -75,15 +70,6 @@ func (e *Event) Record(s *Stream) error {
 // Synchronize returns when the stream has come to the event.
 func (e *Event) Synchronize() error {
 	return e.context.call("cuEventSynchronize", func(a *api) int32 { return a.EventSynchronize(e.handle) })
-}
-
-// Since is the time on the device since an earlier event, in seconds.
-func (e *Event) Since(earlier *Event) (float64, error) {
-	var milliseconds float32
-	err := e.context.call("cuEventElapsedTime", func(a *api) int32 {
-		return a.EventElapsedTime(&milliseconds, earlier.handle, e.handle)
-	})
-	return float64(milliseconds) / 1e3, err
 }
 
 // Close gives the event back.

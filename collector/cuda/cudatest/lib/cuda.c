@@ -37,7 +37,6 @@ struct pinned {
   struct pinned *next;
   char *at;
   uint64_t size;
-  int allocated;
 };
 struct kernel {
   void (*launch)(void **arguments, unsigned blocks);
@@ -305,18 +304,17 @@ static int unmap(uint64_t at, int opened) {
 
 int cuMemFree_v2(uint64_t at) { IN_CONTEXT(cuMemFree); return leave(unmap(at, 0)); }
 
-static void pin(void *at, uint64_t size, int allocated) {
+static void pin(void *at, uint64_t size) {
   struct pinned *p = calloc(1, sizeof *p);
-  *p = (struct pinned){pins, at, size, allocated};
+  *p = (struct pinned){pins, at, size};
   pins = p;
 }
 
-static int unpin(void *at, int allocated) {
+static int unpin(void *at) {
   for (struct pinned **p = &pins; *p; p = &(*p)->next) {
     struct pinned *x = *p;
-    if (x->at != (char *)at || x->allocated != allocated) continue;
+    if (x->at != (char *)at) continue;
     for (int i = 0; i < MOST; i++) drain_all(i);
-    if (allocated) munmap(x->at, x->size);
     *p = x->next;
     free(x);
     return OK;
@@ -324,25 +322,15 @@ static int unpin(void *at, int allocated) {
   return NOT_REGISTERED;
 }
 
-int cuMemHostAlloc(void **at, size_t size, unsigned flags) {
-  IN_CONTEXT(cuMemHostAlloc);
-  *at = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-  if (*at == MAP_FAILED) return leave(OUT_OF_MEMORY);
-  pin(*at, size, 1);
-  return leave(OK);
-}
-
-int cuMemFreeHost(void *at) { IN_CONTEXT(cuMemFreeHost); return leave(unpin(at, 1)); }
-
 int cuMemHostRegister_v2(void *at, size_t size, unsigned flags) {
   IN_CONTEXT(cuMemHostRegister);
   if (!at || !size) return leave(INVALID_VALUE);
   if (is_pinned(at, 1)) return leave(ALREADY_REGISTERED);
-  pin(at, size, 0);
+  pin(at, size);
   return leave(OK);
 }
 
-int cuMemHostUnregister(void *at) { IN_CONTEXT(cuMemHostUnregister); return leave(unpin(at, 0)); }
+int cuMemHostUnregister(void *at) { IN_CONTEXT(cuMemHostUnregister); return leave(unpin(at)); }
 
 int cuMemcpyHtoD_v2(uint64_t to, const void *from, size_t size) {
   IN_CONTEXT(cuMemcpyHtoD);
@@ -465,19 +453,6 @@ int cuEventSynchronize(uintptr_t handle) {
   IN_CONTEXT(cuEventSynchronize);
   struct event *e = (struct event *)handle;
   if (e->stream && known((uintptr_t)e->stream)) drain(e->stream, e->sequence);
-  return leave(OK);
-}
-
-int cuStreamWaitEvent(uintptr_t stream, uintptr_t event, unsigned flags) {
-  IN_CONTEXT(cuStreamWaitEvent);
-  struct event *e = (struct event *)event;
-  if (e->stream && known((uintptr_t)e->stream)) drain(e->stream, e->sequence);
-  return leave(OK);
-}
-
-int cuEventElapsedTime(float *milliseconds, uintptr_t start, uintptr_t end) {
-  IN_CONTEXT(cuEventElapsedTime);
-  *milliseconds = ((struct event *)end)->sequence - ((struct event *)start)->sequence;
   return leave(OK);
 }
 
