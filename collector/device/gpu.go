@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"unsafe"
 
 	"github.com/sllmq/sllmq/collector/cuda"
@@ -216,7 +217,10 @@ type gpuMemory struct {
 	gpu   *gpu
 	at    cuda.Pointer
 	bytes int64
-	lent  bool // by another process, which frees it
+
+	lent     bool          // by another process, which frees it
+	begun    []*cuda.Event // behind copies to lent memory; the GPU's lock guards them
+	pageable atomic.Bool   // bytes came from memory that is not page-locked
 }
 
 var (
@@ -234,7 +238,12 @@ func (m *gpuMemory) Write(offset int64, src []byte) error {
 }
 
 func (m *gpuMemory) Begin(offset int64, src []byte) error {
-	return m.copy(offset, src, func(*cuda.Stream) error { return nil })
+	return m.copy(offset, src, func(s *cuda.Stream) error {
+		if m.lent {
+			return m.mark(s)
+		}
+		return nil
+	})
 }
 
 // copy puts a copy from page-locked memory into a stream, and calls then before
@@ -245,6 +254,7 @@ func (m *gpuMemory) copy(offset int64, src []byte, then func(*cuda.Stream) error
 	}
 	at := m.at + cuda.Pointer(offset)
 	if !m.gpu.isLocked(src) {
+		m.pageable.Store(true)
 		return m.gpu.context.CopyToDevice(at, src)
 	}
 	s := <-m.gpu.idle
@@ -262,7 +272,14 @@ func (m *gpuMemory) Read(offset int64, dst []byte) error {
 	return m.gpu.context.CopyFromDevice(dst, m.at+cuda.Pointer(offset))
 }
 
-func (m *gpuMemory) Sync() error { return m.gpu.context.Synchronize() }
+// Sync waits for all that is under way to the GPU. For lent memory it waits for
+// that memory's copies alone: who serves many clients has those of others too.
+func (m *gpuMemory) Sync() error {
+	if m.lent && !m.pageable.Load() {
+		return m.await()
+	}
+	return m.gpu.context.Synchronize()
+}
 
 func (m *gpuMemory) Free() error {
 	bytes, at := m.bytes, m.at
@@ -271,7 +288,7 @@ func (m *gpuMemory) Free() error {
 		return nil
 	}
 	if m.lent {
-		return m.gpu.context.CloseIPC(at)
+		return errors.Join(m.await(), m.gpu.context.CloseIPC(at))
 	}
 	m.gpu.mu.Lock()
 	m.gpu.used -= bytes

@@ -79,6 +79,37 @@ func (g *gpu) Import(handle []byte) (Memory, error) {
 	return &gpuMemory{gpu: g, at: at, bytes: bytes, lent: true}, nil
 }
 
+// mark puts an event behind a copy. A copy that has none has ended.
+func (m *gpuMemory) mark(s *cuda.Stream) error {
+	e, err := m.gpu.context.NewEvent()
+	if err == nil {
+		m.gpu.mu.Lock()
+		m.begun = append(m.begun, e)
+		m.gpu.mu.Unlock()
+		err = e.Record(s)
+	}
+	if err != nil {
+		err = errors.Join(err, s.Synchronize())
+	}
+	return err
+}
+
+// await returns when every copy with an event has ended.
+func (m *gpuMemory) await() error {
+	m.gpu.mu.Lock()
+	begun := m.begun
+	m.begun = nil
+	m.gpu.mu.Unlock()
+	var err error
+	for _, e := range begun {
+		// What one of them says, all do.
+		if waitErr := errors.Join(e.Synchronize(), e.Close()); err == nil {
+			err = waitErr
+		}
+	}
+	return err
+}
+
 // Export names the memory.
 func (m *gpuMemory) Export() (Handle, error) {
 	uuid, err := m.gpu.UUID()

@@ -202,3 +202,71 @@ func TestMemoryOfAGPUIsSharedByItsHandle(t *testing.T) {
 		}
 	}
 }
+
+// TestLentMemoryWaitsForItsOwnCopies: of two clients' memory one is there, while
+// the copy to the other has not begun.
+func TestLentMemoryWaitsForItsOwnCopies(t *testing.T) {
+	library, d := openGPUs(t, "", 0)
+	const bytes = 4096
+	own, lent := make([]device.Memory, 2), make([]device.Memory, 2)
+	from := make([]*device.Buffer, 2)
+	for i := range 2 {
+		own[i] = must(t)(d.Allocate(bytes))
+		h, err := own[i].(device.Exporter).Export()
+		if err != nil {
+			t.Fatal(err)
+		}
+		lent[i] = must(t)(d.(device.Importer).Import(h.Bytes))
+		if from[i], err = device.NewBuffer(d, bytes); err != nil {
+			t.Fatal(err)
+		}
+		defer func() {
+			if err := errors.Join(lent[i].Free(), own[i].Free(), from[i].Close()); err != nil {
+				t.Error(err)
+			}
+		}()
+	}
+	begin := func(i int, text string) error {
+		copy(from[i].Bytes, text)
+		return lent[i].(device.Queued).Begin(0, from[i].Bytes[:8])
+	}
+	has := func(i int, want string) {
+		t.Helper()
+		got := make([]byte, 8)
+		if err := own[i].Read(0, got); err != nil || string(got) != want {
+			t.Errorf("memory %d has %q (%v), want %q", i, got, err, want)
+		}
+	}
+	if err := errors.Join(begin(0, "first  1"), begin(1, "too soon"), lent[0].Sync()); err != nil {
+		t.Fatal(err)
+	}
+	has(0, "first  1")
+	copy(from[1].Bytes, "in time!")
+	if err := lent[1].Sync(); err != nil {
+		t.Fatal(err)
+	}
+	has(1, "in time!")
+
+	// A copy that can't be waited for is waited for at once.
+	library.Control("fail=cuEventCreate:719:0")
+	if err := begin(0, "at once!"); err == nil {
+		t.Error("an event that can't be made is no error")
+	}
+	library.Control("")
+	copy(from[0].Bytes, "too late")
+	has(0, "at once!")
+	// What was begun and not waited for has ended when the memory is given back.
+	if err := begin(1, "the last"); err != nil {
+		t.Error(err)
+	}
+}
+
+func must(t *testing.T) func(device.Memory, error) device.Memory {
+	return func(m device.Memory, err error) device.Memory {
+		t.Helper()
+		if err != nil {
+			t.Fatal(err)
+		}
+		return m
+	}
+}
