@@ -14,8 +14,9 @@ import (
 
 // departure is a way in which storage goes away under a load.
 type departure struct {
-	leave func(t *testing.T, l loop)
-	back  func(t *testing.T, l loop)
+	prepare func(t *testing.T, l loop) // what leaving needs and takes time; may be nil
+	leave   func(t *testing.T, l loop)
+	back    func(t *testing.T, l loop)
 	// open says that what is open stays readable: the load under way goes well,
 	// and the next fails.
 	open bool
@@ -27,12 +28,10 @@ func departures() map[string]departure {
 		// What lies below the device is gone: every read gives an error, as that of
 		// a disk that was pulled does.
 		"its device fails": {
-			leave: func(t *testing.T, l loop) {
-				command(t, "cp", "--sparse=always", l.image, l.image+".kept")
-				command(t, "truncate", "--size=0", l.image)
-			},
-			back: func(t *testing.T, l loop) { command(t, "cp", "--sparse=always", l.image+".kept", l.image) },
-			says: []string{"input/output error", "the page at its byte"},
+			prepare: func(t *testing.T, l loop) { command(t, "cp", "--sparse=always", l.image, l.image+".kept") },
+			leave:   func(t *testing.T, l loop) { command(t, "truncate", "--size=0", l.image) },
+			back:    func(t *testing.T, l loop) { command(t, "cp", "--sparse=always", l.image+".kept", l.image) },
+			says:    []string{"input/output error", "the page at its byte"},
 		},
 		// Nobody finds it any more, and who has its files open keeps them.
 		"it is unmounted": {
@@ -87,6 +86,9 @@ func departed(t *testing.T, d departure, loader string) {
 		switch {
 		case len(b.Loads) == 0:
 		case b.Loads[0].Seq == 0:
+			if d.prepare != nil {
+				d.prepare(t, storage)
+			}
 			// Four seconds, of which it takes half of one to come to the middle.
 			slow.limit(t, 4<<20)
 			before := readSoFar(device)
