@@ -23,19 +23,37 @@ func newVersionCommand(env *environment) *cobra.Command {
 	}
 }
 
-// version is the module's, or the commit it was built from.
+// release is the version of a build that sees no repository, as an image's:
+// go build -ldflags "-X main.release=v1.2.3".
+var release string
+
 func version() string {
 	info, ok := debug.ReadBuildInfo()
 	if !ok {
-		return "unknown"
+		info = &debug.BuildInfo{}
 	}
-	revision := ""
+	return versionOf(release, info)
+}
+
+// versionOf is the release that a build was told, or the module's version with
+// the commit that it was built from.
+func versionOf(release string, info *debug.BuildInfo) string {
+	if release != "" {
+		return release
+	}
+	built := map[string]string{}
 	for _, s := range info.Settings {
-		if s.Key == "vcs.revision" {
-			revision = s.Value[:min(12, len(s.Value))]
-		}
+		built[s.Key] = s.Value
 	}
-	return cmp.Or(strings.TrimSpace(info.Main.Version+" "+revision), "unknown")
+	version, revision := info.Main.Version, built["vcs.revision"]
+	revision = revision[:min(12, len(revision))]
+	if strings.Contains(version, revision) {
+		return cmp.Or(version, "unknown") // Go's own version of a commit has it
+	}
+	if built["vcs.modified"] == "true" {
+		revision += "+dirty"
+	}
+	return strings.TrimSpace(version + " " + revision)
 }
 
 func moduleVersion(path string) string {
