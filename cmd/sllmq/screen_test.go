@@ -165,6 +165,9 @@ func TestShellKeepsKeysAndOutput(t *testing.T) {
 	s.expect("inc-search): row_")
 	s.press(ctrlC)
 	s.enter("select 'th' || 'ird' as x;", "third")
+	slowly(ctrlP + ctrlP + "\x1b[D\x1b[D_of_text\r") // into the line before the last
+	s.expect("second")
+	s.expect(prompt)
 	s.leave()
 	if got := strings.TrimSpace(strings.Join(s.shown.lines(), "\n")); got != wholeScreen {
 		t.Errorf("the terminal shows\n%s\nwant\n%s", got, wholeScreen)
@@ -209,4 +212,11 @@ sllmq> select 'th' || 'ird' as x;
 x
 -----
 third
+sllmq> select 'sec'
+       || 'ond' -- on
+        as lines_of_text
+       ;
+lines_of_text
+-------------
+second
 sllmq>`
