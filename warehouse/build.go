@@ -119,12 +119,14 @@ func (m *merge) fillTable(ctx context.Context, db *sql.DB, table string) (n int6
 // connectUnseen opens a new file that is nobody's yet. It has no log, since
 // nobody would go on with half of it, and rows lie in it as threads come to them.
 // The threads are for one lane: an index that many work on is put together anew.
+// For older DuckDBs than 1.2, of February 2025, each index would be written in a
+// form of its own, which takes an eighth of the time, on one thread.
 func connectUnseen(path string) (*DB, error) {
 	settings := []string{
 		"SET GLOBAL TimeZone = 'UTC'", "SET GLOBAL default_block_size = 65536", "SET GLOBAL preserve_insertion_order = false",
 		fmt.Sprintf("SET GLOBAL threads = %d", max(1, runtime.GOMAXPROCS(0)/lanes)),
 		"SET GLOBAL temp_directory = " + quote(path+".tmp"),
-		"ATTACH IF NOT EXISTS " + quote(path) + " AS warehouse (RECOVERY_MODE NO_WAL_WRITES)", "USE warehouse",
+		"ATTACH IF NOT EXISTS " + quote(path) + " AS warehouse (RECOVERY_MODE NO_WAL_WRITES, STORAGE_VERSION 'v1.2.0')", "USE warehouse",
 	}
 	connector, err := duckdb.NewConnector("?autoinstall_known_extensions=false&autoload_known_extensions=false", func(e driver.ExecerContext) error {
 		for _, setting := range settings {
