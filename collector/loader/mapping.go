@@ -145,6 +145,35 @@ func tiedToPrevious(tensors []checkpoint.Tensor, i int) bool {
 // on one thread, and 1.3 times on two.
 const pageFaultGrain = 2 << 20
 
+// plainGrain is how much of that goes to memory of the host at once. Beyond 1 MiB
+// Go's copy goes past the CPU's caches, which the copies that these loaders stand
+// for, torch's copy_ and glibc's memmove, do not: they took 0.21 to 0.24 s of CPU
+// time for 2.6 GB in the page cache on a 2-core machine, Go's 0.16 s in parts of
+// 2 MiB and 0.21 s in parts of 512 KiB.
+const plainGrain = 512 << 10
+
+// copyPlainly is copy by stores that go through the CPU's caches.
+func copyPlainly(dst, src []byte) {
+	for at := 0; at < len(src); at += plainGrain {
+		copy(dst[at:], src[at:min(at+plainGrain, len(src))])
+	}
+}
+
+// writer writes to a device as those do who copy tensors one by one.
+func (m mapping) writer(place int64) func(offset int64, src []byte) error {
+	if _, ok := m.memory.(device.Addressable); !ok {
+		return func(offset int64, src []byte) error { return m.memory.Write(place+offset, src) }
+	}
+	return func(offset int64, src []byte) error {
+		for at := 0; at < len(src); at += plainGrain {
+			if err := m.memory.Write(place+offset+int64(at), src[at:min(at+plainGrain, len(src))]); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+}
+
 // copyMapped hands b, which lies in a mapping, to write in parts. A page that
 // can't be read, because the file was cut short or the disk failed, is a memory
 // fault, which becomes an error here.

@@ -60,13 +60,13 @@ func (l *mapped) copyTensors(ctx context.Context, m mapping, clock *stage.Timeli
 				if t.Size == 0 || tiedToPrevious(tensors, i) {
 					continue
 				}
-				place := m.place(t)
+				write := m.writer(m.place(t))
 				begun := clock.Elapsed()
 				err := copyMapped(ctx, m.bytes(t), func(offset int64, src []byte) error {
 					if !inPlace {
 						touch(src)
 					}
-					return m.memory.Write(place+offset, src)
+					return write(offset, src)
 				})
 				clock.Add("copy", begun, t.Size)
 				if err != nil {

@@ -65,7 +65,7 @@ func (l *pinned) bring(ctx context.Context, m mapping, t checkpoint.Tensor, cloc
 	}
 	begun := clock.Elapsed()
 	err = copyMapped(ctx, m.bytes(t), func(offset int64, src []byte) error {
-		copy(buffer[offset:], src)
+		copyPlainly(buffer[offset:], src)
 		return nil
 	})
 	clock.Add("read", begun, t.Size)
@@ -73,7 +73,7 @@ func (l *pinned) bring(ctx context.Context, m mapping, t checkpoint.Tensor, cloc
 		return err
 	}
 	begun = clock.Elapsed()
-	err = m.memory.Write(m.place(t), buffer[:t.Size])
+	err = m.writer(m.place(t))(0, buffer[:t.Size])
 	clock.Add("copy", begun, t.Size)
 	return err
 }

@@ -5,7 +5,9 @@
 Reads the name of a technique a line from standard input, loads once, and
 prints the seconds that it took; before that, one line with the versions. Every
 byte goes to memory that was there before, as sllmq's host device has it, since
-a load to PyTorch's CPU leaves the bytes in the file's mapping and reads none.
+a load to PyTorch's CPU leaves the bytes in the file's mapping and reads none. How
+it goes there is PyTorch's copy_, or, with the word memmove after the technique,
+the C library's.
 
 mmap           what transformers 4 does: safe_open, keys, get_tensor
 mmap-parallel  what transformers 5 does: get_slice, a pool of min(4, CPUs) threads
@@ -15,6 +17,7 @@ pinned         what safetensors 0.8 does for CUDA, in the same steps with PyTorc
 """
 
 import concurrent.futures
+import ctypes
 import mmap
 import os
 import pathlib
@@ -30,12 +33,28 @@ folder = pathlib.Path(sys.argv[1])
 paths = sorted(folder.glob("*.safetensors"))
 torch.set_num_threads(1)  # a copy to a device is not spread over CPUs
 
-# private, since Linux gives shared memory small pages
-region = mmap.mmap(-1, sum(p.stat().st_size for p in paths), flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
-region.madvise(mmap.MADV_HUGEPAGE)
-device = torch.frombuffer(region, dtype=torch.uint8)
-device.zero_()
+
+def memory(size: int) -> torch.Tensor:
+    """Memory in huge pages, touched, as sllmq has for devices and buffers."""
+    # private, since Linux gives shared memory small pages
+    region = mmap.mmap(-1, size, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
+    region.madvise(mmap.MADV_HUGEPAGE)
+    return torch.frombuffer(region, dtype=torch.uint8).zero_()
+
+
+device = memory(sum(p.stat().st_size for p in paths))
 buffers: dict[int, torch.Tensor] = {}
+
+
+def by_torch(begin: int, source: torch.Tensor) -> None:
+    device[begin : begin + len(source)].copy_(source)
+
+
+def by_memmove(begin: int, source: torch.Tensor) -> None:
+    ctypes.memmove(device.data_ptr() + begin, source.data_ptr(), len(source))
+
+
+copy = by_torch
 
 
 def flat(tensor: torch.Tensor) -> torch.Tensor:
@@ -48,14 +67,14 @@ def load_mmap() -> None:
         with safe_open(path, framework="pt") as file:
             for name in file.keys():
                 source = flat(file.get_tensor(name))
-                device[at : at + len(source)].copy_(source)
+                copy(at, source)
                 at += len(source)
 
 
 def load_parallel() -> None:
-    def copy(part, begin: int) -> None:
+    def bring(part, begin: int) -> None:
         source = flat(part[...])
-        device[begin : begin + len(source)].copy_(source)
+        copy(begin, source)
 
     at = 0
     files, futures = [], []
@@ -68,7 +87,7 @@ def load_parallel() -> None:
                 size = 1
                 for n in part.get_shape():
                     size *= n
-                futures.append(pool.submit(copy, part, at))
+                futures.append(pool.submit(bring, part, at))
                 at += size * bytes_of(part.get_dtype())
         for future in futures:
             future.result()
@@ -89,16 +108,18 @@ def load_pinned() -> None:
                 size = len(source)
                 bucket = max(size - 1, 0).bit_length()
                 if bucket not in buffers:
-                    buffers[bucket] = torch.zeros(1 << bucket, dtype=torch.uint8)
+                    buffers[bucket] = memory(1 << bucket)
                 staging = buffers[bucket][:size]
                 staging.copy_(source)
-                device[at : at + size].copy_(staging)
+                copy(at, staging)
                 at += size
 
 
 techniques = {"mmap": load_mmap, "mmap-parallel": load_parallel, "pinned": load_pinned}
 print(f"safetensors {safetensors.__version__}, transformers {transformers.__version__}, torch {torch.__version__}", flush=True)
 for line in sys.stdin:
+    technique, _, way = line.strip().partition(" ")
+    copy = by_memmove if way == "memmove" else by_torch
     begun = time.perf_counter()
-    techniques[line.strip()]()
+    techniques[technique]()
     print(time.perf_counter() - begun, flush=True)
