@@ -37,10 +37,14 @@ func (l *Log) build(ctx context.Context, source string) (done Imported, err erro
 	temp := filepath.Join(dir, "new.duckdb")
 	written := newWriteBack(dir)
 	done, err = fill(ctx, temp, source, l.options)
-	if err = errors.Join(err, written.wait()); err != nil {
-		return Imported{}, err
+	err = errors.Join(err, written.wait())
+	if err == nil {
+		err = syncFile(temp)
 	}
-	if err := errors.Join(syncFile(temp), os.Link(temp, l.path)); err != nil {
+	if err == nil {
+		err = os.Link(temp, l.path)
+	}
+	if err != nil {
 		return Imported{}, err
 	}
 	return done, syncFile(filepath.Dir(l.path))
