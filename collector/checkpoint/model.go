@@ -101,22 +101,6 @@ func expand(name string) (dir string, isPath bool, err error) {
 	return dir, true, nil
 }
 
-// Bytes is how large the distinct tensors are at a type, AutoDType included,
-// without headers and padding.
-func (m Model) Bytes(dtype string) (int64, error) {
-	specs, _, err := m.specs(dtype)
-	if err != nil {
-		return 0, err
-	}
-	var total int64
-	for _, s := range specs {
-		if s.tiedTo < 0 {
-			total += s.size
-		}
-	}
-	return total, nil
-}
-
 // specs is the model's tensors at a type, and that type's name.
 func (m Model) specs(dtype string) ([]spec, string, error) {
 	if m.local != nil {
