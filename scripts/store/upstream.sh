@@ -5,6 +5,8 @@
 #   loader  sllmq's loaders store and pool beside each other, where store is a
 #           client of the real sllm-store, started by sllmq with its command;
 #           cold and cached, from pools that have been through a load
+#   engine  engine transformers by their sllm_store from their sllm-store, beside
+#           from_pretrained
 #   client  their Python client on `sllmq store serve`: upstream/client.py
 #   wrong   a model larger than the pool, both ways
 #
@@ -36,7 +38,7 @@ python=$(command -v "${PYTHON:-python3}")
 storage=${STORAGE:-$out/models}
 model=${MODEL:-synthetic/opt-1.3b}
 pool=${POOL:-3GB}
-parts=${PARTS:-build loader client wrong}
+parts=${PARTS:-build loader engine client wrong}
 warehouse=$out/upstream.duckdb
 sllm=$model/float16/sllm/0
 safetensors=$storage/$model/float16/safetensors/0
@@ -108,6 +110,14 @@ if does loader; then
 		--num-replicas "${REPLICAS:-4}" --mem-pool-size "$pool" --tag upstream=ours
 	"$sllmq" sql --warehouse "$warehouse" --file "$here/upstream/table.sql"
 	"$sllmq" sql --warehouse "$warehouse" "select left(error, 300) as error from load_facts where error is not null and map_extract(tags, 'upstream') != ['prepare']"
+fi
+
+if does engine; then
+	say "engine transformers, their sllm_store"
+	PYTHONPATH=$theirs:$PYTHONPATH collect 240 --engine transformers --python "$python" --loader from_pretrained,store --store-program sllm-store \
+		--device cuda:0 --benchmark-type random,cached --num-replicas 2 --mem-pool-size "$pool" --inference first --tag upstream=engine
+	"$sllmq" sql --warehouse "$warehouse" "select benchmark_type, format, loader, median(loading_time_s) filter (not warmup) as median_s, count(*) filter (not warmup and error is null) as loads,
+		string_agg(distinct source_tier, ',') as tiers, min(token_ids_sha256)[:12] as tokens, min(packages['sllm_store']) as sllm_store, min(error)[:200] as error from load_facts where map_extract(tags, 'upstream') = ['engine'] group by all order by all"
 fi
 
 if does client; then
