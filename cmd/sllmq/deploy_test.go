@@ -24,7 +24,7 @@ func TestVariablesOfTheManifestsAreFlags(t *testing.T) {
 			switch {
 			case !ok || strings.ToUpper(name) != name || strings.HasPrefix(name, "NVIDIA_") || strings.HasPrefix(name, "-"):
 				continue
-			case slices.Contains([]string{"SMALL", "SERVERLESSLLM", "GO"}, name):
+			case slices.Contains([]string{"SMALL", "SERVERLESSLLM", "GO", "VERSION"}, name):
 				continue
 			case name == warehouseVariable:
 			case !isOurs && slices.Contains(referenceFlags, flag):
