@@ -41,7 +41,8 @@ func TestAModelInThePoolGoesToAGPUInOneGo(t *testing.T) {
 				}
 				return library.Copies() - before
 			}
-			if n := copies(); n < count<<20/(64<<10) {
+			// A store may have it whole before it is asked for the GPU's.
+			if n := copies(); name == "pool" && n < count<<20/(64<<10) {
 				t.Errorf("%d copies of a model that is being read, want one a request", n)
 			}
 			if n := copies(); n != 1 {
