@@ -152,11 +152,15 @@ const pageFaultGrain = 2 << 20
 // 2 MiB and 0.21 s in parts of 512 KiB.
 const plainGrain = 512 << 10
 
-// copyPlainly is copy by stores that go through the CPU's caches.
-func copyPlainly(dst, src []byte) {
+// plainly hands src on in parts so small that copying one goes through the CPU's
+// caches.
+func plainly(src []byte, hand func(at int, part []byte) error) error {
 	for at := 0; at < len(src); at += plainGrain {
-		copy(dst[at:], src[at:min(at+plainGrain, len(src))])
+		if err := hand(at, src[at:min(at+plainGrain, len(src))]); err != nil {
+			return err
+		}
 	}
+	return nil
 }
 
 // writer writes to a device as those do who copy tensors one by one.
@@ -165,12 +169,7 @@ func (m mapping) writer(place int64) func(offset int64, src []byte) error {
 		return func(offset int64, src []byte) error { return m.memory.Write(place+offset, src) }
 	}
 	return func(offset int64, src []byte) error {
-		for at := 0; at < len(src); at += plainGrain {
-			if err := m.memory.Write(place+offset+int64(at), src[at:min(at+plainGrain, len(src))]); err != nil {
-				return err
-			}
-		}
-		return nil
+		return plainly(src, func(at int, part []byte) error { return m.memory.Write(place+offset+int64(at), part) })
 	}
 }
 

@@ -65,8 +65,10 @@ func (l *pinned) bring(ctx context.Context, m mapping, t checkpoint.Tensor, cloc
 	}
 	begun := clock.Elapsed()
 	err = copyMapped(ctx, m.bytes(t), func(offset int64, src []byte) error {
-		copyPlainly(buffer[offset:], src)
-		return nil
+		return plainly(src, func(at int, part []byte) error {
+			copy(buffer[offset+int64(at):], part)
+			return nil
+		})
 	})
 	clock.Add("read", begun, t.Size)
 	if err != nil {
