@@ -90,7 +90,7 @@ func (c *Checkpoint) Path(file int) string {
 // and headers and padding not at all.
 func (c *Checkpoint) Bytes() int64 {
 	var total int64
-	for _, t := range c.distinct() {
+	for _, t := range c.Distinct() {
 		total += t.Size
 	}
 	return total
@@ -105,9 +105,9 @@ func (c *Checkpoint) FileBytes() int64 {
 	return total
 }
 
-// distinct is the tensors without those that are tied to an earlier one, nor
+// Distinct is the tensors without those that are tied to an earlier one, nor
 // those with no bytes at all.
-func (c *Checkpoint) distinct() []Tensor {
+func (c *Checkpoint) Distinct() []Tensor {
 	distinct := make([]Tensor, 0, len(c.Tensors))
 	for _, t := range c.Tensors {
 		if t.Size == 0 {

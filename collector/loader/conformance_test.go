@@ -332,7 +332,7 @@ func middle(t *testing.T, a arm, act func(dir, path string, cancel func()), verd
 		t.Run(name, func(t *testing.T) {
 			megabytes := count
 			if !a.technique.Device {
-				megabytes = 8 << 10 // there is no hook: time to act is all there is
+				megabytes = 32 << 10 // there is no hook: time to act is all there is, and holes are read at 100 GB/s
 			}
 			dir, path := sparse(t, a.format, megabytes)
 			info, err := os.Stat(path)

@@ -287,7 +287,7 @@ func spreadParts(s device.Spreader, c *checkpoint.Checkpoint, place func(checkpo
 	}
 	var parts []device.Part
 	for i, t := range c.Tensors {
-		if t.Size > 0 && !tiedToPrevious(c.Tensors, i) {
+		if t.Size > 0 { // tied ones lie in the same place: they are one stretch below
 			parts = append(parts, device.Part{Offset: place(t), Bytes: t.Size, GPU: on[i]})
 		}
 	}

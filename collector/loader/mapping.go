@@ -2,9 +2,11 @@ package loader
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"runtime/debug"
+	"slices"
 	"unsafe"
 
 	"golang.org/x/sys/unix"
@@ -14,44 +16,74 @@ import (
 	"github.com/sllmq/sllmq/collector/stage"
 )
 
-// mapping is a checkpoint whose files are mapped, one private mapping a file,
-// and the memory that its tensors go to, each to a place of its own.
+// mappedLoad is how a loader takes tensors out of mapped files.
+type mappedLoad struct {
+	threads  int
+	together bool                             // all files stay mapped from the first tensor to the last; else each while its own are brought
+	order    func(a, b checkpoint.Tensor) int // of those of the files that are mapped; nil: as they lie
+	// bring copies tensors to the device.
+	bring func(context.Context, mapping, []checkpoint.Tensor) error
+}
+
+// mapping is a checkpoint whose files, or some of them, are mapped, one private
+// mapping a file, and the memory that its tensors go to, each to a place of its
+// own.
 type mapping struct {
 	checkpoint *checkpoint.Checkpoint
-	files      [][]byte
+	files      [][]byte // by number
 	places     map[span]int64
 	memory     device.Memory
 }
 
-// loadMapped does what every loader does that maps files; bring is how tensors
-// get from the mapping to the device, on so many threads.
-func loadMapped(ctx context.Context, dir string, o Options, threads int, clock *stage.Timeline, bring func(context.Context, mapping) error) (*Loaded, error) {
+// load does what every loader does that maps files.
+func (l mappedLoad) load(ctx context.Context, dir string, o Options, clock *stage.Timeline) (*Loaded, error) {
 	c, err := openIndex(dir, o.Format, clock)
 	if err != nil {
 		return nil, err
 	}
 	places, total := tensorPlaces(c)
-	m := mapping{checkpoint: c, places: places}
+	m := mapping{checkpoint: c, files: make([][]byte, len(c.Files)), places: places}
 	m.memory, err = allocate(o.Device, c, m.place, total, clock)
 	if err != nil {
 		return nil, err
 	}
-	m.files, err = mapFiles(c, clock)
-	if err == nil {
-		err = bring(ctx, m)
+	step := 1
+	if l.together {
+		step = len(c.Files)
 	}
-	if err == nil {
-		err = m.memory.Sync()
-	}
-	// Giving the mappings back belongs to the load: whoever loads this way
-	// pays for it before the model serves.
-	if closeErr := unmapFiles(m.files, clock); err == nil {
-		err = closeErr
+	tensors := c.Distinct()
+	for first := 0; err == nil && first < len(c.Files); first += step {
+		n := slices.IndexFunc(tensors, func(t checkpoint.Tensor) bool { return t.File >= first+step })
+		if n < 0 {
+			n = len(tensors)
+		}
+		err = l.bringFiles(ctx, m, first, first+step, tensors[:n], clock)
+		tensors = tensors[n:]
 	}
 	if err != nil {
 		return nil, freeAfter(m.memory, fmt.Errorf("load %s: %w", dir, err))
 	}
-	return &Loaded{Checkpoint: c, Memory: m.memory, Bytes: c.Bytes(), Reading: Reading{Method: "mmap", Depth: threads}, place: m.place}, nil
+	return &Loaded{Checkpoint: c, Memory: m.memory, Bytes: c.Bytes(), Reading: Reading{Method: "mmap", Depth: l.threads}, place: m.place}, nil
+}
+
+// bringFiles maps the files from first to before end, brings their tensors, and
+// gives the mappings back. That belongs to the load: whoever loads this way pays
+// for it before the model serves.
+func (l mappedLoad) bringFiles(ctx context.Context, m mapping, first, end int, tensors []checkpoint.Tensor, clock *stage.Timeline) error {
+	err := m.mapFiles(first, end, clock)
+	if err == nil {
+		if l.order != nil {
+			slices.SortFunc(tensors, l.order)
+		}
+		err = l.bring(ctx, m, tensors)
+	}
+	if err == nil {
+		err = m.memory.Sync()
+	}
+	if unmapErr := m.unmapFiles(first, end, clock); err == nil {
+		err = unmapErr
+	}
+	return err
 }
 
 // bytes is a tensor in the mapping.
@@ -93,49 +125,57 @@ func tensorPlaces(c *checkpoint.Checkpoint) (map[span]int64, int64) {
 	return places, total
 }
 
-func mapFiles(c *checkpoint.Checkpoint, clock *stage.Timeline) ([][]byte, error) {
-	end := clock.Start("open")
-	defer func() { end(0) }()
-	var files [][]byte
-	for i, file := range c.Files {
-		if file.Size == 0 {
-			files = append(files, nil)
-			continue
-		}
-		f, err := os.Open(c.Path(i))
+// mapFiles maps the files from first to before end as PyTorch does for
+// safetensors (MapAllocator in aten/src/ATen/MapAllocator.cpp, which
+// UntypedStorage.from_file takes): a private mapping, and advice to the kernel
+// that the file is read in order, for which Linux reads twice as far ahead.
+func (m mapping) mapFiles(first, end int, clock *stage.Timeline) error {
+	done := clock.Start("open")
+	defer func() { done(0) }()
+	for i := first; i < end; i++ {
+		b, err := mapFile(m.checkpoint.Path(i), m.checkpoint.Files[i].Size)
 		if err != nil {
-			return files, err
+			return err
 		}
-		b, err := unix.Mmap(int(f.Fd()), 0, int(file.Size), unix.PROT_READ, unix.MAP_PRIVATE)
-		if closeErr := f.Close(); err == nil {
-			err = closeErr
-		}
-		if err != nil {
-			return files, fmt.Errorf("map %s: %w", c.Path(i), err)
-		}
-		files = append(files, b)
-	}
-	return files, nil
-}
-
-func unmapFiles(files [][]byte, clock *stage.Timeline) error {
-	end := clock.Start("close")
-	defer func() { end(0) }()
-	for _, b := range files {
-		if b == nil {
-			continue
-		}
-		if err := unix.Munmap(b); err != nil {
-			return fmt.Errorf("unmap: %w", err)
-		}
+		m.files[i] = b
 	}
 	return nil
 }
 
-// tiedToPrevious says that tensor i lies where the one before it lies: tensors
-// are ordered by place.
-func tiedToPrevious(tensors []checkpoint.Tensor, i int) bool {
-	return i > 0 && tensors[i-1].File == tensors[i].File && tensors[i-1].Offset == tensors[i].Offset && tensors[i-1].Size > 0
+func mapFile(path string, size int64) (b []byte, err error) {
+	if size == 0 {
+		return nil, nil
+	}
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer func() {
+		if closeErr := f.Close(); err == nil && closeErr != nil {
+			err = errors.Join(closeErr, unix.Munmap(b))
+		}
+	}()
+	b, err = unix.Mmap(int(f.Fd()), 0, int(size), unix.PROT_READ, unix.MAP_PRIVATE)
+	if err != nil {
+		return nil, fmt.Errorf("map %s: %w", path, err)
+	}
+	_ = unix.Fadvise(int(f.Fd()), 0, size, unix.FADV_SEQUENTIAL) // the mapping keeps the open file, and this with it
+	return b, nil
+}
+
+func (m mapping) unmapFiles(first, end int, clock *stage.Timeline) error {
+	done := clock.Start("close")
+	defer func() { done(0) }()
+	for i := first; i < end; i++ {
+		if m.files[i] == nil {
+			continue
+		}
+		if err := unix.Munmap(m.files[i]); err != nil {
+			return fmt.Errorf("unmap %s: %w", m.checkpoint.Path(i), err)
+		}
+		m.files[i] = nil
+	}
+	return nil
 }
 
 // pageFaultGrain is how much is copied at once. Go's copy touches the end of a

@@ -1,36 +1,44 @@
 package loader
 
 import (
+	"cmp"
 	"context"
 	"runtime"
+	"strings"
 	"sync/atomic"
 
 	"golang.org/x/sync/errgroup"
 
+	"github.com/sllmq/sllmq/collector/checkpoint"
 	"github.com/sllmq/sllmq/collector/device"
 	"github.com/sllmq/sllmq/collector/stage"
 )
 
-// mapped copies tensors, one after the other on each thread, from private
-// mappings of the files to the device. No advice is given to the kernel, so
-// its default read-ahead is at work.
-//
-// With one thread it stands for safetensors up to 0.7 under transformers 4;
-// with min(4, CPUs) threads for transformers 5, which hands tensors to a
-// thread pool of that size.
+// mapped copies tensors, one after the other on each thread, from mappings of
+// the files to the device.
 type mapped struct {
-	o       Options
-	threads int
+	o        Options
+	threads  int
+	together bool
+	order    func(a, b checkpoint.Tensor) int
 }
 
 var _ Loader = (*mapped)(nil)
 
+// openMmap stands for transformers 4 (load_state_dict in modeling_utils.py of
+// 4.57) with safetensors up to 0.7: one thread, file by file, tensor by tensor.
 func openMmap(o Options) (Loader, error) {
 	return &mapped{o: o, threads: 1}, nil
 }
 
+// openMmapParallel stands for transformers 5 (convert_and_load_state_dict_in_model
+// in core_model_loading.py of 5.23): all files are open from the first tensor to
+// the last, and tensors go, in the order of their names, to a pool of min(4, CPUs)
+// threads.
 func openMmapParallel(o Options) (Loader, error) {
-	return &mapped{o: o, threads: parallelThreads()}, nil
+	return &mapped{o: o, threads: parallelThreads(), together: true, order: func(a, b checkpoint.Tensor) int {
+		return naturally(a.Name, b.Name)
+	}}, nil
 }
 
 // parallelThreads are as many as transformers 5 takes.
@@ -39,14 +47,18 @@ func parallelThreads() int { return min(4, runtime.NumCPU()) }
 func (l *mapped) Close() error { return nil }
 
 func (l *mapped) Load(ctx context.Context, dir string, clock *stage.Timeline) (*Loaded, error) {
-	return loadMapped(ctx, dir, l.o, l.threads, clock, func(ctx context.Context, m mapping) error {
-		return l.copyTensors(ctx, m, clock)
-	})
+	return mappedLoad{
+		threads:  l.threads,
+		together: l.together,
+		order:    l.order,
+		bring: func(ctx context.Context, m mapping, tensors []checkpoint.Tensor) error {
+			return l.copyTensors(ctx, m, tensors, clock)
+		},
+	}.load(ctx, dir, l.o, clock)
 }
 
-func (l *mapped) copyTensors(ctx context.Context, m mapping, clock *stage.Timeline) error {
+func (l *mapped) copyTensors(ctx context.Context, m mapping, tensors []checkpoint.Tensor, clock *stage.Timeline) error {
 	var next atomic.Int64
-	tensors := m.checkpoint.Tensors
 	_, inPlace := m.memory.(device.Addressable)
 	g, ctx := errgroup.WithContext(ctx)
 	for range l.threads {
@@ -57,9 +69,6 @@ func (l *mapped) copyTensors(ctx context.Context, m mapping, clock *stage.Timeli
 					return nil
 				}
 				t := tensors[i]
-				if t.Size == 0 || tiedToPrevious(tensors, i) {
-					continue
-				}
 				write := m.writer(m.place(t))
 				begun := clock.Elapsed()
 				err := copyMapped(ctx, m.bytes(t), func(offset int64, src []byte) error {
@@ -76,4 +85,49 @@ func (l *mapped) copyTensors(ctx context.Context, m mapping, clock *stage.Timeli
 		})
 	}
 	return g.Wait()
+}
+
+// naturally compares names as transformers 5 orders tensors (dot_natural_key in
+// core_model_loading.py): part by part, which dots end, numbers by their value and
+// before words, words by their letters and then by the number that they end in.
+func naturally(a, b string) int {
+	for {
+		partA, restA, moreA := strings.Cut(a, ".")
+		partB, restB, moreB := strings.Cut(b, ".")
+		if n := partNaturally(partA, partB); n != 0 {
+			return n
+		}
+		switch {
+		case moreA && !moreB:
+			return 1
+		case !moreA && moreB:
+			return -1
+		case !moreA:
+			return 0
+		}
+		a, b = restA, restB
+	}
+}
+
+func partNaturally(a, b string) int {
+	const digits = "0123456789"
+	textA, textB := strings.TrimRight(a, digits), strings.TrimRight(b, digits)
+	numberA, numberB := a[len(textA):], b[len(textB):]
+	if isA, isB := textA == "" && numberA != "", textB == "" && numberB != ""; isA != isB {
+		if isA {
+			return -1
+		}
+		return 1
+	}
+	if n := cmp.Compare(textA, textB); n != 0 {
+		return n
+	}
+	if numberA == "" || numberB == "" {
+		return cmp.Compare(len(numberA), len(numberB))
+	}
+	numberA, numberB = strings.TrimLeft(numberA, "0"), strings.TrimLeft(numberB, "0")
+	if n := cmp.Compare(len(numberA), len(numberB)); n != 0 {
+		return n
+	}
+	return cmp.Compare(numberA, numberB)
 }

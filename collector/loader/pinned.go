@@ -13,10 +13,10 @@ import (
 
 // pinned stands for what safetensors 0.8.0 does with PyTorch and a GPU
 // (get_tensor_pinned_cuda in bindings/python/src/lib.rs), as load_file and
-// safe_open reach it with device="cuda": one thread, tensor by tensor in the
-// order of the file, out of a private mapping with no advice (its default
-// backend) into a page-locked buffer of the tensor's size, and from there to
-// the device, waited for before the next tensor begins.
+// safe_open reach it with device="cuda": one thread, file by file, tensor by tensor
+// in the order of the file, out of PyTorch's mapping (its default backend) into a
+// page-locked buffer of the tensor's size, and from there to the device, waited
+// for before the next tensor begins.
 //
 // The buffers come from PyTorch's caching host allocator there: sizes are
 // rounded up to a power of two, and a buffer that was given back serves the next
@@ -44,17 +44,14 @@ func (l *pinned) Close() error {
 }
 
 func (l *pinned) Load(ctx context.Context, dir string, clock *stage.Timeline) (*Loaded, error) {
-	return loadMapped(ctx, dir, l.o, 1, clock, func(ctx context.Context, m mapping) error {
-		for i, t := range m.checkpoint.Tensors {
-			if t.Size == 0 || tiedToPrevious(m.checkpoint.Tensors, i) {
-				continue
-			}
+	return mappedLoad{threads: 1, bring: func(ctx context.Context, m mapping, tensors []checkpoint.Tensor) error {
+		for _, t := range tensors {
 			if err := l.bring(ctx, m, t, clock); err != nil {
 				return m.failed(t, err)
 			}
 		}
 		return nil
-	})
+	}}.load(ctx, dir, l.o, clock)
 }
 
 // bring takes one tensor through its buffer.

@@ -271,11 +271,9 @@ func (r *request) targets() ([]client.Target, error) {
 		targets[i] = client.Target{Device: h.Device, Handle: h.Bytes}
 	}
 	bases, _ := fileBases(r.checkpoint)
-	for i, t := range r.checkpoint.Tensors {
-		if t.Size > 0 && !tiedToPrevious(r.checkpoint.Tensors, i) {
-			on, at := placeOf(r.place(t))
-			targets[on].Parts = append(targets[on].Parts, client.Part{From: bases[t.File] + t.Offset, Bytes: t.Size, To: at})
-		}
+	for _, t := range r.checkpoint.Distinct() {
+		on, at := placeOf(r.place(t))
+		targets[on].Parts = append(targets[on].Parts, client.Part{From: bases[t.File] + t.Offset, Bytes: t.Size, To: at})
 	}
 	return slices.DeleteFunc(targets, func(t client.Target) bool { return len(t.Parts) == 0 }), nil
 }

@@ -9,11 +9,13 @@ a load to PyTorch's CPU leaves the bytes in the file's mapping and reads none. H
 it goes there is PyTorch's copy_, or, with the word memmove after the technique,
 the C library's.
 
-mmap           what transformers 4 does: safe_open, keys, get_tensor
-mmap-parallel  what transformers 5 does: get_slice, a pool of min(4, CPUs) threads
-pinned         what safetensors 0.8 does for CUDA, in the same steps with PyTorch:
-               its own code for it wants a GPU. One staging buffer for each size
-               class, kept, as PyTorch's allocator of page-locked memory does
+mmap           what transformers 4 does: file by file, safe_open, keys, get_tensor
+mmap-parallel  what transformers 5 does: all files open, get_slice, the order of its
+               own key, a pool of min(4, CPUs) threads
+pinned         what safetensors 0.8 does for CUDA, in the same steps: its own code for
+               it wants a GPU. The C library copies into a staging buffer, one for
+               each size class, kept, as PyTorch's allocator of page-locked memory
+               does
 """
 
 import concurrent.futures
@@ -28,6 +30,7 @@ import safetensors
 import torch
 import transformers
 from safetensors import safe_open
+from transformers.core_model_loading import dot_natural_key
 
 folder = pathlib.Path(sys.argv[1])
 paths = sorted(folder.glob("*.safetensors"))
@@ -69,6 +72,7 @@ def load_mmap() -> None:
                 source = flat(file.get_tensor(name))
                 copy(at, source)
                 at += len(source)
+        del source  # and the file's mapping with it
 
 
 def load_parallel() -> None:
@@ -77,18 +81,19 @@ def load_parallel() -> None:
         copy(begin, source)
 
     at = 0
-    files, futures = [], []
+    files, parts, futures = [], {}, []
+    for path in paths:
+        file = safe_open(path, framework="pt", device="cpu", backend="mmap")
+        files.append(file)
+        for name in file.keys():
+            parts[name] = file.get_slice(name)
     with concurrent.futures.ThreadPoolExecutor(min(4, os.cpu_count() or 4)) as pool:
-        for path in paths:
-            file = safe_open(path, framework="pt", device="cpu", backend="mmap")
-            files.append(file)
-            for name in file.keys():
-                part = file.get_slice(name)
-                size = 1
-                for n in part.get_shape():
-                    size *= n
-                futures.append(pool.submit(bring, part, at))
-                at += size * bytes_of(part.get_dtype())
+        for _, part in sorted(parts.items(), key=lambda item: dot_natural_key(item[0])):
+            size = 1
+            for n in part.get_shape():
+                size *= n
+            futures.append(pool.submit(bring, part, at))
+            at += size * bytes_of(part.get_dtype())
         for future in futures:
             future.result()
     for file in files:
@@ -110,9 +115,10 @@ def load_pinned() -> None:
                 if bucket not in buffers:
                     buffers[bucket] = memory(1 << bucket)
                 staging = buffers[bucket][:size]
-                staging.copy_(source)
+                ctypes.memmove(staging.data_ptr(), source.data_ptr(), size)
                 copy(at, staging)
                 at += size
+        del source
 
 
 techniques = {"mmap": load_mmap, "mmap-parallel": load_parallel, "pinned": load_pinned}
