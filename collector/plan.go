@@ -35,6 +35,7 @@ type Arm struct {
 	Device        string
 	BenchmarkType string
 	PageCache     string
+	TouchMemory   bool // before each load, in a virtual machine: see TouchFreeMemory
 	Worker        worker.Open
 	Sessions      [][]Step
 	Generate      worker.Generate // its Dir is each load's replica
@@ -217,6 +218,7 @@ func (c Config) arm(made checkpoint.Plan, pair technique, device, benchmarkType 
 		Device:        device,
 		BenchmarkType: benchmarkType,
 		PageCache:     pageCache,
+		TouchMemory:   touches(pair.loader, pageCache),
 		Worker:        open,
 		Sessions:      c.steps(benchmarkType, pair.loader),
 		Generate: worker.Generate{

@@ -41,6 +41,7 @@ func loadRows(runID string, seq, session int64, step Step, o *worker.Outcome, fi
 		Tensors:                 o.Tensors,
 		SourceTier:              known(o.SourceTier),
 		FileBytes:               o.FileBytes,
+		MemoryTouchedBytes:      o.MemoryTouchedBytes,
 		ResidentBeforeBytes:     o.ResidentBeforeBytes,
 		ResidentAfterBytes:      o.ResidentAfterBytes,
 		StorageReadBytes:        o.StorageReadBytes,

@@ -76,9 +76,11 @@ func (r *run) process(ctx context.Context, steps []Step) (done int, err error) {
 	}()
 	for i, step := range steps {
 		dir := r.arm.Checkpoint.Dirs[step.Replica]
+		files := r.open(dir)
+		touched := r.touchMemory(ctx, files)
 		outcome, err := w.Load(ctx, worker.Load{
 			Dir:    dir,
-			Files:  r.open(dir),
+			Files:  files,
 			Drop:   r.arm.PageCache == PageCacheDrop,
 			Verify: step.Verify,
 			Trace:  r.plan.Config.IOTrace,
@@ -94,6 +96,7 @@ func (r *run) process(ctx context.Context, steps []Step) (done int, err error) {
 		if dead {
 			outcome = &worker.Outcome{StartedAt: time.Now().UTC(), Error: err.Error()}
 		}
+		outcome.MemoryTouchedBytes = touched
 		var generated *worker.Generated
 		if step.Generate && outcome.Error == "" {
 			if generated, dead, err = r.generate(ctx, w, dir); err != nil {

@@ -18,14 +18,16 @@ type Machine struct {
 	CPUs, CPUSockets, NUMANodes                                       *int64
 	CPUGovernor                                                       *string
 	MemoryBytes                                                       *int64
-	HugePages, Hypervisor                                             *string
+	HugePages                                                         *string
+	FreePageReporting                                                 *bool
+	Hypervisor                                                        *string
 	GPUModel                                                          *string
 	GPUs, GPUMemoryBytes                                              *int64
 	GPUDriver                                                         *string
 	MountPoint, Filesystem, MountOptions, StorageDevice, StorageModel *string
 	StorageRotational                                                 *bool
 	StorageScheduler                                                  *string
-	StorageMaxIOBytes, StorageBytes                                   *int64
+	StorageMaxIOBytes, StorageReadAheadBytes, StorageBytes            *int64
 	StorageBytesPerS, CopyBytesPerS, DeviceBytesPerS                  *float64 // the best that was measured
 }
 
@@ -33,8 +35,8 @@ type Machine struct {
 func Machines(ctx context.Context, db *sql.DB, f Filter) ([]Machine, error) {
 	return all(ctx, db, "list machines", func(rows *sql.Rows, m *Machine) error {
 		return rows.Scan(&m.Machine, &m.Loads, &m.SllmqVersions, &m.OS, &m.Kernel, &m.Arch, &m.CPUModel, &m.CPUs, &m.CPUSockets, &m.NUMANodes, &m.CPUGovernor,
-			&m.MemoryBytes, &m.HugePages, &m.Hypervisor, &m.GPUModel, &m.GPUs, &m.GPUMemoryBytes, &m.GPUDriver,
-			&m.MountPoint, &m.Filesystem, &m.MountOptions, &m.StorageDevice, &m.StorageModel, &m.StorageRotational, &m.StorageScheduler, &m.StorageMaxIOBytes, &m.StorageBytes,
+			&m.MemoryBytes, &m.HugePages, &m.FreePageReporting, &m.Hypervisor, &m.GPUModel, &m.GPUs, &m.GPUMemoryBytes, &m.GPUDriver,
+			&m.MountPoint, &m.Filesystem, &m.MountOptions, &m.StorageDevice, &m.StorageModel, &m.StorageRotational, &m.StorageScheduler, &m.StorageMaxIOBytes, &m.StorageReadAheadBytes, &m.StorageBytes,
 			&m.StorageBytesPerS, &m.CopyBytesPerS, &m.DeviceBytesPerS)
 	}, f.over(machinesSQL))
 }

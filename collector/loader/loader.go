@@ -159,6 +159,7 @@ type Technique struct {
 	Streamed bool // takes page-locked buffers for a GPU, see ReadBufferBytes
 	Device   bool // brings the bytes to a device, rather than dropping them
 	Served   bool // by a server, which holds the pool and writes to the device's memory
+	Mapped   bool // takes the bytes out of mapped files, and so through the page cache
 	Open     func(Options) (Loader, error)
 
 	ownThreads int // that move bytes, of a loader that does not let it be chosen
@@ -170,9 +171,9 @@ func Techniques() []Technique {
 	sllm := []checkpoint.Format{checkpoint.SLLM}
 	both := []checkpoint.Format{checkpoint.SafeTensors, checkpoint.SLLM}
 	return []Technique{
-		{Name: "mmap", Formats: safetensors, Device: true, Open: openMmap, ownThreads: 1},
-		{Name: "mmap-parallel", Formats: safetensors, Device: true, Open: openMmapParallel, ownThreads: parallelThreads()},
-		{Name: "pinned", Formats: safetensors, Staged: true, Device: true, Open: openPinned, ownThreads: 1},
+		{Name: "mmap", Formats: safetensors, Mapped: true, Device: true, Open: openMmap, ownThreads: 1},
+		{Name: "mmap-parallel", Formats: safetensors, Mapped: true, Device: true, Open: openMmapParallel, ownThreads: parallelThreads()},
+		{Name: "pinned", Formats: safetensors, Mapped: true, Staged: true, Device: true, Open: openPinned, ownThreads: 1},
 		{Name: "direct", Formats: both, Device: true, Streamed: true, Open: openDirect},
 		{Name: "pool", Formats: sllm, Pooled: true, Device: true, Open: openPool},
 		{Name: "store", Formats: sllm, Pooled: true, Served: true, Device: true, Open: openStore},

@@ -14,7 +14,7 @@ import "github.com/sllmq/sllmq/collector/checkpoint"
 // server bring the tensors.
 func Python() []Technique {
 	return []Technique{
-		{Name: "from_pretrained", Formats: []checkpoint.Format{checkpoint.SafeTensors}, Device: true, ownThreads: parallelThreads()},
+		{Name: "from_pretrained", Formats: []checkpoint.Format{checkpoint.SafeTensors}, Mapped: true, Device: true, ownThreads: parallelThreads()},
 		{Name: "store", Formats: []checkpoint.Format{checkpoint.SLLM}, Device: true, Pooled: true, Served: true},
 	}
 }

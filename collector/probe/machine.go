@@ -42,6 +42,8 @@ func Machine(storagePath string) (record.Machine, error) {
 		NUMANodes:   count("/sys/devices/system/node/node[0-9]*"),
 		HugePages:   hugePages(),
 		CPUGovernor: known(readLine("/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor")),
+
+		FreePageReporting: freePageReporting("/sys/bus/virtio/devices"),
 	}
 	m.CPUModel, m.CPUSockets, m.Hypervisor = cpu()
 	if total, err := memInfo("MemTotal"); err == nil {
@@ -110,6 +112,25 @@ func hugePages() *string {
 	return known(word)
 }
 
+// freePageReporting looks at the balloon below dir, where the kernel lists
+// virtio devices: the balloon is type 5, and its feature 5 is the reporting of free
+// pages (Virtual I/O Device 1.2, section 5.5). Features are a string of bits, the
+// first one first.
+func freePageReporting(dir string) *bool {
+	devices, err := filepath.Glob(filepath.Join(dir, "*"))
+	if err != nil {
+		return nil
+	}
+	for _, device := range devices {
+		const reporting = 5
+		features := readLine(device, "features")
+		if readLine(device, "device") == "0x0005" && len(features) > reporting {
+			return new(features[reporting] == '1')
+		}
+	}
+	return nil
+}
+
 // cpu tells the model, the number of sockets, and, in a virtual machine, who
 // runs it.
 func cpu() (model *string, sockets *int64, hypervisor *string) {
@@ -159,6 +180,9 @@ func storage(path string, m *record.Machine) error {
 		return nil
 	}
 	m.MountPoint, m.Filesystem, m.MountOptions = &mount.point, &mount.filesystem, &mount.options
+	if kib, err := strconv.ParseInt(readLine("/sys/class/bdi", mount.device, "read_ahead_kb"), 10, 64); err == nil {
+		m.StorageReadAhead = new(kib << 10)
+	}
 	device, err := filepath.EvalSymlinks(filepath.Join("/sys/dev/block", mount.device))
 	if err != nil {
 		return nil // no block device: tmpfs, overlay, network

@@ -24,6 +24,19 @@ func AvailableMemory() (int64, error) {
 	return available, nil
 }
 
+// FreeMemory is how many bytes of memory nobody uses, not even the page cache, as
+// far as the control group leaves them.
+func FreeMemory() (int64, error) {
+	free, err := memInfo("MemFree")
+	if err != nil {
+		return 0, err
+	}
+	if left, ok := theControlGroups.memoryLeft(); ok {
+		free = min(free, left)
+	}
+	return free, nil
+}
+
 // LockableMemory is how many bytes this process may lock, -1 for no limit.
 func LockableMemory() int64 {
 	var header = unix.CapUserHeader{Version: unix.LINUX_CAPABILITY_VERSION_3}

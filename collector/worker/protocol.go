@@ -177,6 +177,7 @@ type Outcome struct {
 	PoolEvictedBytes *int64        `json:"pool_evicted_bytes,omitempty"`
 	Verified         *bool         `json:"verified,omitempty"`
 
+	MemoryTouchedBytes  *int64 `json:"-"` // by whoever asked for the load, before it
 	FileBytes           *int64 `json:"file_bytes,omitempty"`
 	ResidentBeforeBytes *int64 `json:"resident_before_bytes,omitempty"`
 	ResidentAfterBytes  *int64 `json:"resident_after_bytes,omitempty"`

@@ -68,7 +68,11 @@ func facts(m queries.Machine) []fact {
 	}
 	add("System", text(m.OS), text(m.Kernel), text(m.Arch), with("in ", m.Hypervisor))
 	add("CPU", text(m.CPUModel), count(m.CPUs, "CPU", "CPUs"), count(m.CPUSockets, "socket", "sockets"), count(m.NUMANodes, "NUMA node", "NUMA nodes"), with("governor ", m.CPUGovernor))
-	add("Memory", size(m.MemoryBytes, memory), with("huge pages ", m.HugePages))
+	reporting := ""
+	if m.FreePageReporting != nil && *m.FreePageReporting {
+		reporting = "free pages go back to the host"
+	}
+	add("Memory", size(m.MemoryBytes, memory), with("huge pages ", m.HugePages), reporting)
 	if m.GPUModel != nil {
 		add("GPU", count(m.GPUs, "of them", "of them"), text(m.GPUModel), size(m.GPUMemoryBytes, memory), with("driver ", m.GPUDriver))
 	}
@@ -76,7 +80,7 @@ func facts(m queries.Machine) []fact {
 	if m.StorageRotational != nil && *m.StorageRotational {
 		rotating = "rotating"
 	}
-	add("Storage", with("device ", m.StorageDevice), text(m.StorageModel), rotating, size(m.StorageBytes, disk), with("scheduler ", m.StorageScheduler), prefixed("requests up to ", size(m.StorageMaxIOBytes, memory)))
+	add("Storage", with("device ", m.StorageDevice), text(m.StorageModel), rotating, size(m.StorageBytes, disk), with("scheduler ", m.StorageScheduler), prefixed("requests up to ", size(m.StorageMaxIOBytes, memory)), prefixed("read-ahead ", size(m.StorageReadAheadBytes, memory)))
 	add("Filesystem", text(m.Filesystem), with("at ", m.MountPoint), text(m.MountOptions))
 	add("Roofline", prefixed("storage ", rate(m.StorageBytesPerS)), prefixed("memory copy ", rate(m.CopyBytesPerS)), prefixed("host to device ", rate(m.DeviceBytesPerS)))
 	add("Measured", count(&m.Loads, "load", "loads"), with("by sllmq ", m.SllmqVersions))

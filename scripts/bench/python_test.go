@@ -43,17 +43,10 @@ func TestPython(t *testing.T) {
 		}
 		return
 	}
-	theirs := &pythonSide{python: python, dir: dir}
-	mine := mySide{dir: dir, bytes: m.bytes + m.bytes/8}
-	if kept {
-		theirs.kept = startPython(t, python, dir)
-		defer theirs.kept.stop()
-		host := openHost(t, mine.bytes)
-		mine.kept = map[string]loader.Loader{}
-		for _, name := range techniques {
-			mine.kept[name] = m.open(t, name, checkpoint.SafeTensors, host, 0)
-		}
-	}
+	theirs := &pythonSide{python: python, dir: dir, keep: kept}
+	defer theirs.stop()
+	mine := &mySide{dir: dir, bytes: m.bytes + m.bytes/8, keep: kept}
+	defer mine.stop()
 	for _, warm := range []bool{false, true} {
 		if warm && !kept {
 			for _, name := range techniques {
@@ -63,10 +56,14 @@ func TestPython(t *testing.T) {
 		}
 		var contenders []contender
 		for _, name := range techniques {
-			contenders = append(contenders,
-				contender{name: "python " + name, bytes: m.bytes, warm: warm, run: func() (time.Duration, error) { return theirs.load(t, name) }},
-				contender{name: "python " + name + byMemmove, bytes: m.bytes, warm: warm, run: func() (time.Duration, error) { return theirs.load(t, name+byMemmove) }},
-				contender{name: name, bytes: m.bytes, warm: warm, run: func() (time.Duration, error) { return mine.load(t, name) }})
+			for _, way := range []string{"", byMemmove} {
+				contenders = append(contenders, contender{name: "python " + name + way, bytes: m.bytes, warm: warm, cache: true,
+					ready: func() error { mine.rest(); return theirs.start(t) },
+					run:   func() (time.Duration, error) { return theirs.load(name + way) }})
+			}
+			contenders = append(contenders, contender{name: name, bytes: m.bytes, warm: warm, cache: true,
+				ready: func() error { theirs.rest(); return mine.start(name) },
+				run:   func() (time.Duration, error) { return load(t, mine.loaders[name], dir) }})
 		}
 		results := race(t, m.rounds, m.files, contenders)
 		print(line("beside "+theirs.versions, warm), results)
@@ -80,47 +77,78 @@ func TestPython(t *testing.T) {
 	}
 }
 
-// mySide loads by this program, with loaders that are kept or opened for the load
-// together with the memory that they load into.
+// mySide loads by this program.
 type mySide struct {
-	dir   string
-	bytes int64
-	kept  map[string]loader.Loader // nil: opened
+	dir     string
+	bytes   int64 // of the memory that it loads into
+	keep    bool  // has its memory and loaders from the first load to the last
+	host    device.Device
+	loaders map[string]loader.Loader
 }
 
-func (s mySide) load(t *testing.T, name string) (time.Duration, error) {
-	if l, ok := s.kept[name]; ok {
-		return load(t, l, s.dir)
+func (s *mySide) start(name string) error {
+	if s.host == nil {
+		host, err := device.Open("host", s.bytes)
+		if err != nil {
+			return err
+		}
+		s.host, s.loaders = host, map[string]loader.Loader{}
 	}
-	host, err := device.Open("host", s.bytes)
-	if err != nil {
-		return 0, err
+	if s.loaders[name] != nil {
+		return nil
 	}
-	defer func() { _ = host.Close() }()
-	l, err := openLoader(name, checkpoint.SafeTensors, host, 0)
-	if err != nil {
-		return 0, err
-	}
-	defer func() { _ = l.Close() }()
-	return load(t, l, s.dir)
+	l, err := openLoader(name, checkpoint.SafeTensors, s.host, 0)
+	s.loaders[name] = l
+	return err
 }
 
-// pythonSide loads by the packages, in a process that is kept or started for the
-// load.
+// rest lets the other side have the memory.
+func (s *mySide) rest() {
+	if !s.keep {
+		s.stop()
+	}
+}
+
+func (s *mySide) stop() {
+	for _, l := range s.loaders {
+		_ = l.Close()
+	}
+	if s.host != nil {
+		_ = s.host.Close()
+	}
+	s.host, s.loaders = nil, nil
+}
+
+// pythonSide loads by the packages, in a process with memory of its own.
 type pythonSide struct {
 	python, dir string
-	kept        *pythonProcess // nil: started
+	keep        bool // one process from the first load to the last
+	process     *pythonProcess
 	versions    string
 }
 
-func (s *pythonSide) load(t *testing.T, name string) (time.Duration, error) {
-	p := s.kept
-	if p == nil {
-		p = startPython(t, s.python, s.dir)
-		defer p.stop()
+func (s *pythonSide) start(t *testing.T) error {
+	s.rest() // another load, another process
+	if s.process == nil {
+		s.process = startPython(t, s.python, s.dir)
+		s.versions = s.process.versions
 	}
-	s.versions = p.versions
-	return p.load(name)
+	return nil
+}
+
+func (s *pythonSide) load(name string) (time.Duration, error) { return s.process.load(name) }
+
+func (s *pythonSide) rest() {
+	if !s.keep {
+		s.stop()
+	}
+}
+
+func (s *pythonSide) stop() {
+	if s.process != nil {
+		s.process.stop()
+	}
+	s.process = nil
 }
 
 // pythonProcess loads with the packages when it is told to: see load.py.

@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/sllmq/sllmq/collector"
 	"github.com/sllmq/sllmq/collector/probe"
 )
 
@@ -15,7 +16,9 @@ import (
 type contender struct {
 	name  string
 	bytes int64
-	warm  bool // finds the bytes in memory: nothing is dropped before it
+	warm  bool         // finds the bytes in memory: nothing is dropped before it
+	cache bool         // cold, reads through the page cache: memory is touched for that
+	ready func() error // before a load, of who is not always ready; nil: nothing to do
 	run   func() (time.Duration, error)
 }
 
@@ -44,6 +47,16 @@ func race(t *testing.T, rounds int, files []string, contenders []contender) []re
 	for round := range rounds + 1 {
 		for _, i := range order.Perm(len(contenders)) {
 			c := contenders[i]
+			if c.ready != nil {
+				if err := c.ready(); err != nil {
+					t.Fatalf("%s: %v", c.name, err)
+				}
+			}
+			if c.cache && !c.warm {
+				if _, err := collector.TouchFreeMemory(t.Context(), c.bytes+c.bytes/8); err != nil {
+					t.Fatal(err)
+				}
+			}
 			if !c.warm {
 				if err := probe.Drop(files); err != nil {
 					t.Fatal(err)

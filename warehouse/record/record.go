@@ -57,7 +57,9 @@ type Machine struct {
 	StorageBytes      *int64    `db:"storage_bytes"`        // size of the filesystem
 	HugePages         *string   `db:"huge_pages"`           // transparent huge pages: always, madvise or never
 	CPUGovernor       *string   `db:"cpu_governor"`
-	GPUUUIDs          *string   `db:"gpu_uuids"` // in NVML's order, with commas
+	GPUUUIDs          *string   `db:"gpu_uuids"`                // in NVML's order, with commas
+	FreePageReporting *bool     `db:"free_page_reporting"`      // the balloon gives free memory back to the host; NULL: no balloon is seen
+	StorageReadAhead  *int64    `db:"storage_read_ahead_bytes"` // of a file that is read in order
 }
 
 // Run is one benchmark type x model x format x loader x device on one
@@ -197,6 +199,7 @@ type Load struct {
 	BlockDelayS            *float64 `db:"block_delay_s"`        // for a block device
 	MemoryDelayS           *float64 `db:"memory_delay_s"`       // for pages
 	KernelThreadsCPUS      *float64 `db:"kernel_threads_cpu_s"` // of the whole machine
+	MemoryTouchedBytes     *int64   `db:"memory_touched_bytes"` // free memory that was touched before the load; NULL: none
 }
 
 // Stage is one part of a load. Stages of one load may overlap in time.

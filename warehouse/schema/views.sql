@@ -11,7 +11,7 @@ SELECT
     l.replica, l.warmup, l.loading_time_s, l.bytes,
     l.bytes / l.loading_time_s AS bytes_per_s,
     l.tensors, l.source_tier, l.file_bytes,
-    l.resident_before_bytes, l.resident_after_bytes, l.storage_read_bytes,
+    l.memory_touched_bytes, l.resident_before_bytes, l.resident_after_bytes, l.storage_read_bytes,
     l.direct_io, l.pool_hit, l.pool_evicted_bytes, l.pool_streamed, l.verified,
     l.bound, l.efficiency, l.storage_bound_s, l.copy_bound_s, l.host_to_device_bound_s, l.cpu_bound_s,
     i.end_to_end_time_s, i.throughput_tokens_per_s, i.time_to_first_token_s, i.decode_tokens_per_s,
@@ -28,7 +28,7 @@ SELECT
     s.setup_time_s, s.pool_bytes, s.pool_locked, s.huge_page_bytes, s.numa_node,
     r.dtype, r.num_replicas, r.num_thread, r.chunk_size_bytes,
     l.io_method, coalesce(l.io_depth, r.io_depth) AS io_depth, coalesce(l.io_size_bytes, r.io_size_bytes) AS io_size_bytes, r.mem_pool_size_bytes,
-    r.page_cache, r.seed, r.status, r.sllmq_version, m.kernel, m.filesystem, m.storage_device,
+    r.page_cache, r.seed, r.status, r.sllmq_version, m.kernel, m.filesystem, m.storage_device, m.storage_read_ahead_bytes, m.free_page_reporting,
     m.machine_id,
     m.gpu_model, m.gpu_driver, m.huge_pages, m.cpu_governor, r.model_revision, r.tags, r.packages
 FROM loads l
