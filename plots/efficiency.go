@@ -58,7 +58,9 @@ func DrawEfficiency(d Efficiency) (*Picture, error) {
 	if len(rows.models) > 1 {
 		fig.legend = rows.dots()
 	}
-	fig.legend = append(fig.legend, key{"roofline", func(c draw.Canvas, r vg.Rectangle) {
+	fig.legend = append(fig.legend, key{"median", func(c draw.Canvas, r vg.Rectangle) {
+		diamond.draw(c, vg.Point{X: (r.Min.X + r.Max.X) / 2, Y: (r.Min.Y + r.Max.Y) / 2}, medianRadius, white)
+	}}, key{"roofline", func(c draw.Canvas, r vg.Rectangle) {
 		x := (r.Min.X + r.Max.X) / 2
 		stroke(c, draw.LineStyle{Color: black, Width: 1.4}, vg.Point{X: x, Y: r.Min.Y}, vg.Point{X: x, Y: r.Max.Y})
 	}})
@@ -78,6 +80,9 @@ func roofAtOne(f frame) {
 	stroke(f.Canvas, draw.LineStyle{Color: black, Width: 1.4}, vg.Point{X: f.x(1), Y: f.Min.Y}, vg.Point{X: f.x(1), Y: f.Max.Y})
 }
 
+// medianRadius lets the median stand out of the dots that it lies among.
+const medianRadius = 3.4
+
 func drawEfficiencies(f frame, y float64, sorted []float64, l look, crowd *crowd) {
 	middle := quantile(sorted, 0.5)
 	stroke(f.Canvas, draw.LineStyle{Color: soft, Width: 0.6}, f.at(sorted[0], y), f.at(sorted[len(sorted)-1], y))
@@ -90,9 +95,7 @@ func drawEfficiencies(f frame, y float64, sorted []float64, l look, crowd *crowd
 			ring(f.Canvas, f.at(e, y))
 		}
 	}
-	for _, s := range []draw.LineStyle{{Color: white, Width: 3}, {Color: black, Width: 1.5}} {
-		stroke(f.Canvas, s, f.at(middle, y-0.36), f.at(middle, y+0.36))
-	}
+	diamond.draw(f.Canvas, f.at(middle, y), medianRadius, white)
 }
 
 func ring(c draw.Canvas, pt vg.Point) {

@@ -69,8 +69,16 @@ func (l mappedLoad) load(ctx context.Context, dir string, o Options, clock *stag
 // bringFiles maps the files from first to before end, brings their tensors, and
 // gives the mappings back. That belongs to the load: whoever loads this way pays
 // for it before the model serves.
+//
+// A stage lasts from its first beginning to its last end, so opening is told of the
+// first files and closing of the last: what of it lies between tensors is part of
+// what bringing them takes.
 func (l mappedLoad) bringFiles(ctx context.Context, m mapping, first, end int, tensors []checkpoint.Tensor, clock *stage.Timeline) error {
-	err := m.mapFiles(first, end, clock)
+	begun := clock.Elapsed()
+	err := m.mapFiles(first, end)
+	if first == 0 {
+		clock.Add("open", begun, 0)
+	}
 	if err == nil {
 		if l.order != nil {
 			slices.SortFunc(tensors, l.order)
@@ -80,8 +88,12 @@ func (l mappedLoad) bringFiles(ctx context.Context, m mapping, first, end int, t
 	if err == nil {
 		err = m.memory.Sync()
 	}
-	if unmapErr := m.unmapFiles(first, end, clock); err == nil {
+	begun = clock.Elapsed()
+	if unmapErr := m.unmapFiles(first, end); err == nil {
 		err = unmapErr
+	}
+	if end == len(m.files) {
+		clock.Add("close", begun, 0)
 	}
 	return err
 }
@@ -129,9 +141,7 @@ func tensorPlaces(c *checkpoint.Checkpoint) (map[span]int64, int64) {
 // safetensors (MapAllocator in aten/src/ATen/MapAllocator.cpp, which
 // UntypedStorage.from_file takes): a private mapping, and advice to the kernel
 // that the file is read in order, for which Linux reads twice as far ahead.
-func (m mapping) mapFiles(first, end int, clock *stage.Timeline) error {
-	done := clock.Start("open")
-	defer func() { done(0) }()
+func (m mapping) mapFiles(first, end int) error {
 	for i := first; i < end; i++ {
 		b, err := mapFile(m.checkpoint.Path(i), m.checkpoint.Files[i].Size)
 		if err != nil {
@@ -163,9 +173,7 @@ func mapFile(path string, size int64) (b []byte, err error) {
 	return b, nil
 }
 
-func (m mapping) unmapFiles(first, end int, clock *stage.Timeline) error {
-	done := clock.Start("close")
-	defer func() { done(0) }()
+func (m mapping) unmapFiles(first, end int) error {
 	for i := first; i < end; i++ {
 		if m.files[i] == nil {
 			continue
