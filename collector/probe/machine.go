@@ -181,7 +181,7 @@ func storage(path string, m *record.Machine) error {
 	}
 	m.MountPoint, m.Filesystem, m.MountOptions = &mount.point, &mount.filesystem, &mount.options
 	if kib, err := strconv.ParseInt(readLine("/sys/class/bdi", mount.device, "read_ahead_kb"), 10, 64); err == nil {
-		m.StorageReadAhead = new(kib << 10)
+		m.StorageReadAheadBytes = new(kib << 10)
 	}
 	device, err := filepath.EvalSymlinks(filepath.Join("/sys/dev/block", mount.device))
 	if err != nil {

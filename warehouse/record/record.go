@@ -30,36 +30,36 @@ const (
 // whose kernel, driver or storage changes is another row: ID is a digest of
 // all the other fields.
 type Machine struct {
-	ID                string    `db:"machine_id"`
-	Machine           string    `db:"machine"` // host name, or the name given with --machine
-	FirstSeenAt       time.Time `db:"first_seen_at"`
-	OS                *string   `db:"os"`
-	Kernel            *string   `db:"kernel"`
-	Arch              *string   `db:"arch"`
-	CPUModel          *string   `db:"cpu_model"`
-	CPUs              *int64    `db:"cpus"` // logical CPUs that this process may use
-	CPUSockets        *int64    `db:"cpu_sockets"`
-	NUMANodes         *int64    `db:"numa_nodes"`
-	MemoryBytes       *int64    `db:"memory_bytes"`
-	Hypervisor        *string   `db:"hypervisor"`
-	GPUModel          *string   `db:"gpu_model"`
-	GPUs              *int64    `db:"gpus"`
-	GPUMemoryBytes    *int64    `db:"gpu_memory_bytes"` // of one GPU
-	GPUDriver         *string   `db:"gpu_driver"`
-	MountPoint        *string   `db:"mount_point"`
-	Filesystem        *string   `db:"filesystem"`
-	MountOptions      *string   `db:"mount_options"`
-	StorageDevice     *string   `db:"storage_device"` // kernel's name, such as nvme0n1
-	StorageModel      *string   `db:"storage_model"`
-	StorageRotational *bool     `db:"storage_rotational"`
-	StorageScheduler  *string   `db:"storage_scheduler"`
-	StorageMaxIOBytes *int64    `db:"storage_max_io_bytes"` // largest request the block layer passes on
-	StorageBytes      *int64    `db:"storage_bytes"`        // size of the filesystem
-	HugePages         *string   `db:"huge_pages"`           // transparent huge pages: always, madvise or never
-	CPUGovernor       *string   `db:"cpu_governor"`
-	GPUUUIDs          *string   `db:"gpu_uuids"`                // in NVML's order, with commas
-	FreePageReporting *bool     `db:"free_page_reporting"`      // the balloon gives free memory back to the host; NULL: no balloon is seen
-	StorageReadAhead  *int64    `db:"storage_read_ahead_bytes"` // of a file that is read in order
+	ID                    string    `db:"machine_id"`
+	Machine               string    `db:"machine"` // host name, or the name given with --machine
+	FirstSeenAt           time.Time `db:"first_seen_at"`
+	OS                    *string   `db:"os"`
+	Kernel                *string   `db:"kernel"`
+	Arch                  *string   `db:"arch"`
+	CPUModel              *string   `db:"cpu_model"`
+	CPUs                  *int64    `db:"cpus"` // logical CPUs that this process may use
+	CPUSockets            *int64    `db:"cpu_sockets"`
+	NUMANodes             *int64    `db:"numa_nodes"`
+	MemoryBytes           *int64    `db:"memory_bytes"`
+	Hypervisor            *string   `db:"hypervisor"`
+	GPUModel              *string   `db:"gpu_model"`
+	GPUs                  *int64    `db:"gpus"`
+	GPUMemoryBytes        *int64    `db:"gpu_memory_bytes"` // of one GPU
+	GPUDriver             *string   `db:"gpu_driver"`
+	MountPoint            *string   `db:"mount_point"`
+	Filesystem            *string   `db:"filesystem"`
+	MountOptions          *string   `db:"mount_options"`
+	StorageDevice         *string   `db:"storage_device"` // kernel's name, such as nvme0n1
+	StorageModel          *string   `db:"storage_model"`
+	StorageRotational     *bool     `db:"storage_rotational"`
+	StorageScheduler      *string   `db:"storage_scheduler"`
+	StorageMaxIOBytes     *int64    `db:"storage_max_io_bytes"` // largest request the block layer passes on
+	StorageBytes          *int64    `db:"storage_bytes"`        // size of the filesystem
+	HugePages             *string   `db:"huge_pages"`           // transparent huge pages: always, madvise or never
+	CPUGovernor           *string   `db:"cpu_governor"`
+	GPUUUIDs              *string   `db:"gpu_uuids"`                // in NVML's order, with commas
+	FreePageReporting     *bool     `db:"free_page_reporting"`      // the balloon gives free memory back to the host; NULL: no balloon is seen
+	StorageReadAheadBytes *int64    `db:"storage_read_ahead_bytes"` // of a file that is read in order
 }
 
 // Run is one benchmark type x model x format x loader x device on one
