@@ -50,7 +50,7 @@ bench: build ## hold loaders against fio and Python, the warehouse against DuckD
 	scripts/bench/bench.sh $(BIN) $(BENCH_MODELS)
 
 bench-parts: ## what an append, reading an index, making weights, loads' set-up and decoding cost
-	go test ./warehouse ./collector/checkpoint ./collector/loader ./collector/probe -run '^$$' -bench . -benchtime 20x
+	go test ./warehouse ./collector/checkpoint ./collector/loader ./collector/machine -run '^$$' -bench . -benchtime 20x
 	go test ./collector/inference -run '^$$' -bench Decode
 
 bench-warehouse: build ## every question, export and import over 10 million simulated loads beside DuckDB's own (an hour)

@@ -19,6 +19,7 @@ import (
 	"github.com/sllmq/sllmq/collector/hub"
 	"github.com/sllmq/sllmq/collector/loader"
 	"github.com/sllmq/sllmq/collector/sllmstore/client"
+	"github.com/sllmq/sllmq/internal/size"
 )
 
 // Benchmark types.
@@ -248,13 +249,13 @@ func (c Config) Validate() error {
 		}
 	}
 	if c.ChunkBytes < directio.Align || c.ChunkBytes%directio.Align != 0 || c.ChunkBytes > 1<<30 {
-		return usagef("--chunk-size %s is not a multiple of 4KB of at most 1GB", FormatSize(c.ChunkBytes))
+		return usagef("--chunk-size %s is not a multiple of 4KB of at most 1GB", size.Exact(c.ChunkBytes))
 	}
 	if c.IODepth < 0 || c.IODepth > maxThreads {
 		return usagef("--io-depth %d is not between 1 and %d", c.IODepth, maxThreads)
 	}
 	if c.IOBytes < 0 || c.IOBytes%directio.Align != 0 || c.IOBytes > directio.MaxRequest {
-		return usagef("--io-size %s is not a multiple of 4KB of at most %s", FormatSize(c.IOBytes), FormatSize(directio.MaxRequest))
+		return usagef("--io-size %s is not a multiple of 4KB of at most %s", size.Exact(c.IOBytes), size.Exact(directio.MaxRequest))
 	}
 	if !slices.Contains([]string{"", PageCacheDrop, PageCacheKeep}, c.PageCache) {
 		return usagef("no --page-cache %q: use drop or keep", c.PageCache)

@@ -9,7 +9,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/sllmq/sllmq/collector"
-	"github.com/sllmq/sllmq/collector/probe"
+	"github.com/sllmq/sllmq/collector/machine"
 	"github.com/sllmq/sllmq/warehouse/record"
 )
 
@@ -29,7 +29,7 @@ func larger(t *testing.T) string {
 // they come from.
 func TestTiersOfRealLoads(t *testing.T) {
 	storage := t.TempDir()
-	if m, err := probe.Machine(storage); err != nil || m.Filesystem == nil || *m.Filesystem == "tmpfs" || probe.BlockDevice(storage) == "" {
+	if m, err := machine.Machine(storage); err != nil || m.Filesystem == nil || *m.Filesystem == "tmpfs" || machine.BlockDevice(storage) == "" {
 		t.Skip("the temporary folder lies on no block device")
 	}
 	model := larger(t)
@@ -64,7 +64,7 @@ func TestTiersOfRealLoads(t *testing.T) {
 	read := func(share float64) func([]string) {
 		return func(files []string) {
 			for _, path := range files {
-				if err := probe.Drop([]string{path}); err != nil {
+				if err := machine.Drop([]string{path}); err != nil {
 					t.Fatal(err)
 				}
 				f, err := os.Open(path)

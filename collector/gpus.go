@@ -6,7 +6,8 @@ import (
 	"strings"
 
 	"github.com/sllmq/sllmq/collector/device"
-	"github.com/sllmq/sllmq/collector/probe"
+	"github.com/sllmq/sllmq/collector/machine"
+	"github.com/sllmq/sllmq/internal/size"
 )
 
 // devices are the devices of the arms: those that were named, or all of them
@@ -20,7 +21,7 @@ func (c Config) devices() []string {
 
 // openGPUs finds the GPUs that the devices name; nil where they name none, and
 // nothing of NVIDIA's is opened then.
-func openGPUs(devices []string) (*probe.GPUs, error) {
+func openGPUs(devices []string) (*machine.GPUs, error) {
 	var ordinals []int
 	for _, name := range devices {
 		n, err := device.Parse(name)
@@ -36,7 +37,7 @@ func openGPUs(devices []string) (*probe.GPUs, error) {
 	if len(ordinals) == 0 {
 		return nil, nil
 	}
-	gpus, err := probe.OpenGPUs(ordinals)
+	gpus, err := machine.OpenGPUs(ordinals)
 	if err != nil {
 		return nil, fmt.Errorf("device %s: %w", strings.Join(devices, ","), err)
 	}
@@ -44,12 +45,12 @@ func openGPUs(devices []string) (*probe.GPUs, error) {
 }
 
 // gpusOf are those that a device names.
-func gpusOf(name string, gpus *probe.GPUs) ([]probe.GPU, error) {
+func gpusOf(name string, gpus *machine.GPUs) ([]machine.GPU, error) {
 	n, err := device.Parse(name)
 	if err != nil || len(n.GPUs) == 0 {
 		return nil, err
 	}
-	return slices.DeleteFunc(slices.Clone(gpus.List), func(g probe.GPU) bool { return !slices.Contains(n.GPUs, g.Ordinal) }), nil
+	return slices.DeleteFunc(slices.Clone(gpus.List), func(g machine.GPU) bool { return !slices.Contains(n.GPUs, g.Ordinal) }), nil
 }
 
 // spareGPU is left on each GPU to the driver and to what it puts there for a
@@ -57,7 +58,7 @@ func gpusOf(name string, gpus *probe.GPUs) ([]probe.GPU, error) {
 const spareGPU = 640 << 20
 
 // fitGPUs holds what a load takes on the arm's GPUs against what they have.
-func fitGPUs(arm Arm, gpus *probe.GPUs) error {
+func fitGPUs(arm Arm, gpus *machine.GPUs) error {
 	if arm.Device == hostDevice || arm.Worker.DeviceBytes == 0 {
 		return nil
 	}
@@ -71,12 +72,12 @@ func fitGPUs(arm Arm, gpus *probe.GPUs) error {
 		free += max(0, g.FreeBytes()-spareGPU)
 	}
 	need := arm.Worker.DeviceBytes
-	what := fmt.Sprintf("%s in %s takes %s on device %s", arm.Checkpoint.Model.Name, arm.Worker.Format, ApproxSize(need), arm.Device)
+	what := fmt.Sprintf("%s in %s takes %s on device %s", arm.Checkpoint.Model.Name, arm.Worker.Format, size.Binary(need), arm.Device)
 	switch {
 	case need > total:
-		return fmt.Errorf("%s, which has %s for it: use a smaller model, or more GPUs with --device-map auto", what, ApproxSize(total))
+		return fmt.Errorf("%s, which has %s for it: use a smaller model, or more GPUs with --device-map auto", what, size.Binary(total))
 	case need > free:
-		return fmt.Errorf("%s, of which others leave %s: free it (nvidia-smi lists who has it) or use a smaller model", what, ApproxSize(free))
+		return fmt.Errorf("%s, of which others leave %s: free it (nvidia-smi lists who has it) or use a smaller model", what, size.Binary(free))
 	}
 	return nil
 }

@@ -12,8 +12,9 @@ import (
 	"github.com/sllmq/sllmq/collector/checkpoint"
 	"github.com/sllmq/sllmq/collector/directio"
 	"github.com/sllmq/sllmq/collector/loader"
-	"github.com/sllmq/sllmq/collector/probe"
+	"github.com/sllmq/sllmq/collector/machine"
 	"github.com/sllmq/sllmq/collector/worker"
+	"github.com/sllmq/sllmq/internal/size"
 )
 
 // Plan is a benchmark with nothing left open. It is not changed once made.
@@ -95,7 +96,7 @@ func NewPlan(c Config) (Plan, error) {
 		return Plan{}, err
 	}
 	p := Plan{Config: c}
-	available, err := probe.AvailableMemory()
+	available, err := machine.AvailableMemory()
 	if err != nil {
 		return Plan{}, err
 	}
@@ -137,7 +138,7 @@ func NewPlan(c Config) (Plan, error) {
 			}
 		}
 	}
-	if p.FreeBytes, err = probe.FreeSpace(storage); err != nil {
+	if p.FreeBytes, err = machine.FreeSpace(storage); err != nil {
 		return Plan{}, err
 	}
 	return p, p.checkSpace()
@@ -198,7 +199,7 @@ func (c Config) arm(made checkpoint.Plan, pair technique, device, benchmarkType 
 		GDS:        c.GDS,
 	}
 	if device == hostDevice {
-		open.Node = probe.StorageNode(c.StoragePath)
+		open.Node = machine.StorageNode(c.StoragePath)
 	}
 	if pair.loader.Device {
 		// Loaders may begin every tensor on a boundary of 256 bytes, or every
@@ -314,10 +315,10 @@ func (c Config) fitMemory(open *worker.Open, made checkpoint.Plan, pair techniqu
 	room := available - spareMemory - taken
 	if room < 0 {
 		return nil, fmt.Errorf("%s in %s takes %s of memory to come to device %s and this machine has %s to give: use a smaller model",
-			made.Model.Name, pair.format, ApproxSize(taken), open.Device, ApproxSize(max(0, available-spareMemory)))
+			made.Model.Name, pair.format, size.Binary(taken), open.Device, size.Binary(max(0, available-spareMemory)))
 	}
-	if lockable := probe.LockableMemory(); open.Device == hostDevice && lockable >= 0 && lockable < staging {
-		notes = append(notes, fmt.Sprintf("%s's buffers are not page-locked: the limit is %s (raise it with ulimit -l)", pair.loader.Name, ApproxSize(lockable)))
+	if lockable := machine.LockableMemory(); open.Device == hostDevice && lockable >= 0 && lockable < staging {
+		notes = append(notes, fmt.Sprintf("%s's buffers are not page-locked: the limit is %s (raise it with ulimit -l)", pair.loader.Name, size.Binary(lockable)))
 	}
 	if !pair.loader.Pooled {
 		return notes, nil
@@ -329,19 +330,19 @@ func (c Config) fitMemory(open *worker.Open, made checkpoint.Plan, pair techniqu
 	if limit > room {
 		if c.PoolAsked {
 			return nil, fmt.Errorf("--mem-pool-size %s is more than the %s that this machine can give beside the model on device %s: lower it, or leave it out",
-				FormatSize(limit), ApproxSize(room), open.Device)
+				size.Exact(limit), size.Binary(room), open.Device)
 		}
 		limit = room / c.ChunkBytes * c.ChunkBytes
-		notes = append(notes, fmt.Sprintf("the pool is lowered from %s to %s, which is what this machine can give", FormatSize(c.PoolBytes), ApproxSize(limit)))
+		notes = append(notes, fmt.Sprintf("the pool is lowered from %s to %s, which is what this machine can give", size.Exact(c.PoolBytes), size.Binary(limit)))
 	}
 	one := poolBytes(made, c.ChunkBytes)
 	if one > limit && c.Stream && !pair.loader.Served && limit >= c.ChunkBytes {
 		open.PoolBytes, open.Stream = limit, true
-		return append(notes, fmt.Sprintf("%s takes %s of pool and is streamed through %s of it: no load finds it there", made.Model.Name, ApproxSize(one), ApproxSize(limit))), nil
+		return append(notes, fmt.Sprintf("%s takes %s of pool and is streamed through %s of it: no load finds it there", made.Model.Name, size.Binary(one), size.Binary(limit))), nil
 	}
 	if one > limit {
 		return nil, fmt.Errorf("%s takes %s of pool in chunks of %s, and the pool has %s: give a larger --mem-pool-size, a smaller model, or --stream",
-			made.Model.Name, ApproxSize(one), FormatSize(c.ChunkBytes), ApproxSize(limit))
+			made.Model.Name, size.Binary(one), size.Exact(c.ChunkBytes), size.Binary(limit))
 	}
 	// Chunks that no replica will ever lie in are not taken.
 	replicas := int64(c.replicasFor(benchmarkType))
@@ -349,8 +350,8 @@ func (c Config) fitMemory(open *worker.Open, made checkpoint.Plan, pair techniqu
 	if limit/one >= replicas {
 		open.PoolBytes = one * replicas
 	}
-	if lockable := probe.LockableMemory(); open.Device == hostDevice && lockable >= 0 && lockable < open.PoolBytes {
-		notes = append(notes, fmt.Sprintf("the pool is not page-locked: the limit is %s (raise it with ulimit -l)", ApproxSize(lockable)))
+	if lockable := machine.LockableMemory(); open.Device == hostDevice && lockable >= 0 && lockable < open.PoolBytes {
+		notes = append(notes, fmt.Sprintf("the pool is not page-locked: the limit is %s (raise it with ulimit -l)", size.Binary(lockable)))
 	}
 	return notes, nil
 }
@@ -383,7 +384,7 @@ func (p Plan) checkSpace() error {
 		advice = fmt.Sprintf("--num-replicas %d would fit", fit)
 	}
 	return fmt.Errorf("storage path %s has room for %s and the replicas need %s more: %s",
-		p.Config.StoragePath, ApproxSize(p.FreeBytes), ApproxSize(missing), advice)
+		p.Config.StoragePath, size.Binary(p.FreeBytes), size.Binary(missing), advice)
 }
 
 // tensorFiles names the files of a prepared replica that hold tensors.

@@ -11,7 +11,7 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/sllmq/sllmq/collector/directio"
-	"github.com/sllmq/sllmq/collector/probe"
+	"github.com/sllmq/sllmq/collector/machine"
 	"github.com/sllmq/sllmq/collector/roofline"
 	"github.com/sllmq/sllmq/collector/worker"
 	"github.com/sllmq/sllmq/warehouse/record"
@@ -88,7 +88,7 @@ func (r *run) measureRoofline(ctx context.Context, session int64, steps []Step) 
 	}
 	// Direct reads leave no pages, buffered ones would warm the first loads.
 	if r.arm.PageCache == PageCacheDrop {
-		if err := probe.Drop(paths); err != nil {
+		if err := machine.Drop(paths); err != nil {
 			return err
 		}
 	}

@@ -12,7 +12,7 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/sllmq/sllmq/collector/checkpoint"
-	"github.com/sllmq/sllmq/collector/probe"
+	"github.com/sllmq/sllmq/collector/machine"
 	"github.com/sllmq/sllmq/warehouse/record"
 )
 
@@ -95,7 +95,7 @@ type benchmark struct {
 	progress Progress
 	host     Host
 	machine  record.Machine
-	gpus     *probe.GPUs // that the arms name
+	gpus     *machine.GPUs // that the arms name
 	result   Result
 
 	generations map[string]generation // the first of each model by each engine on each device
@@ -147,7 +147,7 @@ func (b *benchmark) tellOverflows() error {
 
 func (b *benchmark) run(ctx context.Context) error {
 	var err error
-	if b.machine, err = probe.Machine(b.plan.Config.StoragePath); err != nil {
+	if b.machine, err = machine.Machine(b.plan.Config.StoragePath); err != nil {
 		return err
 	}
 	if b.gpus, err = openGPUs(b.plan.Config.devices()); err != nil {
@@ -221,7 +221,7 @@ type run struct {
 	ceiling  ceiling  // of the session
 	sampler  *sampler // of the worker at work
 
-	gpus []probe.GPU // of the arm's device
+	gpus []machine.GPU // of the arm's device
 
 	toldUnsupported bool // why there is no text
 }
@@ -249,19 +249,17 @@ func (b *benchmark) newRun(arm Arm) (*run, error) {
 		tags[twinTag] = arm.Name
 	}
 	r.row = record.Run{
-		ID:              id.String(),
-		CollectID:       b.result.CollectID,
-		MachineID:       b.machine.ID,
-		StartedAt:       time.Now().UTC(),
-		Status:          record.StatusRunning,
-		Model:           arm.Checkpoint.Model.Name,
+		ID:        id.String(),
+		CollectID: b.result.CollectID,
+		MachineID: b.machine.ID,
+		StartedAt: time.Now().UTC(),
+		Status:    record.StatusRunning,
+		Arm: record.Arm{
+			Machine: b.machine.Machine, Model: arm.Checkpoint.Model.Name, BenchmarkType: arm.BenchmarkType,
+			Format: arm.Worker.Format, Engine: arm.Engine, Loader: arm.Loader, Device: arm.Device,
+		},
 		ModelSource:     arm.Checkpoint.Model.Source,
 		ModelRevision:   known(arm.Checkpoint.Model.Revision),
-		Format:          arm.Worker.Format,
-		Loader:          arm.Loader,
-		Device:          arm.Device,
-		Engine:          arm.Engine,
-		BenchmarkType:   arm.BenchmarkType,
 		DType:           &arm.Checkpoint.DType,
 		NumReplicas:     int64(c.Replicas),
 		Sessions:        int64(c.Sessions),
@@ -278,7 +276,7 @@ func (b *benchmark) newRun(arm Arm) (*run, error) {
 		GoVersion:       new(runtime.Version()),
 		CommandLine:     &b.host.CommandLine,
 		PID:             new(int64(os.Getpid())),
-		BootID:          new(probe.BootID()),
+		BootID:          new(machine.BootID()),
 		Tags:            tags,
 	}
 	if arm.Engine == EngineTransformers {

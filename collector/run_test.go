@@ -12,7 +12,7 @@ import (
 	"time"
 
 	"github.com/sllmq/sllmq/collector"
-	"github.com/sllmq/sllmq/collector/probe"
+	"github.com/sllmq/sllmq/collector/machine"
 	"github.com/sllmq/sllmq/collector/worker"
 	"github.com/sllmq/sllmq/warehouse/record"
 )
@@ -386,7 +386,7 @@ func TestRowsThatCanNotBeKeptEndTheirWorker(t *testing.T) {
 	if !errors.Is(err, full) || result.Loads != 1 {
 		t.Fatalf("%+v, %v", result, err)
 	}
-	if len(sink.Sessions) != 1 || probe.Alive(*sink.Sessions[0].PID) {
+	if len(sink.Sessions) != 1 || machine.Alive(*sink.Sessions[0].PID) {
 		t.Errorf("of %d workers one is still there", len(sink.Sessions))
 	}
 }

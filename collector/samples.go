@@ -5,7 +5,7 @@ import (
 	"sync"
 	"time"
 
-	"github.com/sllmq/sllmq/collector/probe"
+	"github.com/sllmq/sllmq/collector/machine"
 	"github.com/sllmq/sllmq/warehouse/record"
 )
 
@@ -18,8 +18,8 @@ const samplePeriod = 100 * time.Millisecond
 type sampler struct {
 	runID  string
 	pid    int
-	device string // of the replicas: see probe.BlockDevice
-	gpus   []probe.GPU
+	device string // of the replicas: see machine.BlockDevice
+	gpus   []machine.GPU
 
 	mu    sync.Mutex
 	rows  []record.Sample
@@ -28,8 +28,8 @@ type sampler struct {
 	done  chan struct{}
 }
 
-func startSampler(runID string, pid int, dir string, gpus []probe.GPU) *sampler {
-	s := &sampler{runID: runID, pid: pid, device: probe.BlockDevice(dir), gpus: gpus, peaks: make([]gpuPeak, len(gpus)), quit: make(chan struct{}), done: make(chan struct{})}
+func startSampler(runID string, pid int, dir string, gpus []machine.GPU) *sampler {
+	s := &sampler{runID: runID, pid: pid, device: machine.BlockDevice(dir), gpus: gpus, peaks: make([]gpuPeak, len(gpus)), quit: make(chan struct{}), done: make(chan struct{})}
 	go s.loop()
 	return s
 }
@@ -38,13 +38,13 @@ func (s *sampler) loop() {
 	defer close(s.done)
 	tick := time.NewTicker(samplePeriod)
 	defer tick.Stop()
-	before, begun := probe.ReadSample(s.device, s.pid), time.Now()
+	before, begun := machine.ReadSample(s.device, s.pid), time.Now()
 	for {
 		select {
 		case <-s.quit:
 			return
 		case at := <-tick.C:
-			now := probe.ReadSample(s.device, s.pid)
+			now := machine.ReadSample(s.device, s.pid)
 			s.add(at.UTC(), now, before, at.Sub(begun))
 			s.lookAtGPUs(at.UTC())
 			before, begun = now, at
@@ -53,7 +53,7 @@ func (s *sampler) loop() {
 }
 
 // add makes rows of what changed in a period.
-func (s *sampler) add(at time.Time, now, before probe.Sample, period time.Duration) {
+func (s *sampler) add(at time.Time, now, before machine.Sample, period time.Duration) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	row := func(source, metric string, value *float64) {
@@ -111,7 +111,7 @@ func (s *sampler) describe(l *record.Load) {
 		return
 	}
 	s.lookAtGPUs(time.Now().UTC())
-	processes := sum(s.gpus, probe.GPU.Processes)
+	processes := sum(s.gpus, machine.GPU.Processes)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	describeGPUs(l, s.peaks, processes)

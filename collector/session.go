@@ -6,8 +6,9 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/sllmq/sllmq/collector/probe"
+	"github.com/sllmq/sllmq/collector/machine"
 	"github.com/sllmq/sllmq/collector/worker"
+	"github.com/sllmq/sllmq/internal/size"
 	"github.com/sllmq/sllmq/warehouse/record"
 )
 
@@ -43,7 +44,7 @@ func (r *run) session(ctx context.Context, s int) error {
 func (r *run) process(ctx context.Context, steps []Step) (done int, err error) {
 	number := r.sessions
 	r.sessions++
-	before, others := sum(r.gpus, probe.GPU.UsedBytes), sum(r.gpus, probe.GPU.Processes)
+	before, others := sum(r.gpus, machine.GPU.UsedBytes), sum(r.gpus, machine.GPU.Processes)
 	w, err := r.start(ctx)
 	if ctx.Err() != nil {
 		return 0, ctx.Err()
@@ -134,10 +135,10 @@ const leftGPUMemory = 64 << 20
 // tellLeft says it when a worker that is gone left something in the GPUs'
 // memory, which was in use so far before.
 func (r *run) tellLeft(before *int64) {
-	after := sum(r.gpus, probe.GPU.UsedBytes)
+	after := sum(r.gpus, machine.GPU.UsedBytes)
 	if before != nil && after != nil && *after > *before+leftGPUMemory {
 		r.progress.Note(fmt.Sprintf("the worker is gone, and %s of %s's memory are in use that were not before it: nvidia-smi lists by whom",
-			ApproxSize(*after-*before), r.arm.Device))
+			size.Binary(*after-*before), r.arm.Device))
 	}
 }
 

@@ -9,8 +9,8 @@ import (
 	"testing"
 
 	"github.com/sllmq/sllmq/collector"
-	"github.com/sllmq/sllmq/collector/probe"
-	"github.com/sllmq/sllmq/collector/probe/grouptest"
+	"github.com/sllmq/sllmq/collector/machine"
+	"github.com/sllmq/sllmq/collector/machine/grouptest"
 )
 
 // slow is a control group that may read so many bytes a second from a block
@@ -27,7 +27,7 @@ const (
 // controller of block devices.
 func slowDown(t *testing.T, path string, bytesPerS int64) slow {
 	t.Helper()
-	device := probe.BlockDevice(path)
+	device := machine.BlockDevice(path)
 	if _, err := os.Stat(filepath.Join(device, "partition")); err == nil {
 		device = filepath.Dir(device) // limits are the whole device's
 	}

@@ -11,6 +11,7 @@ import (
 	"github.com/sllmq/sllmq/collector/loader"
 	"github.com/sllmq/sllmq/collector/sllmstore/client"
 	"github.com/sllmq/sllmq/collector/worker"
+	"github.com/sllmq/sllmq/internal/size"
 )
 
 // Programs of stores.
@@ -59,7 +60,7 @@ func (c Config) fitStore(made checkpoint.Plan) error {
 	}
 	if one := poolBytes(made, chunk); one > c.store.PoolBytes {
 		return fmt.Errorf("%s takes %s of pool in chunks of %s, and the store at %s has %s: start it with a larger --mem-pool-size, or use a smaller model",
-			made.Model.Name, ApproxSize(one), FormatSize(chunk), c.StoreAddress, ApproxSize(c.store.PoolBytes))
+			made.Model.Name, size.Binary(one), size.Exact(chunk), c.StoreAddress, size.Binary(c.store.PoolBytes))
 	}
 	return nil
 }

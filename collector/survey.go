@@ -7,7 +7,7 @@ import (
 
 	"github.com/sllmq/sllmq/collector/checkpoint"
 	"github.com/sllmq/sllmq/collector/directio"
-	"github.com/sllmq/sllmq/collector/probe"
+	"github.com/sllmq/sllmq/collector/machine"
 	"github.com/sllmq/sllmq/collector/roofline"
 	"github.com/sllmq/sllmq/collector/worker"
 	"github.com/sllmq/sllmq/warehouse/record"
@@ -60,7 +60,7 @@ func Survey(ctx context.Context, c Config, o SurveyOptions, sink Sink, progress 
 	if err := b.prepare(ctx); err != nil {
 		return nil, err
 	}
-	if b.machine, err = probe.Machine(plan.Config.StoragePath); err != nil {
+	if b.machine, err = machine.Machine(plan.Config.StoragePath); err != nil {
 		return nil, err
 	}
 	made := plan.Checkpoints[0]
@@ -77,7 +77,7 @@ func Survey(ctx context.Context, c Config, o SurveyOptions, sink Sink, progress 
 	}
 	trials := len(o.Settings) * max(1, o.Rounds)
 	progress.Begin("measuring the storage of "+made.Dirs[0], int64(trials), Trials)
-	measured, err := worker.Roofline(ctx, host.WorkerCommand, probe.StorageNode(plan.Config.StoragePath), ask, rooflineTimeout+time.Duration(trials)*2*surveyTime)
+	measured, err := worker.Roofline(ctx, host.WorkerCommand, machine.StorageNode(plan.Config.StoragePath), ask, rooflineTimeout+time.Duration(trials)*2*surveyTime)
 	if err == nil {
 		progress.Add(int64(trials))
 	}

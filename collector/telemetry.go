@@ -4,8 +4,8 @@ import (
 	"cmp"
 	"time"
 
-	"github.com/sllmq/sllmq/collector/nvml"
-	"github.com/sllmq/sllmq/collector/probe"
+	"github.com/sllmq/sllmq/collector/machine"
+	"github.com/sllmq/sllmq/collector/nvidia/nvml"
 	"github.com/sllmq/sllmq/warehouse/record"
 )
 
@@ -62,7 +62,7 @@ func least(into **int64, v *int64) {
 }
 
 // gpuSamples are the rows of one look at a GPU.
-func gpuSamples(runID string, at time.Time, g probe.GPU, s nvml.Status) []record.Sample {
+func gpuSamples(runID string, at time.Time, g machine.GPU, s nvml.Status) []record.Sample {
 	var rows []record.Sample
 	add := func(metric string, value *float64) {
 		if value != nil {
@@ -85,7 +85,7 @@ func gpuSamples(runID string, at time.Time, g probe.GPU, s nvml.Status) []record
 }
 
 // sum adds up what is known of all of them; nil where it is known of none.
-func sum(gpus []probe.GPU, of func(probe.GPU) *int64) *int64 {
+func sum(gpus []machine.GPU, of func(machine.GPU) *int64) *int64 {
 	var all *int64
 	for _, g := range gpus {
 		if n := of(g); n != nil {

@@ -8,7 +8,7 @@ import (
 
 	"github.com/sllmq/sllmq/collector/device"
 	"github.com/sllmq/sllmq/collector/loader"
-	"github.com/sllmq/sllmq/collector/probe"
+	"github.com/sllmq/sllmq/collector/machine"
 )
 
 // touchMemory prepares a cold load through the page cache in a virtual machine,
@@ -46,7 +46,7 @@ func touches(technique loader.Technique, pageCache string) bool {
 // and gives them back at once: whoever takes memory next gets those.
 func TouchFreeMemory(ctx context.Context, bytes int64) (touched int64, err error) {
 	const spare = 512 << 20 // for everybody else
-	free, err := probe.FreeMemory()
+	free, err := machine.FreeMemory()
 	if err != nil {
 		return 0, err
 	}

@@ -9,7 +9,7 @@ import (
 	"testing"
 
 	"github.com/sllmq/sllmq/collector/loader"
-	"github.com/sllmq/sllmq/collector/probe"
+	"github.com/sllmq/sllmq/collector/machine"
 	"github.com/sllmq/sllmq/warehouse/record"
 )
 
@@ -17,7 +17,7 @@ import (
 // have held at most.
 func TestTouchedMemoryIsGivenBack(t *testing.T) {
 	const bytes = 300 << 20
-	if free, err := probe.FreeMemory(); err != nil || free < 2<<30 {
+	if free, err := machine.FreeMemory(); err != nil || free < 2<<30 {
 		t.Skipf("%d bytes are free: %v", free, err)
 	}
 	before := ofStatus(t, "VmRSS")

@@ -8,7 +8,7 @@ import (
 	"time"
 
 	"github.com/sllmq/sllmq/collector"
-	"github.com/sllmq/sllmq/collector/probe"
+	"github.com/sllmq/sllmq/collector/machine"
 	"github.com/sllmq/sllmq/warehouse/record"
 )
 
@@ -77,7 +77,7 @@ func departed(t *testing.T, d departure, loader string) {
 	if loader == "pool" {
 		c.Formats = []string{"sllm"}
 	}
-	device := probe.BlockDevice(storage.dir)
+	device := machine.BlockDevice(storage.dir)
 	var readBefore int64
 	left := make(chan struct{})
 	backAgain := false
@@ -149,7 +149,7 @@ func departed(t *testing.T, d departure, loader string) {
 
 // readSoFar is how many bytes were read from a block device.
 func readSoFar(device string) int64 {
-	if n := probe.ReadSystem(device).DeviceReadBytes; n != nil {
+	if n := machine.ReadSystem(device).DeviceReadBytes; n != nil {
 		return *n
 	}
 	return 0

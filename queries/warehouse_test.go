@@ -32,8 +32,7 @@ func (m *made) run(at time.Time, loader string, tags map[string]string, change f
 		m.collect = id
 	}
 	machine := record.Machine{ID: "m", Machine: "vm", FirstSeenAt: at, Kernel: new("6.1")}
-	run := record.Run{ID: id, CollectID: m.collect, StartedAt: at, Status: record.StatusCompleted, Model: "m/x", ModelSource: "synthetic", Format: "sllm", Loader: loader,
-		Device: "host", Engine: "native", BenchmarkType: "random", NumReplicas: 2, Sessions: int64(len(sessions)), Tags: tags, Version: new("v1")}
+	run := record.Run{ID: id, CollectID: m.collect, StartedAt: at, Arm: record.Arm{Model: "m/x", BenchmarkType: "random", Format: "sllm", Engine: "native", Loader: loader, Device: "host"}, Status: record.StatusCompleted, ModelSource: "synthetic", NumReplicas: 2, Sessions: int64(len(sessions)), Tags: tags, Version: new("v1")}
 	var loads []record.Load
 	for s, times := range sessions {
 		for _, t := range times {

@@ -156,18 +156,24 @@ func write(ctx context.Context, conn *sql.Conn, b record.Batch) error {
 }
 
 // write passes the rows to DuckDB's appender, within the connection's
-// transaction.
+// transaction. Columns are matched by name, so that a table of an older file
+// may have them in another order.
 func (t tableRows) write(conn *sql.Conn) error {
 	if len(t.rows) == 0 {
 		return nil
 	}
+	columns := record.TableColumns(t.kind)
+	names := make([]string, len(columns))
+	for i, c := range columns {
+		names[i] = c.Name
+	}
 	return conn.Raw(func(c any) error {
-		a, err := duckdb.NewAppenderFromConn(c.(driver.Conn), "", t.table)
+		a, err := duckdb.NewAppenderWithColumns(c.(driver.Conn), "", "", t.table, names)
 		if err != nil {
 			return err
 		}
 		for _, row := range t.rows {
-			values, err := valuesOf(reflect.ValueOf(row))
+			values, err := valuesOf(reflect.ValueOf(row), columns)
 			if err != nil {
 				return errors.Join(err, a.Close())
 			}
@@ -179,15 +185,14 @@ func (t tableRows) write(conn *sql.Conn) error {
 	})
 }
 
-// uuids are the columns that hold a UUID; in the records they are text.
+// uuids are the columns of type UUID; records hold them as text.
 var uuids = map[string]bool{"run_id": true, "collect_id": true, "roofline_id": true}
 
-// valuesOf are a record's fields as the appender takes them, in the order of
-// the table's columns, which is that of the fields.
-func valuesOf(row reflect.Value) ([]driver.Value, error) {
-	var values []driver.Value
-	for i := range row.NumField() {
-		column, field := row.Type().Field(i).Tag.Get("db"), row.Field(i)
+// valuesOf converts a record's columns to what the appender takes.
+func valuesOf(row reflect.Value, columns []record.Column) ([]driver.Value, error) {
+	values := make([]driver.Value, 0, len(columns))
+	for _, c := range columns {
+		field := row.FieldByIndex(c.Index)
 		if field.Kind() == reflect.Pointer {
 			if field.IsNil() {
 				values = append(values, nil)
@@ -197,13 +202,13 @@ func valuesOf(row reflect.Value) ([]driver.Value, error) {
 		}
 		switch v := field.Interface().(type) {
 		case string:
-			if !uuids[column] {
+			if !uuids[c.Name] {
 				values = append(values, v)
 				continue
 			}
 			id, err := uuid.Parse(v)
 			if err != nil {
-				return nil, fmt.Errorf("column %s: %w", column, err)
+				return nil, fmt.Errorf("column %s: %w", c.Name, err)
 			}
 			values = append(values, duckdb.UUID(id))
 		case map[string]string:

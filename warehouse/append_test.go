@@ -24,9 +24,8 @@ func newID(t testing.TB) string {
 func aRun(t testing.TB) record.Run {
 	t.Helper()
 	return record.Run{
-		ID: newID(t), CollectID: newID(t), MachineID: "m1", StartedAt: time.Now(), Status: record.StatusRunning,
-		Model: "synthetic/opt-125m", ModelSource: "synthetic", Format: "sllm", Loader: "pool", Device: "host",
-		Engine: "native", BenchmarkType: "random", NumReplicas: 3, Sessions: 1,
+		ID: newID(t), CollectID: newID(t), MachineID: "m1", StartedAt: time.Now(), Arm: record.Arm{Model: "synthetic/opt-125m", BenchmarkType: "random", Format: "sllm", Engine: "native", Loader: "pool", Device: "host"}, Status: record.StatusRunning,
+		ModelSource: "synthetic", NumReplicas: 3, Sessions: 1,
 		PID: new(int64(1)), BootID: new("boot"), Tags: map[string]string{"gpu": "none", "where": "here"},
 	}
 }

@@ -16,6 +16,8 @@ import (
 
 	"github.com/duckdb/duckdb-go/v2"
 	"golang.org/x/sync/errgroup"
+
+	"github.com/sllmq/sllmq/internal/atomicfile"
 )
 
 // build makes the warehouse, which is not there, of another's rows, under another
@@ -39,7 +41,7 @@ func (l *Log) build(ctx context.Context, source string) (done Imported, err erro
 	done, err = fill(ctx, temp, source, l.options)
 	err = errors.Join(err, written.wait())
 	if err == nil {
-		err = syncFile(temp)
+		err = atomicfile.Sync(temp)
 	}
 	if err == nil {
 		err = os.Link(temp, l.path)
@@ -47,7 +49,7 @@ func (l *Log) build(ctx context.Context, source string) (done Imported, err erro
 	if err != nil {
 		return Imported{}, err
 	}
-	return done, syncFile(filepath.Dir(l.path))
+	return done, atomicfile.Sync(filepath.Dir(l.path))
 }
 
 // buildPrefix begins the names of folders in which a warehouse is made.

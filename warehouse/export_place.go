@@ -13,6 +13,8 @@ import (
 
 	"github.com/google/uuid"
 	"golang.org/x/sys/unix"
+
+	"github.com/sllmq/sllmq/internal/atomicfile"
 )
 
 // fresh makes a data set beside the folder that it is to be, and renames it
@@ -41,7 +43,7 @@ func (e *export) fresh(ctx context.Context) ([]Exported, error) {
 	}
 	done, err := e.write(ctx, temp, nil)
 	if err == nil {
-		err = errors.Join(os.Chmod(temp, 0o755), syncFile(temp))
+		err = errors.Join(os.Chmod(temp, 0o755), atomicfile.Sync(temp))
 	}
 	if err == nil {
 		switch err = unix.Rename(temp, to); {
@@ -52,7 +54,7 @@ func (e *export) fresh(ctx context.Context) ([]Exported, error) {
 		}
 	}
 	if err == nil {
-		err = syncFile(filepath.Dir(to))
+		err = atomicfile.Sync(filepath.Dir(to))
 	} else {
 		err = errors.Join(err, os.RemoveAll(temp))
 	}
@@ -177,7 +179,7 @@ func (e *export) exchange(temp string) error {
 			return err
 		}
 	}
-	return syncFile(e.to.dir)
+	return atomicfile.Sync(e.to.dir)
 }
 
 // endRuns writes those files of runs anew in which a run goes on that has ended

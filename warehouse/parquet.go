@@ -2,12 +2,12 @@ package warehouse
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
+
+	"github.com/sllmq/sllmq/internal/atomicfile"
 )
 
 // copyParquet writes the rows of a query as a Parquet file, which is on the
@@ -18,7 +18,7 @@ func copyParquet(ctx context.Context, db querier, query, path string, version in
 	if err != nil {
 		return 0, err
 	}
-	return n, syncFile(path)
+	return n, atomicfile.Sync(path)
 }
 
 // parquetOptions are those of COPY.
@@ -44,7 +44,7 @@ func place(temp, path string) error {
 	}
 	for _, d := range append(made, dir) {
 		if err == nil {
-			err = syncFile(d)
+			err = atomicfile.Sync(d)
 		}
 	}
 	return err
@@ -60,29 +60,6 @@ func makeFolders(dir string) (changed []string, err error) {
 		changed = append(changed, filepath.Dir(missing))
 	}
 	return changed, os.MkdirAll(dir, 0o755)
-}
-
-// syncFile puts a file or a folder's entries on the disk.
-func syncFile(path string) error {
-	f, err := os.Open(path)
-	if err != nil {
-		return err
-	}
-	return errors.Join(f.Sync(), f.Close())
-}
-
-// syncTree puts a folder and all that is in it on the disk; none is no error.
-func syncTree(dir string) error {
-	err := filepath.WalkDir(dir, func(path string, _ fs.DirEntry, err error) error {
-		if err != nil {
-			return err
-		}
-		return syncFile(path)
-	})
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil
-	}
-	return err
 }
 
 // escapeValue is a partition's value as it stands in a folder's name, as Hive

@@ -162,25 +162,20 @@ func (r results) batch(name string, digest [sha256.Size]byte, o ImportOptions) r
 	id := uuid.NewSHA1(importSpace, append(digest[:], machine...)).String()
 	engineLoader := map[string]string{"sllm": "store", "safetensors": "mmap"}
 	run := record.Run{
-		ID:            id,
-		CollectID:     id,
-		MachineID:     "import:" + machine,
-		StartedAt:     o.At,
-		EndedAt:       &o.At,
-		Status:        record.StatusCompleted,
-		Model:         r.model,
-		ModelSource:   "imported",
-		Format:        r.format,
-		Loader:        engineLoader[r.format],
-		Device:        "cuda:0",
-		Engine:        "transformers",
-		BenchmarkType: r.benchmarkType,
-		DType:         new("float16"), // the reference saves and loads this type alone
-		NumReplicas:   r.replicas,
-		Sessions:      1,
-		ImportFile:    &name,
-		ImportSHA256:  new(hex.EncodeToString(digest[:])),
-		Tags:          maps.Clone(o.Tags),
+		ID:           id,
+		CollectID:    id,
+		MachineID:    "import:" + machine,
+		StartedAt:    o.At,
+		EndedAt:      &o.At,
+		Status:       record.StatusCompleted,
+		Arm:          record.Arm{Machine: machine, Model: r.model, BenchmarkType: r.benchmarkType, Format: r.format, Engine: "transformers", Loader: engineLoader[r.format], Device: "cuda:0"},
+		ModelSource:  "imported",
+		DType:        new("float16"), // the reference saves and loads this type alone
+		NumReplicas:  r.replicas,
+		Sessions:     1,
+		ImportFile:   &name,
+		ImportSHA256: new(hex.EncodeToString(digest[:])),
+		Tags:         maps.Clone(o.Tags),
 	}
 	b := record.Batch{
 		Machines: []record.Machine{{ID: run.MachineID, Machine: machine, FirstSeenAt: time.Now()}},

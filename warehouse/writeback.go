@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/sllmq/sllmq/internal/atomicfile"
 )
 
 // writeBack has what is written into a folder go to the disk meanwhile. DuckDB
@@ -69,7 +71,7 @@ func (w *writeBack) begin(seen map[string]int64) {
 // sync begins to put a folder that is finished on the disk.
 func (w *writeBack) sync(dir string) {
 	w.tasks.Go(func() {
-		if err := syncTree(dir); err != nil {
+		if err := atomicfile.SyncTree(dir); err != nil {
 			w.mu.Lock()
 			defer w.mu.Unlock()
 			w.err = errors.Join(w.err, err)

@@ -13,9 +13,10 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
-	"github.com/sllmq/sllmq/queries/resultset"
+	"github.com/sllmq/sllmq/internal/atomicfile"
+	"github.com/sllmq/sllmq/queries/render"
+	"github.com/sllmq/sllmq/queries/stream"
 	"github.com/sllmq/sllmq/warehouse"
-	"github.com/sllmq/sllmq/warehouse/stream"
 )
 
 // answerFlags are how a question is asked, and its rows handed over.
@@ -29,9 +30,9 @@ type answerFlags struct {
 
 // addFormatFlag gives a command the formats of result sets.
 func addFormatFlag(c *cobra.Command, format *string) {
-	c.Flags().StringVar(format, "format", "table", strings.Join(resultset.Formats(), ", "))
+	c.Flags().StringVar(format, "format", "table", strings.Join(render.Formats(), ", "))
 	// It fails only for a flag that is not there.
-	_ = c.RegisterFlagCompletionFunc("format", cobra.FixedCompletions(resultset.Formats(), cobra.ShellCompDirectiveNoFileComp))
+	_ = c.RegisterFlagCompletionFunc("format", cobra.FixedCompletions(render.Formats(), cobra.ShellCompDirectiveNoFileComp))
 }
 
 // add gives a command the format and all else.
@@ -46,10 +47,10 @@ func (o *answerFlags) add(c *cobra.Command) {
 
 // checkFormat refuses a format that is not there before anything is opened.
 func checkFormat(format string) error {
-	if slices.Contains(resultset.Formats(), format) {
+	if slices.Contains(render.Formats(), format) {
 		return nil
 	}
-	return &usageError{fmt.Errorf("no format %q: use one of %s", format, strings.Join(resultset.Formats(), ", "))}
+	return &usageError{fmt.Errorf("no format %q: use one of %s", format, strings.Join(render.Formats(), ", "))}
 }
 
 // check completes the flags, and refuses what can't be meant.
@@ -80,7 +81,7 @@ func formatOf(file string) string {
 	case "arrows":
 		return "arrow"
 	}
-	if slices.Contains(resultset.Formats(), ending) {
+	if slices.Contains(render.Formats(), ending) {
 		return ending
 	}
 	return ""
@@ -88,7 +89,7 @@ func formatOf(file string) string {
 
 // refuseBinary keeps bytes that are not text from a terminal.
 func refuseBinary(env *environment, format, file string) error {
-	if resultset.Binary(format) && file == "" && isTerminal(env.stdout) {
+	if render.Binary(format) && file == "" && isTerminal(env.stdout) {
 		return &usageError{fmt.Errorf("format %s is not for a terminal: give -o FILE, or a pipe", format)}
 	}
 	return nil
@@ -120,7 +121,7 @@ func (o *answerFlags) answer(ctx context.Context, env *environment, db *warehous
 	if err != nil {
 		return hint(err)
 	}
-	var written resultset.Written
+	var written render.Written
 	switch {
 	case !rows.Returns():
 		for rows.Next() { // to the end of what it does
@@ -129,10 +130,10 @@ func (o *answerFlags) answer(ctx context.Context, env *environment, db *warehous
 			env.say(howMany(rows.Changed(), "row") + " changed")
 		}
 	case o.file == "":
-		written, err = resultset.Write(env.stdout, rows, o.writing(terminalWidth(env.stdout)))
+		written, err = render.Write(env.stdout, rows, o.writing(terminalWidth(env.stdout)))
 	default:
-		err = writeFile(o.file, func(w io.Writer) error {
-			written, err = resultset.Write(w, rows, o.writing(0))
+		err = atomicfile.Write(o.file, func(w io.Writer) error {
+			written, err = render.Write(w, rows, o.writing(0))
 			return err
 		})
 	}
@@ -161,8 +162,8 @@ func hint(err error) error {
 	return err
 }
 
-func (o *answerFlags) writing(width int) resultset.Options {
-	return resultset.Options{Format: o.format, Width: width, MaxRows: o.maxRows}
+func (o *answerFlags) writing(width int) render.Options {
+	return render.Options{Format: o.format, Width: width, MaxRows: o.maxRows}
 }
 
 // printQuery runs SQL of our own and prints its rows.

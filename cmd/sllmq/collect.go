@@ -16,7 +16,9 @@ import (
 	"github.com/spf13/pflag"
 
 	"github.com/sllmq/sllmq/collector"
-	"github.com/sllmq/sllmq/collector/probe"
+	"github.com/sllmq/sllmq/collector/machine"
+	"github.com/sllmq/sllmq/internal/atomicfile"
+	"github.com/sllmq/sllmq/internal/size"
 	"github.com/sllmq/sllmq/plots"
 	"github.com/sllmq/sllmq/plots/gallery"
 	"github.com/sllmq/sllmq/queries"
@@ -135,11 +137,11 @@ func (v *sizeValue) String() string {
 	if v.bytes == nil || *v.bytes == 0 {
 		return ""
 	}
-	return collector.FormatSize(*v.bytes)
+	return size.Exact(*v.bytes)
 }
 
 func (v *sizeValue) Set(s string) (err error) {
-	n, err := collector.ParseSize(s)
+	n, err := size.Parse(s)
 	if err == nil {
 		*v.bytes = n
 	}
@@ -301,12 +303,12 @@ func (o *collectOptions) collect(ctx context.Context, env *environment, plan col
 
 // endLost marks the runs of collectors that died on this machine.
 func (o *collectOptions) endLost(ctx context.Context, sink *warehouse.Log, progress *progress) error {
-	machine, err := probe.Machine(o.config.StoragePath)
+	here, err := machine.Machine(o.config.StoragePath)
 	if err != nil {
 		return err
 	}
-	boot := probe.BootID()
-	lost, err := sink.EndLost(ctx, machine.ID, func(pid int64, bootID string) bool { return bootID == boot && probe.Alive(pid) })
+	boot := machine.BootID()
+	lost, err := sink.EndLost(ctx, here.ID, func(pid int64, bootID string) bool { return bootID == boot && machine.Alive(pid) })
 	if lost > 0 {
 		progress.Note(fmt.Sprintf("%d runs of a collector that died are marked lost; their loads are kept", lost))
 	}
@@ -340,18 +342,18 @@ func (o *collectOptions) report(ctx context.Context, env *environment, result co
 		if err != nil {
 			return err
 		}
-		if err := writeFile(filepath.Join(o.resultsPath, "summary.png"), func(w io.Writer) error {
+		if err := atomicfile.Write(filepath.Join(o.resultsPath, "summary.png"), func(w io.Writer) error {
 			return plots.Encode(w, drawn, "png", plots.DefaultOptions())
 		}); err != nil {
 			return err
 		}
 	}
-	if err := writeFile(filepath.Join(o.resultsPath, "summary.txt"), func(w io.Writer) error {
+	if err := atomicfile.Write(filepath.Join(o.resultsPath, "summary.txt"), func(w io.Writer) error {
 		return writeSummary(w, rows)
 	}); err != nil {
 		return err
 	}
-	return writeFile(filepath.Join(o.resultsPath, "summary.json"), func(w io.Writer) error {
+	return atomicfile.Write(filepath.Join(o.resultsPath, "summary.json"), func(w io.Writer) error {
 		return writeSummaryJSON(w, rows)
 	})
 }

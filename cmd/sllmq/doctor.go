@@ -14,19 +14,19 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/sllmq/sllmq/collector"
-	"github.com/sllmq/sllmq/collector/probe"
-	"github.com/sllmq/sllmq/collector/readiness"
+	"github.com/sllmq/sllmq/collector/doctor"
+	"github.com/sllmq/sllmq/collector/machine"
 	"github.com/sllmq/sllmq/health"
 	"github.com/sllmq/sllmq/warehouse"
 )
 
 type doctorOptions struct {
-	machine readiness.Options
+	machine doctor.Options
 	format  string
 }
 
 func newDoctorCommand(env *environment) *cobra.Command {
-	o := doctorOptions{machine: readiness.Options{StoragePath: collector.DefaultConfig().StoragePath, PoolBytes: collector.DefaultConfig().PoolBytes, Python: collector.DefaultConfig().Python}}
+	o := doctorOptions{machine: doctor.Options{StoragePath: collector.DefaultConfig().StoragePath, PoolBytes: collector.DefaultConfig().PoolBytes, Python: collector.DefaultConfig().Python}}
 	c := &cobra.Command{
 		Use:   "doctor",
 		Short: "Say whether warehouse and machine are ready to measure",
@@ -83,10 +83,10 @@ func (o doctorOptions) run(ctx context.Context, env *environment) error {
 	}
 	options := warehouse.Options{LockWait: 5 * time.Second}
 	var all []examined
-	for _, f := range warehouse.Examine(ctx, env.warehouse, options, warehouse.Host{Name: host, BootID: probe.BootID(), Alive: probe.Alive}) {
+	for _, f := range warehouse.Examine(ctx, env.warehouse, options, warehouse.Host{Name: host, BootID: machine.BootID(), Alive: machine.Alive}) {
 		all = append(all, examined{"warehouse", f})
 	}
-	for _, f := range readiness.Look(ctx, o.machine) {
+	for _, f := range doctor.Look(ctx, o.machine) {
 		all = append(all, examined{"machine", f})
 	}
 	failed := 0

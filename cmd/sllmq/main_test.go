@@ -10,7 +10,7 @@ import (
 
 	"github.com/rogpeppe/go-internal/testscript"
 
-	"github.com/sllmq/sllmq/collector/cuda/cudatest"
+	"github.com/sllmq/sllmq/collector/nvidia/cudatest"
 	"github.com/sllmq/sllmq/collector/sllmstore/storetest"
 )
 

@@ -13,6 +13,7 @@ import (
 
 	"github.com/sllmq/sllmq/collector"
 	"github.com/sllmq/sllmq/collector/checkpoint"
+	"github.com/sllmq/sllmq/internal/size"
 )
 
 type modelsOptions struct {
@@ -136,7 +137,7 @@ func (o modelsOptions) list(env *environment) error {
 	w := tabwriter.NewWriter(env.stdout, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(w, "model\tdtype\tformat\treplicas\tsize")
 	for _, p := range prepared {
-		fmt.Fprintf(w, "%s\t%s\t%s\t%d\t%s\n", p.Model, p.DType, p.Format, len(p.Dirs), collector.ApproxSize(p.Bytes))
+		fmt.Fprintf(w, "%s\t%s\t%s\t%d\t%s\n", p.Model, p.DType, p.Format, len(p.Dirs), size.Binary(p.Bytes))
 	}
 	return w.Flush()
 }
@@ -196,7 +197,7 @@ func (o modelsOptions) remove(ctx context.Context, env *environment, names []str
 		if err := p.Remove(ctx); err != nil {
 			return err
 		}
-		if _, err := fmt.Fprintf(env.stdout, "removed %s of %s %s %s, %s\n", howMany(int64(len(p.Dirs)), "replica"), p.Model, p.DType, p.Format, collector.ApproxSize(p.Bytes)); err != nil {
+		if _, err := fmt.Fprintf(env.stdout, "removed %s of %s %s %s, %s\n", howMany(int64(len(p.Dirs)), "replica"), p.Model, p.DType, p.Format, size.Binary(p.Bytes)); err != nil {
 			return err
 		}
 	}

@@ -15,7 +15,8 @@ import (
 
 	"github.com/sllmq/sllmq/collector"
 	"github.com/sllmq/sllmq/collector/hub"
-	"github.com/sllmq/sllmq/collector/probe"
+	"github.com/sllmq/sllmq/collector/machine"
+	"github.com/sllmq/sllmq/internal/size"
 	"github.com/sllmq/sllmq/queries"
 )
 
@@ -59,14 +60,14 @@ func (o *collectOptions) planAbsent(ctx context.Context, env *environment, clien
 			return true, err
 		}
 		fmt.Fprintf(out, "%s, commit %.12s: %d files of %s, of which %s are to be fetched\n",
-			named.Name, model.Commit, len(model.Files), collector.ApproxSize(model.Bytes()), collector.ApproxSize(missing))
+			named.Name, model.Commit, len(model.Files), size.Binary(model.Bytes()), size.Binary(missing))
 		writeCost(out, cost, rates, o.config)
-		free, err := probe.FreeSpace(o.config.StoragePath)
+		free, err := machine.FreeSpace(o.config.StoragePath)
 		if err != nil {
 			return true, err
 		}
 		if cost.WriteBytes > free {
-			fmt.Fprintf(out, "note: the storage path has %s free\n", collector.ApproxSize(free))
+			fmt.Fprintf(out, "note: the storage path has %s free\n", size.Binary(free))
 		}
 	}
 	return absent, out.Flush()
@@ -79,7 +80,7 @@ func ratesHere(ctx context.Context, env *environment, storagePath string) (colle
 	if _, err := os.Stat(env.warehouse); err != nil {
 		return rates, nil
 	}
-	machine, err := probe.Machine(storagePath)
+	machine, err := machine.Machine(storagePath)
 	if err != nil {
 		return rates, err
 	}
@@ -108,8 +109,8 @@ func writeCost(out io.Writer, c collector.Cost, rates collector.Rates, config co
 		loads += arm.Loads
 		texts += arm.Texts
 	}
-	fmt.Fprintf(out, "disk        %s, of which %s are to be written\n", collector.ApproxSize(c.DiskBytes), collector.ApproxSize(c.WriteBytes))
-	fmt.Fprintf(out, "memory      %s for a worker at most, %s of it on the device\n", collector.ApproxSize(c.MemoryBytes), collector.ApproxSize(c.DeviceBytes))
+	fmt.Fprintf(out, "disk        %s, of which %s are to be written\n", size.Binary(c.DiskBytes), size.Binary(c.WriteBytes))
+	fmt.Fprintf(out, "memory      %s for a worker at most, %s of it on the device\n", size.Binary(c.MemoryBytes), size.Binary(c.DeviceBytes))
 	fmt.Fprintf(out, "time        about %s: fetching %s, writing %s, %d loads %s, %d texts %s\n",
 		roughly(t.Total()), roughly(t.Fetch), roughly(t.Write), loads, roughly(t.Load), texts, roughly(t.Generate))
 	if t.Assumed {
@@ -137,7 +138,7 @@ func writePlan(w io.Writer, p collector.Plan, warehousePath string, rates collec
 	out := bufio.NewWriter(w)
 	c := p.Config
 	fmt.Fprintf(out, "warehouse   %s\nstorage     %s (%s free)\norder       seed %d\nloads       %d in all\n",
-		warehousePath, c.StoragePath, collector.ApproxSize(p.FreeBytes), c.Seed, p.Loads())
+		warehousePath, c.StoragePath, size.Binary(p.FreeBytes), c.Seed, p.Loads())
 	writeCost(out, p.Cost(), rates, c)
 	if len(c.Tags) > 0 {
 		fmt.Fprint(out, "tags       ")
@@ -149,14 +150,14 @@ func writePlan(w io.Writer, p collector.Plan, warehousePath string, rates collec
 	fmt.Fprintln(out, "\ncheckpoints")
 	for _, made := range p.Checkpoints {
 		fmt.Fprintf(out, "  %s %s %s: %d replicas of %s in %d tensors, %s to be written\n", made.Model.Name, made.Format, made.DType,
-			len(made.Dirs), collector.ApproxSize(made.ReplicaBytes), made.Tensors, collector.ApproxSize(made.MissingBytes))
+			len(made.Dirs), size.Binary(made.ReplicaBytes), made.Tensors, size.Binary(made.MissingBytes))
 	}
 	fmt.Fprintln(out, "\nruns, in order")
 	for _, group := range p.Groups {
 		for _, arm := range group {
 			fmt.Fprintf(out, "  %s %s %s by %s to %s, pages %s: %d sessions of %d loads, device %s, pool %s\n",
 				arm.Checkpoint.Model.Name, arm.BenchmarkType, arm.Worker.Format, arm.Loader, arm.Device, pastTense(arm.PageCache),
-				len(arm.Sessions), len(arm.Sessions[0]), collector.ApproxSize(arm.Worker.DeviceBytes), collector.ApproxSize(arm.Worker.PoolBytes))
+				len(arm.Sessions), len(arm.Sessions[0]), size.Binary(arm.Worker.DeviceBytes), size.Binary(arm.Worker.PoolBytes))
 		}
 	}
 	for _, n := range p.Notes {

@@ -11,6 +11,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/sllmq/sllmq/internal/atomicfile"
 	"github.com/sllmq/sllmq/plots"
 	"github.com/sllmq/sllmq/plots/gallery"
 	"github.com/sllmq/sllmq/queries"
@@ -81,7 +82,7 @@ func (o plotOptions) run(ctx context.Context, env *environment, k gallery.Kind) 
 	if o.output == "" {
 		return plots.Encode(env.stdout, drawn, format, options)
 	}
-	return writeFile(o.output, func(w io.Writer) error { return plots.Encode(w, drawn, format, options) })
+	return atomicfile.Write(o.output, func(w io.Writer) error { return plots.Encode(w, drawn, format, options) })
 }
 
 // drawFrom asks the warehouse for a picture.

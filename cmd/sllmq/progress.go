@@ -11,6 +11,7 @@ import (
 	"golang.org/x/term"
 
 	"github.com/sllmq/sllmq/collector"
+	"github.com/sllmq/sllmq/internal/size"
 )
 
 // progress shows how a benchmark goes: one line that is drawn over on a
@@ -124,7 +125,7 @@ func (p *progress) draw() {
 // amount is so much of what the part is counted in.
 func (p *progress) amount(n int64) string {
 	if p.of == collector.Bytes {
-		return collector.ApproxSize(n)
+		return size.Binary(n)
 	}
 	return howMany(n, strings.TrimSuffix(string(p.of), "s"))
 }

@@ -11,7 +11,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/sllmq/sllmq/queries"
-	"github.com/sllmq/sllmq/warehouse/stream"
+	"github.com/sllmq/sllmq/queries/stream"
 )
 
 type queryOptions struct {

@@ -9,6 +9,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/sllmq/sllmq/internal/atomicfile"
 	"github.com/sllmq/sllmq/plots/report"
 	"github.com/sllmq/sllmq/queries"
 )
@@ -60,7 +61,7 @@ func (o reportOptions) run(ctx context.Context, env *environment) error {
 	if o.output == "-" {
 		return made.Write(env.stdout)
 	}
-	return writeFile(o.output, func(w io.Writer) error { return made.Write(w) })
+	return atomicfile.Write(o.output, func(w io.Writer) error { return made.Write(w) })
 }
 
 // gatherReport asks the warehouse, and closes it before anything is written.

@@ -16,6 +16,7 @@ import (
 
 	"github.com/sllmq/sllmq/collector"
 	"github.com/sllmq/sllmq/collector/roofline"
+	"github.com/sllmq/sllmq/internal/size"
 	"github.com/sllmq/sllmq/warehouse"
 )
 
@@ -113,7 +114,7 @@ swept is depth x size, and --io-depth sets the threads too.`,
 			return err
 		}
 		best := medians(all)[0]
-		flags := fmt.Sprintf("--io-depth %d --io-size %s", best.Threads, collector.FormatSize(best.IOBytes))
+		flags := fmt.Sprintf("--io-depth %d --io-size %s", best.Threads, size.Exact(best.IOBytes))
 		if flagsOnly {
 			_, err := fmt.Fprintln(env.stdout, flags)
 			return err
@@ -173,7 +174,7 @@ func writeTrials(w io.Writer, all []roofline.Measurement) error {
 	for _, s := range medians(all) {
 		request := "-"
 		if s.IOBytes > 0 {
-			request = collector.FormatSize(s.IOBytes)
+			request = size.Exact(s.IOBytes)
 		}
 		fmt.Fprintf(out, "%-14s %-18s %6d %8s %7d %11.2f %10.2f\n", strings.ReplaceAll(s.Kind, "_", " "), s.Method, s.Threads, request, s.trials, s.median/1e9, s.best/1e9)
 	}

@@ -12,7 +12,7 @@ import (
 	"github.com/spf13/cobra"
 	"golang.org/x/term"
 
-	"github.com/sllmq/sllmq/warehouse/stream"
+	"github.com/sllmq/sllmq/queries/stream"
 )
 
 type sqlOptions struct {

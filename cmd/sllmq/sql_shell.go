@@ -9,10 +9,10 @@ import (
 	"strings"
 
 	"github.com/sllmq/sllmq/queries"
-	"github.com/sllmq/sllmq/queries/resultset"
+	"github.com/sllmq/sllmq/queries/render"
 	"github.com/sllmq/sllmq/queries/shell"
+	"github.com/sllmq/sllmq/queries/stream"
 	"github.com/sllmq/sllmq/warehouse"
-	"github.com/sllmq/sllmq/warehouse/stream"
 )
 
 // shell is sql without a statement, on a terminal.
@@ -39,7 +39,7 @@ func (o *sqlOptions) shell(ctx context.Context, env *environment) error {
 	return shell.Run(ctx, shell.Options{
 		Warehouse: &shellWarehouse{o, env},
 		Settings:  shell.Settings{Format: o.format, MaxRows: o.maxRows, Timing: o.timing, Parameters: parameters},
-		Formats:   resultset.Formats(),
+		Formats:   render.Formats(),
 		Named:     named,
 		History:   historyFile(env.getenv),
 		Greeting:  fmt.Sprintf("%s, %s. .help says what there is.", env.warehouse, access),

@@ -12,11 +12,11 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/sllmq/sllmq/collector"
 	"github.com/sllmq/sllmq/collector/device"
 	"github.com/sllmq/sllmq/collector/directio"
-	"github.com/sllmq/sllmq/collector/probe"
+	"github.com/sllmq/sllmq/collector/machine"
 	"github.com/sllmq/sllmq/collector/sllmstore/server"
+	"github.com/sllmq/sllmq/internal/size"
 )
 
 func newStoreCommand(env *environment) *cobra.Command {
@@ -75,9 +75,9 @@ func (o *storeOptions) validate() error {
 	s := &o.server
 	switch {
 	case s.ChunkBytes%directio.Align != 0 || s.ChunkBytes > 1<<30:
-		return &usageError{fmt.Errorf("--chunk-size %s is not a multiple of 4KB of at most 1GB", collector.FormatSize(s.ChunkBytes))}
+		return &usageError{fmt.Errorf("--chunk-size %s is not a multiple of 4KB of at most 1GB", size.Exact(s.ChunkBytes))}
 	case s.PoolBytes < s.ChunkBytes:
-		return &usageError{fmt.Errorf("--mem-pool-size %s has no room for a chunk of %s", collector.FormatSize(s.PoolBytes), collector.FormatSize(s.ChunkBytes))}
+		return &usageError{fmt.Errorf("--mem-pool-size %s has no room for a chunk of %s", size.Exact(s.PoolBytes), size.Exact(s.ChunkBytes))}
 	case s.Threads < 1 || s.Threads > 1024:
 		return &usageError{fmt.Errorf("--num-thread %d is not between 1 and 1024", s.Threads)}
 	case o.port < 0 || o.port > 65535:
@@ -85,10 +85,10 @@ func (o *storeOptions) validate() error {
 	case o.patience < 0:
 		return &usageError{fmt.Errorf("--grace %v is negative", o.patience)}
 	}
-	available, err := probe.AvailableMemory()
+	available, err := machine.AvailableMemory()
 	if err == nil && s.PoolBytes > available {
 		return fmt.Errorf("--mem-pool-size %s is more than the %s that this machine has to give: lower it",
-			collector.FormatSize(s.PoolBytes), collector.ApproxSize(available))
+			size.Exact(s.PoolBytes), size.Binary(available))
 	}
 	return nil
 }

@@ -14,7 +14,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/sllmq/sllmq/collector/cuda/cudatest"
+	"github.com/sllmq/sllmq/collector/nvidia/cudatest"
 	"github.com/sllmq/sllmq/collector/sllmstore/storetest"
 )
 

@@ -7,7 +7,7 @@ import (
 	"os"
 	"path/filepath"
 
-	"github.com/sllmq/sllmq/collector/filelock"
+	"github.com/sllmq/sllmq/internal/filelock"
 )
 
 // lockName is the file whose lock says who writes in a folder of replicas.

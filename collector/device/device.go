@@ -13,7 +13,7 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/sllmq/sllmq/collector/cuda"
+	"github.com/sllmq/sllmq/collector/nvidia/cuda"
 )
 
 // ErrTooSmall says that a checkpoint does not fit the device.

@@ -4,7 +4,7 @@ import (
 	"errors"
 	"fmt"
 
-	"github.com/sllmq/sllmq/collector/cuda"
+	"github.com/sllmq/sllmq/collector/nvidia/cuda"
 )
 
 // Importer is a device that can take memory of another process.

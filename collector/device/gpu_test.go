@@ -9,9 +9,9 @@ import (
 	"sync"
 	"testing"
 
-	"github.com/sllmq/sllmq/collector/cuda"
-	"github.com/sllmq/sllmq/collector/cuda/cudatest"
 	"github.com/sllmq/sllmq/collector/device"
+	"github.com/sllmq/sllmq/collector/nvidia/cuda"
+	"github.com/sllmq/sllmq/collector/nvidia/cudatest"
 )
 
 func openGPUs(t *testing.T, control string, ordinals ...int) (*cudatest.Library, device.Device) {

@@ -6,7 +6,7 @@ import (
 	"sort"
 	"strings"
 
-	"github.com/sllmq/sllmq/collector/cuda"
+	"github.com/sllmq/sllmq/collector/nvidia/cuda"
 )
 
 // Part is a stretch of one allocation, and the number of the GPU that it lies

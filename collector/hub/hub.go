@@ -21,7 +21,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/sllmq/sllmq/collector/probe"
+	"github.com/sllmq/sllmq/collector/machine"
 )
 
 // Options are where models come from and go to. Get them from
@@ -91,7 +91,7 @@ func New(o Options) (*Client, error) {
 		parallel:  o.Parallel,
 		http:      withoutRedirects(o.Client),
 		sleep:     sleep,
-		available: probe.FreeSpace,
+		available: machine.FreeSpace,
 		stall:     time.Minute,
 		segment:   32 << 30,
 	}, nil

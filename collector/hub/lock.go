@@ -7,7 +7,7 @@ import (
 	"os"
 	"path/filepath"
 
-	"github.com/sllmq/sllmq/collector/filelock"
+	"github.com/sllmq/sllmq/internal/filelock"
 )
 
 // lock waits until nobody else, huggingface_hub included, writes the blob that

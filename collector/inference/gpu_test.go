@@ -10,9 +10,9 @@ import (
 	"testing"
 	"time"
 
-	"github.com/sllmq/sllmq/collector/cuda"
-	"github.com/sllmq/sllmq/collector/cuda/cudatest"
-	"github.com/sllmq/sllmq/collector/cuda/nvrtc"
+	"github.com/sllmq/sllmq/collector/nvidia/cuda"
+	"github.com/sllmq/sllmq/collector/nvidia/cudatest"
+	"github.com/sllmq/sllmq/collector/nvidia/nvrtc"
 )
 
 // hostCompiler stands for NVRTC: the fake driver runs the kernels of

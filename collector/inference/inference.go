@@ -11,7 +11,7 @@ import (
 	"fmt"
 	"runtime"
 
-	"github.com/sllmq/sllmq/collector/cuda"
+	"github.com/sllmq/sllmq/collector/nvidia/cuda"
 )
 
 // Tensor is a weight in memory, in row-major order without gaps.

@@ -6,7 +6,7 @@ import (
 	"math"
 	"strings"
 
-	"github.com/sllmq/sllmq/collector/cuda"
+	"github.com/sllmq/sllmq/collector/nvidia/cuda"
 )
 
 // matrix is a weight that is read where it lies.

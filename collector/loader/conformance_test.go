@@ -18,10 +18,10 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/sllmq/sllmq/collector/checkpoint"
-	"github.com/sllmq/sllmq/collector/cuda"
-	"github.com/sllmq/sllmq/collector/cuda/cudatest"
 	"github.com/sllmq/sllmq/collector/device"
 	"github.com/sllmq/sllmq/collector/loader"
+	"github.com/sllmq/sllmq/collector/nvidia/cuda"
+	"github.com/sllmq/sllmq/collector/nvidia/cudatest"
 	"github.com/sllmq/sllmq/collector/stage"
 )
 

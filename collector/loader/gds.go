@@ -5,10 +5,10 @@ import (
 	"fmt"
 	"io"
 
-	"github.com/sllmq/sllmq/collector/cuda"
-	"github.com/sllmq/sllmq/collector/cuda/cufile"
 	"github.com/sllmq/sllmq/collector/device"
 	"github.com/sllmq/sllmq/collector/directio"
+	"github.com/sllmq/sllmq/collector/nvidia/cuda"
+	"github.com/sllmq/sllmq/collector/nvidia/cufile"
 	"github.com/sllmq/sllmq/collector/stage"
 )
 

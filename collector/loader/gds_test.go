@@ -10,10 +10,10 @@ import (
 	"testing"
 
 	"github.com/sllmq/sllmq/collector/checkpoint"
-	"github.com/sllmq/sllmq/collector/cuda"
-	"github.com/sllmq/sllmq/collector/cuda/cudatest"
-	"github.com/sllmq/sllmq/collector/cuda/cufile"
 	"github.com/sllmq/sllmq/collector/loader"
+	"github.com/sllmq/sllmq/collector/nvidia/cuda"
+	"github.com/sllmq/sllmq/collector/nvidia/cudatest"
+	"github.com/sllmq/sllmq/collector/nvidia/cufile"
 	"github.com/sllmq/sllmq/collector/stage"
 )
 

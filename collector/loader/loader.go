@@ -11,9 +11,9 @@ import (
 	"time"
 
 	"github.com/sllmq/sllmq/collector/checkpoint"
-	"github.com/sllmq/sllmq/collector/cuda"
 	"github.com/sllmq/sllmq/collector/device"
 	"github.com/sllmq/sllmq/collector/directio"
+	"github.com/sllmq/sllmq/collector/nvidia/cuda"
 	"github.com/sllmq/sllmq/collector/stage"
 )
 

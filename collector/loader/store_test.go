@@ -9,10 +9,10 @@ import (
 	"time"
 
 	"github.com/sllmq/sllmq/collector/checkpoint"
-	"github.com/sllmq/sllmq/collector/cuda"
-	"github.com/sllmq/sllmq/collector/cuda/cudatest"
 	"github.com/sllmq/sllmq/collector/device"
 	"github.com/sllmq/sllmq/collector/loader"
+	"github.com/sllmq/sllmq/collector/nvidia/cuda"
+	"github.com/sllmq/sllmq/collector/nvidia/cudatest"
 	"github.com/sllmq/sllmq/collector/sllmstore/storetest"
 	"github.com/sllmq/sllmq/collector/stage"
 )

@@ -6,7 +6,7 @@ import (
 	"path/filepath"
 	"time"
 
-	"github.com/sllmq/sllmq/collector/probe"
+	"github.com/sllmq/sllmq/collector/machine"
 )
 
 // evidence is what whoever watches a load, the worker itself or its parent,
@@ -14,7 +14,7 @@ import (
 type evidence struct {
 	files       []string
 	blockDevice string
-	machine     probe.System // before
+	machine     machine.System // before
 }
 
 // gather drops the replica's pages if that is asked for, and looks at what is
@@ -29,15 +29,15 @@ func gather(r Load, o *Outcome) (*evidence, error) {
 	o.ResidentBeforeBytes = resident(r.Files)
 	e := &evidence{files: r.Files}
 	if len(r.Files) > 0 {
-		e.blockDevice = probe.BlockDevice(r.Files[0])
+		e.blockDevice = machine.BlockDevice(r.Files[0])
 	}
-	e.machine = probe.ReadSystem(e.blockDevice)
+	e.machine = machine.ReadSystem(e.blockDevice)
 	return e, nil
 }
 
 // conclude looks again when the load has ended.
 func (e *evidence) conclude(o *Outcome) {
-	o.beside(probe.ReadSystem(e.blockDevice).Sub(e.machine))
+	o.beside(machine.ReadSystem(e.blockDevice).Sub(e.machine))
 	o.ResidentAfterBytes = resident(e.files)
 }
 
@@ -46,7 +46,7 @@ func (e *evidence) conclude(o *Outcome) {
 // whether the model lay in its pool, read nothing and found nothing in the page
 // cache, had it there.
 func (o *Outcome) tellTier(foreign bool) {
-	e := probe.Evidence{
+	e := machine.Evidence{
 		FileBytes:           *o.FileBytes,
 		ResidentBeforeBytes: o.ResidentBeforeBytes,
 		StorageReadBytes:    o.StorageReadBytes,
@@ -60,11 +60,11 @@ func (o *Outcome) tellTier(foreign bool) {
 		few := func(n *int64) bool { return n != nil && *n <= e.FileBytes/20 }
 		e.PoolHit = few(e.StorageReadBytes) && few(e.ResidentBeforeBytes)
 	}
-	o.SourceTier = probe.SourceTier(e)
+	o.SourceTier = machine.SourceTier(e)
 }
 
 // beside takes what the whole machine did.
-func (o *Outcome) beside(s probe.System) {
+func (o *Outcome) beside(s machine.System) {
 	o.StorageDeviceReadBytes, o.StorageDeviceReads, o.StorageDeviceBusyS = s.DeviceReadBytes, s.DeviceReads, secondsOf(s.DeviceBusy)
 	o.CPUPressureS, o.MemoryPressureS, o.IOPressureS = secondsOf(s.CPUPressure), secondsOf(s.MemoryPressure), secondsOf(s.IOPressure)
 	o.MachineCPUS, o.StealS, o.ThrottledS = secondsOf(s.Busy), secondsOf(s.Steal), secondsOf(s.Throttled)
@@ -90,7 +90,7 @@ func dropAll(dir string) error {
 			paths = append(paths, filepath.Join(dir, e.Name()))
 		}
 	}
-	return probe.Drop(paths)
+	return machine.Drop(paths)
 }
 
 // sizes is the sum of the files' sizes; a file that is not there has none, and
@@ -107,7 +107,7 @@ func sizes(paths []string) *int64 {
 
 // resident is what lies in the page cache, nil where the kernel won't tell.
 func resident(paths []string) *int64 {
-	n, err := probe.Resident(paths)
+	n, err := machine.Resident(paths)
 	if err != nil {
 		return nil
 	}

@@ -8,7 +8,7 @@ import (
 
 	"github.com/sllmq/sllmq/collector/device"
 	"github.com/sllmq/sllmq/collector/loader"
-	"github.com/sllmq/sllmq/collector/probe"
+	"github.com/sllmq/sllmq/collector/machine"
 	"github.com/sllmq/sllmq/collector/stage"
 )
 
@@ -100,7 +100,7 @@ func (n *native) free() error {
 	return nil
 }
 
-func (o *Outcome) use(u probe.Usage) {
+func (o *Outcome) use(u machine.Usage) {
 	o.CPUUserS = new(u.CPUUser.Seconds())
 	o.CPUSystemS = new(u.CPUSystem.Seconds())
 	o.MajorFaults = &u.MajorFaults

@@ -4,10 +4,10 @@ import (
 	"errors"
 
 	"github.com/sllmq/sllmq/collector/checkpoint"
-	"github.com/sllmq/sllmq/collector/cuda"
-	"github.com/sllmq/sllmq/collector/cuda/nvrtc"
 	"github.com/sllmq/sllmq/collector/inference"
 	"github.com/sllmq/sllmq/collector/loader"
+	"github.com/sllmq/sllmq/collector/nvidia/cuda"
+	"github.com/sllmq/sllmq/collector/nvidia/nvrtc"
 )
 
 // model is the network over the tensors of the last load, to be run where they

@@ -7,7 +7,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"github.com/sllmq/sllmq/collector/probe"
+	"github.com/sllmq/sllmq/collector/machine"
 )
 
 // startOn starts cmd as a process that runs on a NUMA node's CPUs and takes its
@@ -44,7 +44,7 @@ func placeThread(node int) {
 	if err := unix.SchedGetaffinity(0, &may); err != nil {
 		return
 	}
-	for _, cpu := range probe.NodeCPUs(node) {
+	for _, cpu := range machine.NodeCPUs(node) {
 		if may.IsSet(cpu) {
 			here.Set(cpu)
 		}

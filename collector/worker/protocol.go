@@ -192,12 +192,12 @@ type Outcome struct {
 	InvoluntarySwitches *int64   `json:"involuntary_switches,omitempty"`
 	PeakRSSBytes        *int64   `json:"peak_rss_bytes,omitempty"`
 
-	// What the worker's threads waited for, summed over them: see probe.Delays.
+	// What the worker's threads waited for, summed over them: see machine.Delays.
 	CPUDelayS    *float64 `json:"cpu_delay_s,omitempty"`
 	BlockDelayS  *float64 `json:"block_delay_s,omitempty"`
 	MemoryDelayS *float64 `json:"memory_delay_s,omitempty"`
 
-	// What the whole machine did meanwhile: see probe.System.
+	// What the whole machine did meanwhile: see machine.System.
 	StorageDeviceReadBytes *int64   `json:"storage_device_read_bytes,omitempty"`
 	StorageDeviceReads     *int64   `json:"storage_device_reads,omitempty"`
 	StorageDeviceBusyS     *float64 `json:"storage_device_busy_s,omitempty"`

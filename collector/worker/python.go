@@ -13,7 +13,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/sllmq/sllmq/collector/probe"
+	"github.com/sllmq/sllmq/collector/machine"
 )
 
 // transformers is the Python worker.
@@ -195,13 +195,13 @@ func (p *Process) watch(ctx context.Context, r Load, timeout time.Duration) (*Ou
 // usage is what is told of the worker from outside: what its threads waited
 // for and what storage it has read or, where a server reads for it, what that
 // has used.
-func (p *Process) usage() (u probe.Usage, err error) {
+func (p *Process) usage() (u machine.Usage, err error) {
 	if p.server == nil {
-		u.StorageReadBytes = probe.StorageReadBytes(p.Ready.PID)
+		u.StorageReadBytes = machine.StorageReadBytes(p.Ready.PID)
 	} else if u, err = p.server.usage(); err != nil {
 		return u, err
 	}
-	if delays, err := probe.ReadDelays(p.Ready.PID); err == nil { // root alone is told
+	if delays, err := machine.ReadDelays(p.Ready.PID); err == nil { // root alone is told
 		u.Delays = delays
 	}
 	return u, nil

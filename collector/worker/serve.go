@@ -14,7 +14,7 @@ import (
 	"github.com/sllmq/sllmq/collector/device"
 	"github.com/sllmq/sllmq/collector/inference"
 	"github.com/sllmq/sllmq/collector/loader"
-	"github.com/sllmq/sllmq/collector/probe"
+	"github.com/sllmq/sllmq/collector/machine"
 	"github.com/sllmq/sllmq/collector/roofline"
 )
 
@@ -158,7 +158,7 @@ func (n *native) start(o Open) (*Ready, error) {
 		}
 	}
 	ready.ServedBy = servedBy(l)
-	ready.Node, ready.HugePageBytes = placedOn(), probe.HugePageBytes()
+	ready.Node, ready.HugePageBytes = placedOn(), machine.HugePageBytes()
 	return ready, nil
 }
 

@@ -4,7 +4,7 @@ import (
 	"context"
 	"time"
 
-	"github.com/sllmq/sllmq/collector/probe"
+	"github.com/sllmq/sllmq/collector/machine"
 	"github.com/sllmq/sllmq/collector/sllmstore/client"
 )
 
@@ -63,11 +63,11 @@ func (s *server) started() time.Duration {
 }
 
 // usage is nothing for a server that was there: others may use it too.
-func (s *server) usage() (probe.Usage, error) {
+func (s *server) usage() (machine.Usage, error) {
 	if s.process == nil {
-		return probe.Usage{}, nil
+		return machine.Usage{}, nil
 	}
-	return probe.UsageOf(s.process.PID)
+	return machine.UsageOf(s.process.PID)
 }
 
 // stop ends a server that was started here.
@@ -85,7 +85,7 @@ func (s *server) kill() {
 }
 
 // account adds what was seen of a load from outside to what its worker told.
-func (o *Outcome) account(u probe.Usage) {
+func (o *Outcome) account(u machine.Usage) {
 	o.StorageReadBytes = u.StorageReadBytes
 	o.CPUDelayS, o.BlockDelayS, o.MemoryDelayS = secondsOf(u.Delays.CPU), secondsOf(u.Delays.Block), secondsOf(u.Delays.Memory)
 	if o.CPUUserS != nil && o.CPUSystemS != nil {

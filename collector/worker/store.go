@@ -4,7 +4,7 @@ import (
 	"time"
 
 	"github.com/sllmq/sllmq/collector/loader"
-	"github.com/sllmq/sllmq/collector/probe"
+	"github.com/sllmq/sllmq/collector/machine"
 )
 
 // options are what a loader is told of the store; a nil Store has none.
@@ -42,11 +42,11 @@ func servedBy(l loader.Loader) *ServedBy {
 
 // usageWith is this process's usage and that of the server that was started for
 // it.
-func usageWith(server loader.Server) (probe.Usage, error) {
-	own, err := probe.ReadUsage()
+func usageWith(server loader.Server) (machine.Usage, error) {
+	own, err := machine.ReadUsage()
 	if err != nil || server.PID == 0 {
 		return own, err
 	}
-	other, err := probe.UsageOf(server.PID)
+	other, err := machine.UsageOf(server.PID)
 	return own.Add(other), err
 }

@@ -35,8 +35,8 @@ func made(t *testing.T, models int) *warehouse.DB {
 		bytes := int64(250e6 * math.Pow(1.4, float64(m)))
 		for a, arm := range [][2]string{{"safetensors", "mmap-parallel"}, {"sllm", "pool"}} {
 			for night := range 2 {
-				run := record.Run{ID: id(m, a, night), CollectID: id(m, 9, night), MachineID: "m1", StartedAt: at.AddDate(0, 0, night), Status: record.StatusCompleted, Model: name, ModelSource: "synthetic",
-					Format: arm[0], Loader: arm[1], Device: "host", Engine: "native", BenchmarkType: "random", NumReplicas: 8, Sessions: 1, Tags: map[string]string{"night": fmt.Sprint(night)}}
+				run := record.Run{ID: id(m, a, night), CollectID: id(m, 9, night), MachineID: "m1", StartedAt: at.AddDate(0, 0, night), Arm: record.Arm{Model: name, BenchmarkType: "random", Format: arm[0], Engine: "native", Loader: arm[1], Device: "host"}, Status: record.StatusCompleted, ModelSource: "synthetic",
+					NumReplicas: 8, Sessions: 1, Tags: map[string]string{"night": fmt.Sprint(night)}}
 				b.Runs = append(b.Runs, run)
 				for seq := range 8 {
 					l := record.Load{RunID: run.ID, Seq: int64(seq), StartedAt: run.StartedAt.Add(time.Duration(seq) * time.Minute), Bytes: &bytes, SourceTier: new(record.TierStorage)}

@@ -12,7 +12,7 @@ import (
 	"github.com/sllmq/sllmq/collector/checkpoint"
 	"github.com/sllmq/sllmq/collector/device"
 	"github.com/sllmq/sllmq/collector/loader"
-	"github.com/sllmq/sllmq/collector/probe"
+	"github.com/sllmq/sllmq/collector/machine"
 	"github.com/sllmq/sllmq/collector/stage"
 )
 
@@ -60,7 +60,7 @@ func askedModel(t *testing.T) model {
 // room says whether this machine can give so many bytes and something beside.
 func room(t *testing.T, bytes int64) bool {
 	t.Helper()
-	available, err := probe.AvailableMemory()
+	available, err := machine.AvailableMemory()
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -9,7 +9,7 @@ import (
 	"time"
 
 	"github.com/sllmq/sllmq/collector"
-	"github.com/sllmq/sllmq/collector/probe"
+	"github.com/sllmq/sllmq/collector/machine"
 )
 
 // contender brings bytes in one way.
@@ -58,7 +58,7 @@ func race(t *testing.T, rounds int, files []string, contenders []contender) []re
 				}
 			}
 			if !c.warm {
-				if err := probe.Drop(files); err != nil {
+				if err := machine.Drop(files); err != nil {
 					t.Fatal(err)
 				}
 			}

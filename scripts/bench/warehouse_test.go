@@ -51,9 +51,8 @@ func TestAppend(t *testing.T) {
 		t.Fatal(err)
 	}
 	run := record.Run{
-		ID: id.String(), CollectID: id.String(), MachineID: "m", StartedAt: time.Now(), Status: record.StatusRunning,
-		Model: "synthetic/opt-125m", ModelSource: "synthetic", Format: "sllm", Loader: "pool", Device: "host",
-		Engine: "native", BenchmarkType: "random", NumReplicas: 100, Sessions: 1, Tags: map[string]string{"disk": "nvme"},
+		ID: id.String(), CollectID: id.String(), MachineID: "m", StartedAt: time.Now(), Arm: record.Arm{Model: "synthetic/opt-125m", BenchmarkType: "random", Format: "sllm", Engine: "native", Loader: "pool", Device: "host"}, Status: record.StatusRunning,
+		ModelSource: "synthetic", NumReplicas: 100, Sessions: 1, Tags: map[string]string{"disk": "nvme"},
 	}
 	if err := log.Append(t.Context(), record.Batch{Runs: []record.Run{run}}); err != nil {
 		t.Fatal(err)

@@ -25,7 +25,7 @@
 #   PARTS     which parts to do (all of them)
 #   UPSTREAM  a folder where it was built before (OUT/upstream, where it is built)
 #   CUDA_HOME the toolkit, if not where it is looked for
-#   STAND_IN  a folder with a libcuda.so.1 of collector/cuda/cudatest: no GPU, and
+#   STAND_IN  a folder with a libcuda.so.1 of collector/nvidia/cudatest: no GPU, and
 #             upstream/cudart.c for CUDA's runtime (upstream/prepare.sh makes
 #             both). Its times say nothing of a GPU.
 set -uo pipefail

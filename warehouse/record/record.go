@@ -62,23 +62,30 @@ type Machine struct {
 	StorageReadAheadBytes *int64    `db:"storage_read_ahead_bytes"` // of a file that is read in order
 }
 
-// Run is one benchmark type x model x format x loader x device on one
-// machine, with its configuration.
+// Arm is what a result is a result of: the conditions under which loads are
+// comparable. It is comparable with == and serves as a map key from the plan to
+// the row, the query, the plot and the report.
+type Arm struct {
+	Machine       string `db:"machine,view"` // name; the runs table has machine_id, the views have both
+	Model         string `db:"model"`
+	BenchmarkType string `db:"benchmark_type"` // random or cached
+	Format        string `db:"format"`
+	Engine        string `db:"engine"`
+	Loader        string `db:"loader"`
+	Device        string `db:"device"`
+}
+
+// Run is one arm measured once, with its configuration.
 type Run struct {
-	ID              string            `db:"run_id"`     // UUIDv7
-	CollectID       string            `db:"collect_id"` // UUIDv7 shared by the runs of one command
-	MachineID       string            `db:"machine_id"`
+	ID        string `db:"run_id"`     // UUIDv7
+	CollectID string `db:"collect_id"` // UUIDv7 shared by the runs of one command
+	MachineID string `db:"machine_id"`
+	Arm
 	StartedAt       time.Time         `db:"started_at"`
 	EndedAt         *time.Time        `db:"ended_at"`
 	Status          string            `db:"status"`
-	Model           string            `db:"model"`
 	ModelSource     string            `db:"model_source"` // synthetic, local, hub or imported
 	ModelRevision   *string           `db:"model_revision"`
-	Format          string            `db:"format"`
-	Loader          string            `db:"loader"`
-	Device          string            `db:"device"`
-	Engine          string            `db:"engine"`
-	BenchmarkType   string            `db:"benchmark_type"`
 	DType           *string           `db:"dtype"`
 	NumReplicas     int64             `db:"num_replicas"`
 	Sessions        int64             `db:"sessions"`

@@ -1,5 +1,5 @@
 // kernels.cu for a processor without a GPU: blocks of one thread, one after
-// another. The fake driver (collector/cuda/cudatest)
+// another. The fake driver (collector/nvidia/cudatest)
 // finds a kernel by its name and _kernel.
 #include <cmath>
 #include <cstdint>

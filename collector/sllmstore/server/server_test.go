@@ -22,9 +22,9 @@ import (
 	"google.golang.org/grpc/reflection/grpc_reflection_v1"
 	"google.golang.org/grpc/status"
 
-	"github.com/sllmq/sllmq/collector/cuda"
-	"github.com/sllmq/sllmq/collector/cuda/cudatest"
 	"github.com/sllmq/sllmq/collector/device"
+	"github.com/sllmq/sllmq/collector/nvidia/cuda"
+	"github.com/sllmq/sllmq/collector/nvidia/cudatest"
 	"github.com/sllmq/sllmq/collector/sllmstore/client"
 	"github.com/sllmq/sllmq/collector/sllmstore/server"
 	"github.com/sllmq/sllmq/collector/sllmstore/storagepb"

@@ -1,6 +1,6 @@
 /* What ServerlessLLM's store calls of CUDA's runtime, without a GPU, for tests
  * and timings: the memory of its one device is the host's, of the kind and with
- * the handles of the driver in collector/cuda/cudatest, so that the two can be
+ * the handles of the driver in collector/nvidia/cudatest, so that the two can be
  * client and server of each other.
  *
  * What it replaces: page-locking is filling the pages, a copy to the device is

@@ -38,7 +38,7 @@ glog=
 		mv root/usr/include include
 	)
 }
-cc -shared -fPIC -pthread -o "$to/driver/libcuda.so.1" "$here/../../../collector/cuda/cudatest/lib/cuda.c"
+cc -shared -fPIC -pthread -o "$to/driver/libcuda.so.1" "$here/../../../collector/nvidia/cudatest/lib/cuda.c"
 [[ -e $to/upstream/bin/sllm-store ]] || GLOG=$glog "$here/build.sh" "$sdist" "$to/upstream" "$python" stand-in >&2
 cat >"$to/env" <<ENV
 export PYTHON=$python SITE=$to/site GLOG=$glog SDIST=$sdist STAND_IN=$to/driver UPSTREAM=$to/upstream
