@@ -6,7 +6,7 @@ SELECT f.run_id::VARCHAR AS run_id, min(f.started_at) AS started_at, f.machine, 
        count(*) AS loads, median(f.loading_time_s) AS median_s,
        coalesce(f.sllmq_version, '') AS sllmq_version, coalesce(f.kernel, '') AS kernel,
        coalesce(f.gpu_driver, '') AS gpu_driver, coalesce(f.storage_device, '') AS storage_device,
-       coalesce(array_to_string(list_transform(list_filter(map_entries(f.tags), e -> e.key <> 'aa'), e -> e.key || '=' || e.value), ', '), '') AS tagged
+       coalesce(array_to_string(list_transform(list_filter(map_entries(f.tags), lambda e: e.key <> 'aa'), lambda e: e.key || '=' || e.value), ', '), '') AS tagged
 FROM load_facts f
 WHERE NOT f.warmup AND f.error IS NULL AND f.loading_time_s IS NOT NULL
 GROUP BY ALL
