@@ -18,11 +18,11 @@ type HubModel struct {
 func (c Config) FromHub() ([]HubModel, error) {
 	var models []HubModel
 	for _, name := range c.Models {
-		place, err := checkpoint.IsPlace(name)
+		here, err := checkpoint.Resolvable(name)
 		if err != nil {
 			return nil, err
 		}
-		if place {
+		if here {
 			continue
 		}
 		repo, err := hub.Parse(name)
@@ -72,14 +72,14 @@ func fetch(ctx context.Context, from *hub.Client, repo hub.Repo, progress Progre
 }
 
 // resolve finds a model on this machine.
-func (c Config) resolve(name string) (checkpoint.Model, error) {
+func (c Config) resolve(ctx context.Context, name string) (checkpoint.Model, error) {
 	s, ok := c.Fetched[name]
 	if !ok {
-		return checkpoint.Resolve(name)
+		return checkpoint.Resolve(ctx, name)
 	}
 	repo, err := hub.Parse(name)
 	if err != nil {
 		return checkpoint.Model{}, err
 	}
-	return checkpoint.ResolveFetched(repo.ID, s.Commit, s.Dir)
+	return checkpoint.ResolveFetched(ctx, repo.ID, s.Commit, s.Dir)
 }

@@ -1,6 +1,7 @@
 package collector
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"math/rand/v2"
@@ -101,7 +102,7 @@ func NewPlan(c Config) (Plan, error) {
 		return Plan{}, err
 	}
 	for _, name := range c.Models {
-		model, err := c.resolve(name)
+		model, err := c.resolve(context.TODO(), name)
 		if err != nil {
 			return Plan{}, err
 		}
@@ -110,7 +111,7 @@ func NewPlan(c Config) (Plan, error) {
 			if _, ok := prepared[pair.format]; ok {
 				continue
 			}
-			made, err := model.Plan(storage, pair.format, c.DType, c.replicasOnDisk(), checkpoint.Options{ReplicaMode: checkpoint.ReplicaMode(c.ReplicaMode)})
+			made, err := model.Plan(context.TODO(), storage, pair.format, c.DType, c.replicasOnDisk(), checkpoint.Options{ReplicaMode: checkpoint.ReplicaMode(c.ReplicaMode)})
 			if err != nil {
 				return Plan{}, err
 			}

@@ -52,7 +52,7 @@ func newModelsCommand(env *environment) *cobra.Command {
 		Use:   "list",
 		Short: "List the checkpoints that are prepared below the storage path",
 		Args:  noArguments,
-		RunE:  func(*cobra.Command, []string) error { return o.list(env) },
+		RunE:  func(cmd *cobra.Command, _ []string) error { return o.list(cmd.Context(), env) },
 	}
 	list.Flags().StringVar(&o.format, "format", "table", "table, json")
 	verify := &cobra.Command{
@@ -113,11 +113,11 @@ type listedModel struct {
 	Dirs     []string `json:"dirs"`
 }
 
-func (o modelsOptions) list(env *environment) error {
+func (o modelsOptions) list(ctx context.Context, env *environment) error {
 	if o.format != "table" && o.format != "json" {
 		return &usageError{fmt.Errorf("no format %q: use table or json", o.format)}
 	}
-	prepared, err := checkpoint.List(o.storagePath)
+	prepared, err := checkpoint.List(ctx, o.storagePath)
 	if err != nil {
 		return err
 	}
@@ -143,8 +143,8 @@ func (o modelsOptions) list(env *environment) error {
 }
 
 // chosen are the prepared checkpoints of the named models, all if none is.
-func (o modelsOptions) chosen(names []string) ([]checkpoint.Prepared, error) {
-	prepared, err := checkpoint.List(o.storagePath)
+func (o modelsOptions) chosen(ctx context.Context, names []string) ([]checkpoint.Prepared, error) {
+	prepared, err := checkpoint.List(ctx, o.storagePath)
 	if err != nil {
 		return nil, err
 	}
@@ -161,7 +161,7 @@ func (o modelsOptions) chosen(names []string) ([]checkpoint.Prepared, error) {
 
 // verify goes on after a replica that is not whole, so that all are named.
 func (o modelsOptions) verify(ctx context.Context, env *environment, names []string) error {
-	prepared, err := o.chosen(names)
+	prepared, err := o.chosen(ctx, names)
 	if err != nil {
 		return err
 	}
@@ -189,7 +189,7 @@ func (o modelsOptions) verify(ctx context.Context, env *environment, names []str
 }
 
 func (o modelsOptions) remove(ctx context.Context, env *environment, names []string) error {
-	prepared, err := o.chosen(names)
+	prepared, err := o.chosen(ctx, names)
 	if err != nil {
 		return err
 	}

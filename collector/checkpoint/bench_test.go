@@ -30,7 +30,7 @@ func BenchmarkGenerate(b *testing.B) {
 func BenchmarkPrepare(b *testing.B) {
 	for _, f := range Formats() {
 		b.Run(string(f), func(b *testing.B) {
-			m, err := Resolve("synthetic/opt-1.3b")
+			m, err := Resolve(b.Context(), "synthetic/opt-1.3b")
 			if err != nil {
 				b.Fatal(err)
 			}
@@ -38,7 +38,7 @@ func BenchmarkPrepare(b *testing.B) {
 			n := 0
 			for b.Loop() {
 				n++
-				p, err := m.Plan(filepath.Join(dir, fmt.Sprint(n)), f, "float16", 1, Options{})
+				p, err := m.Plan(b.Context(), filepath.Join(dir, fmt.Sprint(n)), f, "float16", 1, Options{})
 				if err != nil {
 					b.Fatal(err)
 				}

@@ -176,11 +176,11 @@ func TestConvertingRefusesAConfigThatIsNone(t *testing.T) {
 		dir := t.TempDir()
 		writeSafeTensors(t, filepath.Join(dir, "model.safetensors"), []fixture{{"w", Float32, []int64{1}, make([]byte, 4)}})
 		write(t, filepath.Join(dir, "config.json"), []byte(text))
-		m, err := Resolve(dir)
+		m, err := Resolve(t.Context(), dir)
 		if err != nil {
 			t.Fatal(err)
 		}
-		if _, err := m.Plan(t.TempDir(), SLLM, "float16", 1, Options{}); !errors.Is(err, ErrCorrupt) || !strings.Contains(err.Error(), "config.json") {
+		if _, err := m.Plan(t.Context(), t.TempDir(), SLLM, "float16", 1, Options{}); !errors.Is(err, ErrCorrupt) || !strings.Contains(err.Error(), "config.json") {
 			t.Errorf("%s: %v", text, err)
 		}
 	}

@@ -134,11 +134,11 @@ func equalContent(t testing.TB, got map[string]fixture, want []fixture) {
 // planFor resolves and plans.
 func planFor(t testing.TB, model, storage string, f Format, dtype string, replicas int, o Options) Plan {
 	t.Helper()
-	m, err := Resolve(model)
+	m, err := Resolve(t.Context(), model)
 	if err != nil {
 		t.Fatal(err)
 	}
-	p, err := m.Plan(storage, f, dtype, replicas, o)
+	p, err := m.Plan(t.Context(), storage, f, dtype, replicas, o)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -26,14 +26,14 @@ type sourceFile struct {
 }
 
 // openLocal reads the index of the checkpoint in dir.
-func openLocal(dir string) (*local, error) {
+func openLocal(ctx context.Context, dir string) (*local, error) {
 	f, err := detect(dir)
 	if err != nil {
 		return nil, err
 	}
 	var c *Checkpoint
 	if f == pyTorch {
-		c, err = openPyTorch(dir)
+		c, err = openPyTorch(ctx, dir)
 	} else {
 		c, err = Open(dir, f)
 	}

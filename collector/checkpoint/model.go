@@ -1,6 +1,7 @@
 package checkpoint
 
 import (
+	"context"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -28,9 +29,10 @@ type Model struct {
 	local     *local    // if its files are on this machine
 }
 
-// Resolve finds the model that a person named: synthetic/NAME, or a folder
-// that holds a checkpoint. A folder's index is read and checked.
-func Resolve(name string) (Model, error) {
+// Resolve returns the model of a name: synthetic/NAME, or the path of a folder
+// that holds a checkpoint. It reads and checks the folder's index, but no
+// tensor bytes.
+func Resolve(ctx context.Context, name string) (Model, error) {
 	if short, ok := strings.CutPrefix(name, syntheticPrefix); ok {
 		s, err := findSynthetic(short)
 		if err != nil {
@@ -45,16 +47,16 @@ func Resolve(name string) (Model, error) {
 	if !isPath {
 		return Model{}, fmt.Errorf("model %q is neither a folder nor synthetic/NAME, and was not fetched from the Hub", clip(name))
 	}
-	l, err := openLocal(dir)
+	l, err := openLocal(ctx, dir)
 	if err != nil {
 		return Model{}, err
 	}
 	return Model{Name: dir, Source: SourceLocal, local: l}, nil
 }
 
-// IsPlace says whether a name is that of a folder or of a made-up model, which
-// Resolve finds; any other is one of the Hub.
-func IsPlace(name string) (bool, error) {
+// Resolvable reports whether Resolve accepts a name: it names a folder or a
+// synthetic model. Any other name belongs to the Hub.
+func Resolvable(name string) (bool, error) {
 	if strings.HasPrefix(name, syntheticPrefix) {
 		return true, nil
 	}
@@ -62,9 +64,10 @@ func IsPlace(name string) (bool, error) {
 	return isPath, err
 }
 
-// ResolveFetched is a model of the Hub at a commit, whose files are in dir.
-func ResolveFetched(id, commit, dir string) (Model, error) {
-	l, err := openLocal(dir)
+// ResolveFetched returns the model with the given Hub ID and commit, whose
+// files have been downloaded to dir.
+func ResolveFetched(ctx context.Context, id, commit, dir string) (Model, error) {
+	l, err := openLocal(ctx, dir)
 	if err != nil {
 		return Model{}, err
 	}

@@ -33,12 +33,12 @@ func TestModuleFiles(t *testing.T) {
 
 // TestModuleFilesStandInSLLMFolders, and give way to those that a model has.
 func TestModuleFilesStandInSLLMFolders(t *testing.T) {
-	m, err := Resolve("synthetic/opt-125m")
+	m, err := Resolve(t.Context(), "synthetic/opt-125m")
 	if err != nil {
 		t.Fatal(err)
 	}
 	for format, want := range map[Format]bool{SLLM: true, SafeTensors: false} {
-		plan, err := m.Plan(t.TempDir(), format, "float16", 1, Options{})
+		plan, err := m.Plan(t.Context(), t.TempDir(), format, "float16", 1, Options{})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -64,10 +64,10 @@ func TestModuleFilesStandInSLLMFolders(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if m, err = Resolve(dir); err != nil {
+	if m, err = Resolve(t.Context(), dir); err != nil {
 		t.Fatal(err)
 	}
-	plan, err := m.Plan(t.TempDir(), SLLM, "float16", 1, Options{})
+	plan, err := m.Plan(t.Context(), t.TempDir(), SLLM, "float16", 1, Options{})
 	if err != nil {
 		t.Fatal(err)
 	}

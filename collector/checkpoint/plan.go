@@ -1,6 +1,7 @@
 package checkpoint
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"os"
@@ -31,9 +32,10 @@ type Plan struct {
 	request request
 }
 
-// Plan works out what is needed for so many replicas of the model below
-// storagePath, which need not exist yet. It writes nothing.
-func (m Model) Plan(storagePath string, f Format, dtype string, replicas int, o Options) (Plan, error) {
+// Plan works out which files the given number of replicas needs below
+// storagePath, which need not exist yet, and which of them are missing. dtype
+// is a DType's name or AutoDType. Plan writes nothing.
+func (m Model) Plan(ctx context.Context, storagePath string, f Format, dtype string, replicas int, o Options) (Plan, error) {
 	if replicas < 1 {
 		return Plan{}, fmt.Errorf("%d replicas of %s: ask for 1 or more", replicas, m.Name)
 	}
@@ -67,6 +69,9 @@ func (m Model) Plan(storagePath string, f Format, dtype string, replicas int, o 
 	}
 	for i := range replicas {
 		dir := filepath.Join(root, strconv.Itoa(i))
+		if err := ctx.Err(); err != nil {
+			return Plan{}, fmt.Errorf("check %s: %w", dir, err)
+		}
 		p.Dirs = append(p.Dirs, dir)
 		whole, err := p.whole(dir)
 		if err != nil {

@@ -189,11 +189,11 @@ func TestStridesRefused(t *testing.T) {
 	write(t, filepath.Join(dir, "tensor.data_0"), make([]byte, 512))
 	write(t, filepath.Join(dir, sllmIndexName), []byte(`{"t": [0, 256, [16, 8], [1, 16], "torch.float16"]}`))
 	prepare(t, planFor(t, dir, t.TempDir(), SLLM, AutoDType, 1, Options{}))
-	m, err := Resolve(dir)
+	m, err := Resolve(t.Context(), dir)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := m.Plan(t.TempDir(), SafeTensors, AutoDType, 1, Options{}); err == nil || !strings.Contains(err.Error(), `"t" has strides [1 16]`) {
+	if _, err := m.Plan(t.Context(), t.TempDir(), SafeTensors, AutoDType, 1, Options{}); err == nil || !strings.Contains(err.Error(), `"t" has strides [1 16]`) {
 		t.Error(err)
 	}
 }
@@ -390,11 +390,11 @@ func TestPlanRefuses(t *testing.T) {
 		{"synthetic/opt-125m", file, SLLM, "float16", 1, "a file is in the way"},
 		{"synthetic/opt-125m", taken, SLLM, "float16", 1, "sllmq did not write it"},
 	} {
-		m, err := Resolve(test.model)
+		m, err := Resolve(t.Context(), test.model)
 		if err != nil {
 			t.Fatal(err)
 		}
-		_, err = m.Plan(test.storage, test.format, test.dtype, test.replicas, Options{})
+		_, err = m.Plan(t.Context(), test.storage, test.format, test.dtype, test.replicas, Options{})
 		if err == nil || !strings.Contains(err.Error(), test.want) {
 			t.Errorf("%v, want something with %q", err, test.want)
 		}

@@ -20,9 +20,10 @@ type Prepared struct {
 	Bytes  int64    // of all their files, manifests left out
 }
 
-// List finds what is prepared below a storage path, by folder. What has no
-// manifest is not ours and is passed over.
-func List(storagePath string) ([]Prepared, error) {
+// List finds the prepared checkpoints below a storage path, in the order of
+// their folders. It ignores folders without a manifest: sllmq did not write
+// them.
+func List(ctx context.Context, storagePath string) ([]Prepared, error) {
 	if _, err := os.Stat(storagePath); err != nil {
 		return nil, fmt.Errorf("list the prepared checkpoints: %w", err)
 	}
@@ -34,6 +35,9 @@ func List(storagePath string) ([]Prepared, error) {
 	byRoot := map[string]*Prepared{}
 	var roots []string
 	for _, path := range found {
+		if err := ctx.Err(); err != nil {
+			return nil, fmt.Errorf("list the prepared checkpoints: %w", err)
+		}
 		dir := filepath.Dir(path)
 		root, number := filepath.Split(dir)
 		if _, err := strconv.Atoi(number); err != nil {

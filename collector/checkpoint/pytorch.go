@@ -2,6 +2,7 @@ package checkpoint
 
 import (
 	"cmp"
+	"context"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -33,10 +34,10 @@ func isPickle(name string) bool {
 	return false
 }
 
-// openPyTorch reads where the tensors lie in the files of torch.save in dir.
-// torch stores them as they are in memory, so a file of it is an index and
-// bytes like any other.
-func openPyTorch(dir string) (*Checkpoint, error) {
+// openPyTorch locates the tensors in the files that torch.save wrote to dir.
+// torch stores tensors as they are in memory, so its files consist of an index
+// and plain bytes like those of the other formats.
+func openPyTorch(ctx context.Context, dir string) (*Checkpoint, error) {
 	names, err := pickleFiles(dir)
 	if err != nil {
 		return nil, err
@@ -45,6 +46,9 @@ func openPyTorch(dir string) (*Checkpoint, error) {
 	where := map[string]int{}
 	for i, name := range names {
 		path := filepath.Join(dir, name)
+		if err := ctx.Err(); err != nil {
+			return nil, fmt.Errorf("read %s: %w", path, err)
+		}
 		tensors, size, err := readPickle(path)
 		if err != nil {
 			return nil, fmt.Errorf("read %s: %w", path, err)

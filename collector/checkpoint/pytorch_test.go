@@ -102,7 +102,7 @@ func TestPyTorchShards(t *testing.T) {
 	if err := os.Remove(filepath.Join(dir, pickleIndexName)); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := Resolve(dir); err == nil || !strings.Contains(err.Error(), "2 PyTorch files and no "+pickleIndexName) {
+	if _, err := Resolve(t.Context(), dir); err == nil || !strings.Contains(err.Error(), "2 PyTorch files and no "+pickleIndexName) {
 		t.Error(err)
 	}
 }
@@ -111,7 +111,7 @@ func TestPyTorchThatIsNone(t *testing.T) {
 	for _, name := range []string{"legacy", "malicious", "object", "compressed"} {
 		dir := t.TempDir()
 		copyTo(t, "torchfile/testdata/"+name+".pt", filepath.Join(dir, "model.pt"))
-		if _, err := Resolve(dir); err == nil || !strings.Contains(err.Error(), filepath.Join(dir, "model.pt")) {
+		if _, err := Resolve(t.Context(), dir); err == nil || !strings.Contains(err.Error(), filepath.Join(dir, "model.pt")) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}

@@ -36,11 +36,11 @@ func TestReplicaModes(t *testing.T) {
 		auto = "reflink"
 	}
 	for _, test := range []struct{ mode, want string }{{"auto", auto}, {"copy", "copy"}, {"auto", "copy"}, {"reflink", "reflink"}, {"auto", "reflink"}} {
-		m, err := Resolve("synthetic/opt-125m")
+		m, err := Resolve(t.Context(), "synthetic/opt-125m")
 		if err != nil {
 			t.Fatal(err)
 		}
-		plan, err := m.Plan(root, SLLM, "float16", 2, Options{ReplicaMode: ReplicaMode(test.mode)})
+		plan, err := m.Plan(t.Context(), root, SLLM, "float16", 2, Options{ReplicaMode: ReplicaMode(test.mode)})
 		if err != nil {
 			t.Fatal(err)
 		}

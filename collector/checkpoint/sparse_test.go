@@ -18,11 +18,11 @@ func sparseReplica(t testing.TB, name string, f Format) string {
 // writeSparse writes such a replica into dir.
 func writeSparse(t testing.TB, dir, name string, f Format) {
 	t.Helper()
-	m, err := Resolve(syntheticPrefix + name)
+	m, err := Resolve(t.Context(), syntheticPrefix+name)
 	if err != nil {
 		t.Fatal(err)
 	}
-	p, err := m.Plan(dir, f, AutoDType, 1, Options{})
+	p, err := m.Plan(t.Context(), dir, f, AutoDType, 1, Options{})
 	if err != nil {
 		t.Fatal(err)
 	}

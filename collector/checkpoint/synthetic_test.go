@@ -13,7 +13,7 @@ func TestParameters(t *testing.T) {
 		if got := distinctParameters(s.specs(s.dtype)); got != s.parameters {
 			t.Errorf("%s: its shapes have %d parameters, published are %d", s.name, got, s.parameters)
 		}
-		m, err := Resolve(syntheticPrefix + s.name)
+		m, err := Resolve(t.Context(), syntheticPrefix+s.name)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -124,7 +124,7 @@ func TestResolveRefuses(t *testing.T) {
 		"/dev/null":          "not a directory",
 		"~/no-such-folder-x": "no such file or directory",
 	} {
-		_, err := Resolve(name)
+		_, err := Resolve(t.Context(), name)
 		if err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("Resolve(%q): %v, want something with %q", name, err, want)
 		}
