@@ -6,7 +6,7 @@ import (
 	"fmt"
 	"os"
 
-	"github.com/sllmq/sllmq/collector/device"
+	"github.com/sllmq/sllmq/collector/hostmem"
 	"github.com/sllmq/sllmq/collector/loader"
 	"github.com/sllmq/sllmq/collector/machine"
 )
@@ -54,12 +54,12 @@ func TouchFreeMemory(ctx context.Context, bytes int64) (touched int64, err error
 	var held [][]byte
 	defer func() {
 		for _, b := range held {
-			err = errors.Join(err, device.Unmap(b))
+			err = errors.Join(err, hostmem.Unmap(b))
 		}
 		err = errors.Join(err, forgetPeak())
 	}()
 	for bytes = min(bytes, free-spare); touched < bytes; {
-		b, err := device.Map(min(part, bytes-touched))
+		b, err := hostmem.Map(min(part, bytes-touched))
 		if err != nil {
 			return touched, err
 		}

@@ -105,7 +105,7 @@ func (o *storeOptions) run(ctx context.Context, env *environment) (err error) {
 		log.Info("no GPUs are served", "reason", err)
 	} else {
 		defer func() { err = errors.Join(err, gpus.Close()) }()
-		o.server.Locker = gpus
+		o.server.Locker = device.LockerOf(gpus)
 		o.server.Devices = append(o.server.Devices, device.Importers(gpus)...)
 		log.Info("GPUs are served", "devices", gpus.Name())
 	}

@@ -14,6 +14,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/sllmq/sllmq/collector/device"
+	"github.com/sllmq/sllmq/collector/hostmem"
 )
 
 // TestWaysToAGPU measures what the choices of this package and of the loaders
@@ -34,17 +35,17 @@ func TestWaysToAGPU(t *testing.T) {
 	allocations(t, d)
 
 	begun := time.Now()
-	locked, err := device.NewBuffer(d, size)
+	locked, err := hostmem.NewBuffer(device.LockerOf(d), size)
 	if err != nil || locked.LockError != nil {
 		t.Fatal(err, locked.LockError)
 	}
 	defer locked.Close()
 	t.Logf("map, touch and page-lock %d MiB: %v", size>>20, time.Since(begun))
-	pageable, err := device.Map(size)
+	pageable, err := hostmem.Map(size)
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer device.Unmap(pageable)
+	defer hostmem.Unmap(pageable)
 
 	m, err := d.Allocate(size)
 	if err != nil {

@@ -13,6 +13,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/sllmq/sllmq/collector/hostmem"
 	"github.com/sllmq/sllmq/collector/nvidia/cuda"
 )
 
@@ -50,12 +51,11 @@ type Device interface {
 	Close() error
 }
 
-// Locker is a device that copies fast only from memory that is page-locked for
-// it. Lock takes memory of Map; what it locked is unlocked before it is
-// unmapped.
-type Locker interface {
-	Lock(b []byte) error
-	Unlock(b []byte) error
+// LockerOf returns what page-locks the buffers that d copies from: d itself if
+// it is a GPU, and nil if any memory will do.
+func LockerOf(d Device) hostmem.Locker {
+	l, _ := d.(hostmem.Locker)
+	return l
 }
 
 // Queued is memory of a device that copies by itself.

@@ -8,6 +8,7 @@ import (
 	"sync/atomic"
 	"unsafe"
 
+	"github.com/sllmq/sllmq/collector/hostmem"
 	"github.com/sllmq/sllmq/collector/nvidia/cuda"
 )
 
@@ -31,9 +32,9 @@ type gpu struct {
 }
 
 var (
-	_ Device = (*gpu)(nil)
-	_ Locker = (*gpu)(nil)
-	_ Meter  = (*gpu)(nil)
+	_ Device         = (*gpu)(nil)
+	_ hostmem.Locker = (*gpu)(nil)
+	_ Meter          = (*gpu)(nil)
 )
 
 // region is a range of host addresses.
@@ -105,7 +106,7 @@ func openGPU(driver *cuda.Driver, ordinal int) (*gpu, error) {
 // puts off until it is first asked.
 func (g *gpu) warmUp() (err error) {
 	const some = 4 << 20
-	b, err := NewBuffer(g, some)
+	b, err := hostmem.NewBuffer(g, some)
 	if err != nil {
 		return err
 	}

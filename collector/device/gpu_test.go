@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"github.com/sllmq/sllmq/collector/device"
+	"github.com/sllmq/sllmq/collector/hostmem"
 	"github.com/sllmq/sllmq/collector/nvidia/cuda"
 	"github.com/sllmq/sllmq/collector/nvidia/cudatest"
 )
@@ -58,7 +59,7 @@ func TestNamesAreTakenApart(t *testing.T) {
 func TestAGPUKeepsWhatIsWrittenFromAnyMemory(t *testing.T) {
 	_, d := openGPUs(t, "", 0)
 	want := random(1 << 20)
-	b, err := device.NewBuffer(d, int64(len(want)))
+	b, err := hostmem.NewBuffer(device.LockerOf(d), int64(len(want)))
 	if err != nil || b.LockError != nil {
 		t.Fatal(err, b.LockError)
 	}
@@ -130,7 +131,7 @@ func TestAGPURefusesWhatDoesNotFit(t *testing.T) {
 func TestMemoryThatCannotBeLockedIsStillMemory(t *testing.T) {
 	library, d := openGPUs(t, "", 0)
 	library.Control("fail=cuMemHostRegister:2:0")
-	b, err := device.NewBuffer(d, 1<<20)
+	b, err := hostmem.NewBuffer(device.LockerOf(d), 1<<20)
 	if err != nil || !errors.Is(b.LockError, cuda.OutOfMemory) {
 		t.Fatalf("%v, %v", err, b.LockError)
 	}
@@ -209,7 +210,7 @@ func TestLentMemoryWaitsForItsOwnCopies(t *testing.T) {
 	library, d := openGPUs(t, "", 0)
 	const bytes = 4096
 	own, lent := make([]device.Memory, 2), make([]device.Memory, 2)
-	from := make([]*device.Buffer, 2)
+	from := make([]*hostmem.Buffer, 2)
 	for i := range 2 {
 		own[i] = must(t)(d.Allocate(bytes))
 		h, err := own[i].(device.Exporter).Export()
@@ -217,7 +218,7 @@ func TestLentMemoryWaitsForItsOwnCopies(t *testing.T) {
 			t.Fatal(err)
 		}
 		lent[i] = must(t)(d.(device.Importer).Import(h.Bytes))
-		if from[i], err = device.NewBuffer(d, bytes); err != nil {
+		if from[i], err = hostmem.NewBuffer(device.LockerOf(d), bytes); err != nil {
 			t.Fatal(err)
 		}
 		defer func() {

@@ -5,72 +5,11 @@ import (
 	"fmt"
 	"os"
 	"sync"
-	"unsafe"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/sllmq/sllmq/collector/hostmem"
 )
-
-// hugePage is the size that x86-64 and arm64 kernels back anonymous memory
-// with when asked; buffers are rounded up and aligned to it.
-const hugePage = 2 << 20
-
-// Map reserves size bytes of anonymous memory, rounded up to huge pages and
-// aligned to one, asks for huge pages, and touches every page, so that no
-// load pays for it. The caller unmaps it with Unmap.
-func Map(size int64) ([]byte, error) {
-	size = (size + hugePage - 1) / hugePage * hugePage
-	if size == 0 {
-		size = hugePage
-	}
-	// One huge page more than asked for, so that an aligned part is in it.
-	region, err := unix.Mmap(-1, 0, int(size+hugePage), unix.PROT_READ|unix.PROT_WRITE, unix.MAP_PRIVATE|unix.MAP_ANON|unix.MAP_NORESERVE)
-	if err != nil {
-		return nil, fmt.Errorf("reserve %d bytes of memory: %w", size, err)
-	}
-	skip := (hugePage - int64(uintptr(unsafe.Pointer(&region[0]))%hugePage)) % hugePage
-	b := region[skip : skip+size : skip+size]
-	// Only advice: without huge pages the memory is as good, only slower.
-	_ = unix.Madvise(b, unix.MADV_HUGEPAGE)
-	populate(b)
-	return b, nil
-}
-
-// Unmap gives back what Map returned. The unaligned remainders at both ends
-// were never touched and hold no memory.
-func Unmap(b []byte) error {
-	if len(b) == 0 {
-		return nil
-	}
-	if err := unix.MunmapPtr(unsafe.Pointer(&b[0]), uintptr(len(b))); err != nil {
-		return fmt.Errorf("give memory back: %w", err)
-	}
-	return nil
-}
-
-// populate touches every page from a few goroutines: the kernel zeroes pages
-// on the CPU that touches them.
-func populate(b []byte) {
-	const part = 64 << 20
-	var wg sync.WaitGroup
-	parts := make(chan []byte)
-	for range 4 {
-		wg.Go(func() {
-			for p := range parts {
-				if unix.Madvise(p, unix.MADV_POPULATE_WRITE) == nil {
-					continue
-				}
-				for i := 0; i < len(p); i += 4096 {
-					p[i] = 0
-				}
-			}
-		})
-	}
-	for start := 0; start < len(b); start += part {
-		parts <- b[start:min(start+part, len(b))]
-	}
-	close(parts)
-	wg.Wait()
-}
 
 // host is RAM used as a device: one region taken at the start, given out
 // from its beginning. It holds one model at a time, as the benchmark does.
@@ -84,7 +23,7 @@ type host struct {
 var _ Device = (*host)(nil)
 
 func newHost(capacity int64) (*host, error) {
-	region, err := Map(capacity)
+	region, err := hostmem.Map(capacity)
 	if err != nil {
 		return nil, fmt.Errorf("open device host: %w", err)
 	}
@@ -118,7 +57,7 @@ func (h *host) Close() error {
 	if h.file != nil {
 		return errors.Join(unix.Munmap(region), h.file.Close())
 	}
-	return Unmap(region)
+	return hostmem.Unmap(region)
 }
 
 var (

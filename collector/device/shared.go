@@ -12,6 +12,8 @@ import (
 	"sync/atomic"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/sllmq/sllmq/collector/hostmem"
 )
 
 // HandleBytes is how long a handle is, as CUDA's are.
@@ -42,7 +44,9 @@ func OpenShared(name string, capacity int64) (Device, error) {
 	if name != "host" {
 		return Open(name, capacity)
 	}
-	file, region, err := mapShared(capacity)
+	var nonce [nonceBytes]byte
+	_, _ = rand.Read(nonce[:]) // it never fails
+	file, region, err := hostmem.MapFile(namePrefix+hex.EncodeToString(nonce[:]), capacity)
 	if err != nil {
 		return nil, fmt.Errorf("open device host: %w", err)
 	}
@@ -62,36 +66,6 @@ const (
 	namePrefix = "sllmq-"
 	nonceBytes = 16
 )
-
-// mapShared is Map of a memory file. The file's size is sealed, so that no
-// other process can be hurt by its becoming shorter.
-func mapShared(size int64) (*os.File, []byte, error) {
-	size = max(1, (size+hugePage-1)/hugePage) * hugePage
-	var nonce [nonceBytes]byte
-	_, _ = rand.Read(nonce[:]) // it never fails
-	name := namePrefix + hex.EncodeToString(nonce[:])
-	fd, err := unix.MemfdCreate(name, unix.MFD_CLOEXEC|unix.MFD_ALLOW_SEALING)
-	if err != nil {
-		return nil, nil, fmt.Errorf("make a memory file: %w", err)
-	}
-	f := os.NewFile(uintptr(fd), name)
-	fail := func(err error) (*os.File, []byte, error) {
-		return nil, nil, errors.Join(fmt.Errorf("make a memory file of %d bytes: %w", size, err), f.Close())
-	}
-	if err := f.Truncate(size); err != nil {
-		return fail(err)
-	}
-	if _, err := unix.FcntlInt(f.Fd(), unix.F_ADD_SEALS, unix.F_SEAL_SHRINK|unix.F_SEAL_GROW|unix.F_SEAL_SEAL); err != nil {
-		return fail(err)
-	}
-	region, err := unix.Mmap(fd, 0, int(size), unix.PROT_READ|unix.PROT_WRITE, unix.MAP_SHARED)
-	if err != nil {
-		return fail(err)
-	}
-	_ = unix.Madvise(region, unix.MADV_HUGEPAGE) // only advice
-	populate(region)
-	return f, region, nil
-}
 
 // Export names the memory, which has to come from OpenShared.
 func (m *hostMemory) Export() (Handle, error) {
@@ -138,7 +112,7 @@ func (HostImporter) Import(handle []byte) (Memory, error) {
 	if err := errors.Join(err, f.Close()); err != nil {
 		return nil, fmt.Errorf("map shared memory of host: %w", err)
 	}
-	return &imported{b: region, seen: make([]atomic.Uint64, len(region)/hugePage/64+1)}, nil
+	return &imported{b: region, seen: make([]atomic.Uint64, len(region)/hostmem.HugePage/64+1)}, nil
 }
 
 // openHandle opens what a handle names, if it is what it says: nothing else
@@ -209,10 +183,10 @@ func (m *imported) Write(offset int64, src []byte) error {
 // this process has not seen them yet. Asking for many at once takes half the time
 // of meeting each on the way.
 func (m *imported) see(begin, end int64) {
-	for at := begin / hugePage * hugePage; at < end; at += hugePage {
-		word, bit := &m.seen[at/hugePage/64], uint64(1)<<(at/hugePage%64)
+	for at := begin / hostmem.HugePage * hostmem.HugePage; at < end; at += hostmem.HugePage {
+		word, bit := &m.seen[at/hostmem.HugePage/64], uint64(1)<<(at/hostmem.HugePage%64)
 		if word.Load()&bit == 0 {
-			_ = unix.Madvise(m.b[at:min(at+hugePage, int64(len(m.b)))], unix.MADV_POPULATE_READ)
+			_ = unix.Madvise(m.b[at:min(at+hostmem.HugePage, int64(len(m.b)))], unix.MADV_POPULATE_READ)
 			word.Or(bit)
 		}
 	}

@@ -6,6 +6,7 @@ import (
 	"sort"
 	"strings"
 
+	"github.com/sllmq/sllmq/collector/hostmem"
 	"github.com/sllmq/sllmq/collector/nvidia/cuda"
 )
 
@@ -31,10 +32,10 @@ type Spreader interface {
 type spread struct{ gpus []*gpu }
 
 var (
-	_ Device   = (*spread)(nil)
-	_ Locker   = (*spread)(nil)
-	_ Meter    = (*spread)(nil)
-	_ Spreader = (*spread)(nil)
+	_ Device         = (*spread)(nil)
+	_ hostmem.Locker = (*spread)(nil)
+	_ Meter          = (*spread)(nil)
+	_ Spreader       = (*spread)(nil)
 )
 
 func (s *spread) Name() string {

@@ -9,8 +9,8 @@ import (
 	"path/filepath"
 	"testing"
 
-	"github.com/sllmq/sllmq/collector/device"
 	"github.com/sllmq/sllmq/collector/directio"
+	"github.com/sllmq/sllmq/collector/hostmem"
 )
 
 func TestReadAtBringsEveryByte(t *testing.T) {
@@ -74,11 +74,11 @@ func readAll(path string, size int64, direct bool) ([]byte, error) {
 		return nil, err
 	}
 	defer f.Close()
-	b, err := device.Map(1 << 16)
+	b, err := hostmem.Map(1 << 16)
 	if err != nil {
 		return nil, err
 	}
-	defer device.Unmap(b)
+	defer hostmem.Unmap(b)
 	b = b[: 1<<16 : 1<<16]
 	var all []byte
 	for offset := int64(0); offset < size; offset += int64(len(b)) {

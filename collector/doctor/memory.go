@@ -7,7 +7,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"github.com/sllmq/sllmq/collector/device"
+	"github.com/sllmq/sllmq/collector/hostmem"
 	"github.com/sllmq/sllmq/collector/machine"
 	"github.com/sllmq/sllmq/health"
 	"github.com/sllmq/sllmq/internal/size"
@@ -43,14 +43,14 @@ func lock(size int64) (err error) {
 	if size == 0 {
 		return nil
 	}
-	b, err := device.Map(size)
+	b, err := hostmem.Map(size)
 	if err != nil {
 		return err
 	}
 	if err = unix.Mlock(b); err == nil {
 		err = unix.Munlock(b)
 	}
-	if unmapErr := device.Unmap(b); err == nil {
+	if unmapErr := hostmem.Unmap(b); err == nil {
 		err = unmapErr
 	}
 	return err

@@ -8,8 +8,8 @@ import (
 	"path/filepath"
 	"time"
 
-	"github.com/sllmq/sllmq/collector/device"
 	"github.com/sllmq/sllmq/collector/directio"
+	"github.com/sllmq/sllmq/collector/hostmem"
 	"github.com/sllmq/sllmq/collector/machine"
 	"github.com/sllmq/sllmq/health"
 	"github.com/sllmq/sllmq/internal/size"
@@ -72,12 +72,12 @@ func readDirect(name string) (inForce bool, err error) {
 	if err != nil {
 		return false, err
 	}
-	b, err := device.Map(trial)
+	b, err := hostmem.Map(trial)
 	if err == nil {
 		if _, err = f.ReadAt(b[:trial], 0); err == nil && !bytes.Equal(b[:trial], pattern()) {
 			err = fmt.Errorf("%s reads back as something else", name)
 		}
-		err = errors.Join(err, device.Unmap(b))
+		err = errors.Join(err, hostmem.Unmap(b))
 	}
 	return f.Direct, errors.Join(err, f.Close())
 }

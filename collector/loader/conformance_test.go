@@ -19,6 +19,7 @@ import (
 
 	"github.com/sllmq/sllmq/collector/checkpoint"
 	"github.com/sllmq/sllmq/collector/device"
+	"github.com/sllmq/sllmq/collector/hostmem"
 	"github.com/sllmq/sllmq/collector/loader"
 	"github.com/sllmq/sllmq/collector/nvidia/cuda"
 	"github.com/sllmq/sllmq/collector/nvidia/cudatest"
@@ -314,8 +315,8 @@ func (m *addressedMemory) Bytes() []byte {
 // locking is a device that page-locks memory for itself.
 type locking struct{ hooked }
 
-func (d *locking) Lock(b []byte) error   { return d.Device.(device.Locker).Lock(b) }
-func (d *locking) Unlock(b []byte) error { return d.Device.(device.Locker).Unlock(b) }
+func (d *locking) Lock(b []byte) error   { return d.Device.(hostmem.Locker).Lock(b) }
+func (d *locking) Unlock(b []byte) error { return d.Device.(hostmem.Locker).Unlock(b) }
 
 // middle runs a load that something happens in the middle of, on each sort of
 // device, and then one of an intact checkpoint with the same loader.
@@ -323,7 +324,7 @@ func middle(t *testing.T, a arm, act func(dir, path string, cancel func()), verd
 	const count = 80 // MiB: more than any loader has under way at once
 	own := a.open(t, (count+1)<<20)
 	devices := map[string]device.Device{"a stranger's": &hooked{}}
-	if _, ok := own.(device.Locker); ok {
+	if _, ok := own.(hostmem.Locker); ok {
 		devices["page-locking"] = &locking{}
 	} else if a.technique.Device {
 		devices["addressable"] = &addressed{}

@@ -10,6 +10,7 @@ import (
 	"github.com/sllmq/sllmq/collector/checkpoint"
 	"github.com/sllmq/sllmq/collector/device"
 	"github.com/sllmq/sllmq/collector/directio"
+	"github.com/sllmq/sllmq/collector/hostmem"
 	"github.com/sllmq/sllmq/collector/stage"
 )
 
@@ -27,9 +28,9 @@ import (
 // the GPU: see gds.
 type direct struct {
 	o       Options
-	queue   int            // requests under way at once
-	staging *device.Buffer // memory for them, where a device needs it; kept for the next load
-	gds     *gds           // nil: reads come through the host
+	queue   int             // requests under way at once
+	staging *hostmem.Buffer // memory for them, where a device needs it; kept for the next load
+	gds     *gds            // nil: reads come through the host
 }
 
 var _ Loader = (*direct)(nil)
@@ -40,7 +41,7 @@ func openDirect(o Options) (Loader, error) {
 	if l.gds, err = openGDS(o); err != nil || l.gds != nil {
 		return l, err
 	}
-	if _, ok := o.Device.(device.Locker); !ok {
+	if device.LockerOf(o.Device) == nil {
 		return l, nil
 	}
 	// Locking memory for a GPU takes long, and is no part of a load.
@@ -185,11 +186,11 @@ func (l *direct) stage(part int64) error {
 	if err := l.unstage(); err != nil {
 		return err
 	}
-	b, err := device.NewBuffer(l.o.Device, need)
+	b, err := hostmem.NewBuffer(device.LockerOf(l.o.Device), need)
 	if err != nil {
 		return fmt.Errorf("take read buffers: %w", err)
 	}
-	if _, ok := l.o.Device.(device.Locker); ok && b.LockError != nil {
+	if device.LockerOf(l.o.Device) != nil && b.LockError != nil {
 		return fmt.Errorf("take read buffers: %w", errors.Join(b.LockError, b.Close()))
 	}
 	l.staging = b

@@ -8,6 +8,7 @@ import (
 
 	"github.com/sllmq/sllmq/collector/checkpoint"
 	"github.com/sllmq/sllmq/collector/device"
+	"github.com/sllmq/sllmq/collector/hostmem"
 	"github.com/sllmq/sllmq/collector/stage"
 )
 
@@ -30,13 +31,13 @@ import (
 // timed here is its way to a GPU, the device's copy being one of memory.
 type pinned struct {
 	o       Options
-	buffers map[int]*device.Buffer // by the power of two
+	buffers map[int]*hostmem.Buffer // by the power of two
 }
 
 var _ Loader = (*pinned)(nil)
 
 func openPinned(o Options) (Loader, error) {
-	return &pinned{o: o, buffers: map[int]*device.Buffer{}}, nil
+	return &pinned{o: o, buffers: map[int]*hostmem.Buffer{}}, nil
 }
 
 func (l *pinned) Close() error {
@@ -99,11 +100,11 @@ func (l *pinned) buffer(size int64, clock *stage.Timeline) ([]byte, error) {
 	}
 	end := clock.Start("pin")
 	defer func() { end(0) }()
-	b, err := device.NewBuffer(l.o.Device, 1<<class)
+	b, err := hostmem.NewBuffer(device.LockerOf(l.o.Device), 1<<class)
 	if err != nil {
 		return nil, fmt.Errorf("take a staging buffer: %w", err)
 	}
-	if _, ok := l.o.Device.(device.Locker); ok && b.LockError != nil {
+	if device.LockerOf(l.o.Device) != nil && b.LockError != nil {
 		return nil, errors.Join(b.LockError, b.Close())
 	}
 	l.buffers[class] = b // on host, where the limits may forbid locking, the copies are the same

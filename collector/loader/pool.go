@@ -31,7 +31,7 @@ var (
 )
 
 func openPool(o Options) (Loader, error) {
-	p, err := pool.New(pool.Options{Bytes: o.PoolBytes, ChunkBytes: o.ChunkBytes, Queue: o.Depth, Threads: o.Threads, RequestBytes: o.IOBytes, Stream: o.Stream, Device: o.Device})
+	p, err := pool.New(pool.Options{Bytes: o.PoolBytes, ChunkBytes: o.ChunkBytes, Queue: o.Depth, Threads: o.Threads, RequestBytes: o.IOBytes, Stream: o.Stream, Locker: device.LockerOf(o.Device)})
 	if err != nil {
 		return nil, err
 	}

@@ -4,8 +4,8 @@ import (
 	"context"
 	"fmt"
 
-	"github.com/sllmq/sllmq/collector/device"
 	"github.com/sllmq/sllmq/collector/directio"
+	"github.com/sllmq/sllmq/collector/hostmem"
 	"github.com/sllmq/sllmq/collector/stage"
 )
 
@@ -27,7 +27,7 @@ func openRaw(o Options) (Loader, error) {
 		// Many under way are smaller: what counts is how many bytes.
 		part = max(directio.Align, min(directio.MaxRequest, directio.Queue*directio.MaxRequest/int64(queue)/directio.Align*directio.Align))
 	}
-	b, err := device.Map(int64(queue) * part)
+	b, err := hostmem.Map(int64(queue) * part)
 	if err != nil {
 		return nil, fmt.Errorf("take read buffers: %w", err)
 	}
@@ -37,7 +37,7 @@ func openRaw(o Options) (Loader, error) {
 func (l *raw) Close() error {
 	buffers := l.buffers
 	l.buffers = nil
-	return device.Unmap(buffers)
+	return hostmem.Unmap(buffers)
 }
 
 func (l *raw) Load(ctx context.Context, dir string, clock *stage.Timeline) (*Loaded, error) {

@@ -56,7 +56,7 @@ func serve(t *testing.T, a arm, o loader.Options) loader.StoreOptions {
 				t.Errorf("closing the store's device: %v", err)
 			}
 		})
-		so.Locker, so.Devices = gpu, device.Importers(gpu)
+		so.Locker, so.Devices = device.LockerOf(gpu), device.Importers(gpu)
 	}
 	so.Devices = append(so.Devices, device.HostImporter{})
 	for i, d := range so.Devices {

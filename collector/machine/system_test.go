@@ -7,8 +7,8 @@ import (
 	"testing"
 	"time"
 
-	"github.com/sllmq/sllmq/collector/device"
 	"github.com/sllmq/sllmq/collector/directio"
+	"github.com/sllmq/sllmq/collector/hostmem"
 	"github.com/sllmq/sllmq/collector/machine"
 )
 
@@ -29,11 +29,11 @@ func TestSystemSeesWhatWasDone(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer f.Close()
-	b, err := device.Map(size)
+	b, err := hostmem.Map(size)
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer device.Unmap(b)
+	defer hostmem.Unmap(b)
 	before := machine.ReadSystem(dev)
 	if _, err := f.ReadAt(b[:size], 0); err != nil {
 		t.Fatal(err)

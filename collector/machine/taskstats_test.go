@@ -13,8 +13,8 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"github.com/sllmq/sllmq/collector/device"
 	"github.com/sllmq/sllmq/collector/directio"
+	"github.com/sllmq/sllmq/collector/hostmem"
 	"github.com/sllmq/sllmq/collector/machine"
 )
 
@@ -46,7 +46,7 @@ func readWhenTold(path string) error {
 	if err != nil {
 		return err
 	}
-	b, err := device.Map(info.Size())
+	b, err := hostmem.Map(info.Size())
 	if err != nil {
 		return err
 	}

@@ -20,8 +20,8 @@ import (
 	"sync"
 
 	"github.com/sllmq/sllmq/collector/checkpoint"
-	"github.com/sllmq/sllmq/collector/device"
 	"github.com/sllmq/sllmq/collector/directio"
+	"github.com/sllmq/sllmq/collector/hostmem"
 )
 
 // ErrTooSmall says that a model does not fit the pool, even empty.
@@ -46,14 +46,14 @@ type Options struct {
 	ChunkBytes   int64 // a multiple of directio.Align
 	Queue        int   // reads under way at once; 0: as many as Threads, and at least 16
 	Threads      int
-	RequestBytes int64         // of a read, at most a chunk; 0: by what there is to read
-	Stream       bool          // a model that can't lie in the pool passes through it, rather than being refused
-	Device       device.Device // that copies from the pool, which is page-locked for it; nil: any
+	RequestBytes int64          // of a read, at most a chunk; 0: by what there is to read
+	Stream       bool           // a model that can't lie in the pool passes through it, rather than being refused
+	Locker       hostmem.Locker // page-locks the pool for a device that copies from it; nil: mlock
 }
 
 // Pool is a set of chunks and the models that lie in them.
 type Pool struct {
-	memory   *device.Buffer // rounded up to huge pages, and so perhaps more than the chunks
+	memory   *hostmem.Buffer // rounded up to huge pages, and so perhaps more than the chunks
 	chunk    int64
 	capacity int // chunks
 	queue    int
@@ -96,7 +96,7 @@ func New(o Options) (*Pool, error) {
 	if count < 1 {
 		return nil, fmt.Errorf("make a pool of %d bytes in chunks of %d: %w", o.Bytes, o.ChunkBytes, ErrTooSmall)
 	}
-	memory, err := device.NewBuffer(o.Device, count*o.ChunkBytes)
+	memory, err := hostmem.NewBuffer(o.Locker, count*o.ChunkBytes)
 	if err != nil {
 		return nil, fmt.Errorf("make a pool of %d bytes: %w", o.Bytes, err)
 	}

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/sllmq/sllmq/collector/device"
+	"github.com/sllmq/sllmq/collector/hostmem"
 )
 
 // The two sorts of memory that a GPU is filled from.
@@ -29,16 +30,16 @@ func measureLink(ctx context.Context, name string, bytes int64) (all []Measureme
 		return nil, fmt.Errorf("measure the way to %s: %w", name, err)
 	}
 	defer func() { err = errors.Join(err, memory.Free()) }()
-	locked, err := device.NewBuffer(d, bytes)
+	locked, err := hostmem.NewBuffer(device.LockerOf(d), bytes)
 	if err != nil {
 		return nil, fmt.Errorf("measure the way to %s: %w", name, err)
 	}
 	defer func() { err = errors.Join(err, locked.Close()) }()
-	pageable, err := device.Map(bytes)
+	pageable, err := hostmem.Map(bytes)
 	if err != nil {
 		return nil, fmt.Errorf("measure the way to %s: %w", name, err)
 	}
-	defer func() { err = errors.Join(err, device.Unmap(pageable)) }()
+	defer func() { err = errors.Join(err, hostmem.Unmap(pageable)) }()
 	from := map[string][]byte{Pageable: pageable}
 	if locked.LockError == nil {
 		from[PageLocked] = locked.Bytes

@@ -7,7 +7,7 @@ import (
 	"sync"
 	"time"
 
-	"github.com/sllmq/sllmq/collector/device"
+	"github.com/sllmq/sllmq/collector/hostmem"
 )
 
 // copyPart is what a thread copies before it looks for more, well above the
@@ -19,13 +19,13 @@ type Memory struct{ from, to []byte }
 
 // OpenMemory takes two regions of so many bytes.
 func OpenMemory(bytes int64) (*Memory, error) {
-	from, err := device.Map(bytes)
+	from, err := hostmem.Map(bytes)
 	if err != nil {
 		return nil, fmt.Errorf("measure the memory: %w", err)
 	}
-	to, err := device.Map(bytes)
+	to, err := hostmem.Map(bytes)
 	if err != nil {
-		return nil, fmt.Errorf("measure the memory: %w", errors.Join(err, device.Unmap(from)))
+		return nil, fmt.Errorf("measure the memory: %w", errors.Join(err, hostmem.Unmap(from)))
 	}
 	// Pages of zeros may be one and the same page.
 	for i := 0; i < len(from); i += 512 {
@@ -59,4 +59,4 @@ func (m *Memory) Copy(ctx context.Context, threads int) (Measurement, error) {
 }
 
 // Close gives the memory back.
-func (m *Memory) Close() error { return errors.Join(device.Unmap(m.from), device.Unmap(m.to)) }
+func (m *Memory) Close() error { return errors.Join(hostmem.Unmap(m.from), hostmem.Unmap(m.to)) }

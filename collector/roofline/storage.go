@@ -10,8 +10,8 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
-	"github.com/sllmq/sllmq/collector/device"
 	"github.com/sllmq/sllmq/collector/directio"
+	"github.com/sllmq/sllmq/collector/hostmem"
 )
 
 // Setting is how files are read: each thread has one request in flight, so
@@ -70,7 +70,7 @@ func OpenStorage(paths []string, settings []Setting) (s *Storage, err error) {
 		threads, size = max(threads, setting.Threads), max(size, setting.IOBytes)
 	}
 	for range threads {
-		b, err := device.Map(size)
+		b, err := hostmem.Map(size)
 		if err != nil {
 			return s, fmt.Errorf("measure the storage: %w", err)
 		}
@@ -143,7 +143,7 @@ func (s *Storage) Close() error {
 		errs = append(errs, f.Close())
 	}
 	for _, b := range s.buffers {
-		errs = append(errs, device.Unmap(b))
+		errs = append(errs, hostmem.Unmap(b))
 	}
 	s.files, s.buffers = nil, nil
 	return errors.Join(errs...)

@@ -11,6 +11,7 @@ import (
 
 	"github.com/sllmq/sllmq/collector/checkpoint"
 	"github.com/sllmq/sllmq/collector/device"
+	"github.com/sllmq/sllmq/collector/hostmem"
 	"github.com/sllmq/sllmq/collector/loader"
 	"github.com/sllmq/sllmq/collector/machine"
 	"github.com/sllmq/sllmq/collector/stage"
@@ -204,11 +205,11 @@ func TestLoaders(t *testing.T) {
 // and against the store's.
 func (m model) cached(t *testing.T, b table, host device.Device, pool loader.Loader, path func() string, store *storeTechnique, lines []string) {
 	t.Helper()
-	from, err := device.Map(1 << 30)
+	from, err := hostmem.Map(1 << 30)
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer device.Unmap(from)
+	defer hostmem.Unmap(from)
 	size := sizeOf(t, m.largest[checkpoint.SLLM])
 	results := race(t, 2*m.rounds, nil, []contender{
 		{name: "memcpy", bytes: m.bytes, warm: true, run: func() (time.Duration, error) {

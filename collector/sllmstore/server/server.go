@@ -28,6 +28,7 @@ import (
 	"google.golang.org/grpc/reflection"
 
 	"github.com/sllmq/sllmq/collector/device"
+	"github.com/sllmq/sllmq/collector/hostmem"
 	"github.com/sllmq/sllmq/collector/pool"
 	"github.com/sllmq/sllmq/collector/sllmstore/storagepb"
 )
@@ -55,8 +56,8 @@ type Options struct {
 	RegistrationRequired bool // a model is registered before it is loaded
 	// Devices are those on which clients may have memory.
 	Devices []device.Importer
-	// Locker is what the pool is page-locked for; nil: the kernel alone.
-	Locker  device.Device
+	// Locker page-locks the pool for GPUs; nil: mlock.
+	Locker  hostmem.Locker
 	Version string
 	Log     *slog.Logger
 	Metrics *Metrics // nil: none are kept
@@ -95,7 +96,7 @@ func New(o Options) (*Server, error) {
 	if s.storage, err = openStorage(o.StoragePath); err != nil {
 		return nil, fmt.Errorf("start the store: %w", err)
 	}
-	if s.pool, err = pool.New(pool.Options{Bytes: o.PoolBytes, ChunkBytes: o.ChunkBytes, Threads: o.Threads, Device: o.Locker}); err != nil {
+	if s.pool, err = pool.New(pool.Options{Bytes: o.PoolBytes, ChunkBytes: o.ChunkBytes, Threads: o.Threads, Locker: o.Locker}); err != nil {
 		return nil, errors.Join(fmt.Errorf("start the store: %w", err), s.storage.close())
 	}
 	s.alive, s.end = context.WithCancel(context.Background())

@@ -396,7 +396,7 @@ func TestAModelComesToGPUsByTheirHandles(t *testing.T) {
 		}
 	})
 	s := start(t, func(o *server.Options) {
-		o.Locker, o.Devices = both, append(o.Devices, device.Importers(both)...)
+		o.Locker, o.Devices = device.LockerOf(both), append(o.Devices, device.Importers(both)...)
 	})
 	want := s.write(t, "model", 3*chunk, 2*chunk)
 	half := int64(len(want)) / 2
