@@ -3,8 +3,11 @@ package plots
 import (
 	"fmt"
 	"slices"
+	"strconv"
 
 	"gonum.org/v1/plot/vg"
+
+	"github.com/sllmq/sllmq/plots/chart"
 )
 
 // arrangement gives each model a group of rows and each of its arms a row, from
@@ -13,7 +16,7 @@ type arrangement[T any] struct {
 	models, arms []string
 	rows         []placedRow[T]
 	high         float64
-	groups       []tick // the models, at the middle of their rows
+	groups       []chart.Tick // the models, at the middle of their rows
 }
 
 type placedRow[T any] struct {
@@ -48,7 +51,7 @@ func arrange[T any](items []T, model, arm func(T) string) (*arrangement[T], erro
 	y := groupGap / 2
 	for m, rows := range byModel {
 		slices.SortFunc(rows, func(a, b placedRow[T]) int { return a.arm - b.arm })
-		a.groups = append(a.groups, tick{y + float64(len(rows))/2, a.models[m]})
+		a.groups = append(a.groups, chart.Tick{Value: y + float64(len(rows))/2, Label: a.models[m]})
 		for i := range rows {
 			rows[i].y = y + float64(i) + 0.5
 		}
@@ -61,12 +64,12 @@ func arrange[T any](items []T, model, arm func(T) string) (*arrangement[T], erro
 
 // axis is the rows' axis: of one model the arms are named beside their rows, of
 // more the models, and the arms in the legend.
-func (a *arrangement[T]) axis() axis {
-	y := axis{low: a.high, names: a.groups}
+func (a *arrangement[T]) axis() chart.Axis {
+	y := chart.Axis{Low: a.high, Names: a.groups}
 	if len(a.models) == 1 {
-		y.names = nil
+		y.Names = nil
 		for _, row := range a.rows {
-			y.names = append(y.names, tick{row.y, a.arms[row.arm]})
+			y.Names = append(y.Names, chart.Tick{Value: row.y, Label: a.arms[row.arm]})
 		}
 	}
 	return y
@@ -81,12 +84,20 @@ func (a *arrangement[T]) height(row vg.Length) vg.Length {
 	return vg.Length(a.high) * row
 }
 
+// swatches are the legend of the arms, empty if the rows name them.
+func (a *arrangement[T]) swatches() []chart.Key {
+	if len(a.models) == 1 {
+		return nil
+	}
+	return legend(a.arms, chart.SwatchKey)
+}
+
 // about ends a title: the model's name, or how many there are.
 func about(models []string) string {
 	if len(models) == 1 {
 		return models[0]
 	}
-	return itoa(len(models)) + " models"
+	return strconv.Itoa(len(models)) + " models"
 }
 
 func (c Caption) or(title string) (string, string) {
@@ -112,5 +123,3 @@ func (a *arrangement[T]) find(model, arm int) (placedRow[T], bool) {
 	}
 	return placedRow[T]{}, false
 }
-
-func indexOf(list []string, s string) int { return slices.Index(list, s) }

@@ -3,9 +3,14 @@ package plots
 import (
 	"fmt"
 	"math"
+	"slices"
+	"strconv"
 
 	"gonum.org/v1/plot/vg"
 	"gonum.org/v1/plot/vg/draw"
+
+	"github.com/sllmq/sllmq/plots/canvas"
+	"github.com/sllmq/sllmq/plots/chart"
 )
 
 // Bars are mean loading times, a model a group.
@@ -47,39 +52,37 @@ func DrawBars(d Bars) (*Picture, error) {
 	}
 	baseline := 0
 	if d.Baseline != "" {
-		if baseline = indexOf(rows.arms, d.Baseline); baseline < 0 {
+		if baseline = slices.Index(rows.arms, d.Baseline); baseline < 0 {
 			return nil, fmt.Errorf("bars: no arm is called %q, the baseline", d.Baseline)
 		}
 	}
-	u := timeUnit(highest)
-	p := &panel{x: from0("Mean loading time", u, highest*1.08), y: rows.axis(), height: rows.height(15), least: vg.Length(rows.high) * 9, head: "mean (" + u.name + ")"}
-	fig := &figure{panels: []*panel{p}, legend: rows.swatches()}
-	dots := spread(lowest, highest)
+	u := chart.TimeUnit(highest)
+	p := &chart.Panel{X: chart.FromZero("Mean loading time", u, highest*1.08), Y: rows.axis(), Height: rows.height(15), MinHeight: vg.Length(rows.high) * 9, SideTitle: "mean (" + u.Name + ")"}
+	fig := &chart.Figure{Panels: []*chart.Panel{p}, Legend: rows.swatches()}
+	dots := chart.NeedsLog(lowest, highest)
 	if dots {
-		p.x = logAround("Mean loading time", timeTick, lowest, highest*1.8)
-		fig.legend = rows.dots()
+		p.X = chart.LogAround("Mean loading time", chart.TimeTick, lowest, highest*1.8)
+		fig.Legend = legend(rows.arms, chart.DotKey)
 	}
 	for _, row := range rows.rows {
-		p.aside = append(p.aside, tick{row.y, u.format(row.item.MeanS)})
+		p.Side = append(p.Side, chart.Tick{Value: row.y, Label: u.Format(row.item.MeanS)})
 		text := row.item.text()
-		p.paint = append(p.paint, func(f frame) { f.tell(text, func() { drawBar(f, row, dots) }) })
+		p.Paint = append(p.Paint, func(f chart.Frame) { f.Hover(text, func() { drawBar(f, row, dots) }) })
 	}
 	compared := false
 	for _, row := range rows.rows {
 		base, ok := rows.find(row.model, baseline)
 		if ok && row.arm != baseline && base.item.MeanS > 0 && row.item.MeanS > 0 {
 			compared = true
-			p.paint = append(p.paint, func(f frame) { drawSpeedup(f, base, row) })
+			p.Paint = append(p.Paint, func(f chart.Frame) { drawSpeedup(f, base, row) })
 		}
 	}
-	fig.title, fig.subtitle = d.or("Loading time of " + about(rows.models))
+	fig.Title, fig.Subtitle = d.or("Loading time of " + about(rows.models))
 	if medians(d.Bars) {
-		fig.legend = append(fig.legend, key{"median", func(c draw.Canvas, r vg.Rectangle) {
-			diamond.draw(c, vg.Point{X: (r.Min.X + r.Max.X) / 2, Y: (r.Min.Y + r.Max.Y) / 2}, 2.5, white)
-		}})
+		fig.Legend = append(fig.Legend, chart.MarkKey("median", chart.Diamond, 2.5, chart.White))
 	}
 	if compared {
-		fig.notes = append(fig.notes, "Factors: mean of "+rows.arms[baseline]+" over mean of the arm; over 1, the arm is faster.")
+		fig.Notes = append(fig.Notes, "Factors: mean of "+rows.arms[baseline]+" over mean of the arm; over 1, the arm is faster.")
 	}
 	return &Picture{fig, d.rows()}, nil
 }
@@ -100,12 +103,12 @@ func (b Bar) check() error {
 
 // text is the bar in words.
 func (b Bar) text() string {
-	text := named(b.Model, b.Arm) + "\nmean " + timeText(b.MeanS)
+	text := named(b.Model, b.Arm) + "\nmean " + chart.TimeText(b.MeanS)
 	if b.MedianS != nil {
-		text += ", median " + timeText(*b.MedianS)
+		text += ", median " + chart.TimeText(*b.MedianS)
 	}
 	if b.Interval != nil {
-		text += "\nfrom " + timeText(b.Interval.LowS) + " to " + timeText(b.Interval.HighS)
+		text += "\nfrom " + chart.TimeText(b.Interval.LowS) + " to " + chart.TimeText(b.Interval.HighS)
 	}
 	if b.Loads > 0 {
 		text += "\n" + plural(b.Loads, "load", "loads")
@@ -125,47 +128,47 @@ func (b Bar) reach() (low, high float64) {
 	return minMax(all)
 }
 
-func drawBar(f frame, row placedRow[Bar], dot bool) {
-	look := lookOf(row.arm)
-	y, half := f.y(row.y), (f.y(row.y-0.4)-f.y(row.y+0.4))/2
+func drawBar(f chart.Frame, row placedRow[Bar], dot bool) {
+	look := chart.LookOf(row.arm)
+	y, half := f.Y(row.y), (f.Y(row.y-0.4)-f.Y(row.y+0.4))/2
 	if dot {
-		stroke(f.Canvas, draw.LineStyle{Color: faint, Width: 0.8}, vg.Point{X: f.Min.X, Y: y}, f.at(row.item.MeanS, row.y))
+		chart.Stroke(f.Canvas, draw.LineStyle{Color: chart.Faint, Width: 0.8}, vg.Point{X: f.Min.X, Y: y}, f.At(row.item.MeanS, row.y))
 	} else {
-		filled(f.Canvas, vg.Rectangle{Min: f.at(0, row.y+0.4), Max: f.at(row.item.MeanS, row.y-0.4)}, look.ink, look.hatch)
+		chart.FillBox(f.Canvas, vg.Rectangle{Min: f.At(0, row.y+0.4), Max: f.At(row.item.MeanS, row.y-0.4)}, look.Ink, look.Hatch)
 	}
 	if i := row.item.Interval; i != nil {
-		whisker(f.Canvas, f.x(i.LowS), f.x(i.HighS), y, half*0.55)
+		chart.Whisker(f.Canvas, f.X(i.LowS), f.X(i.HighS), y, half*0.55)
 	}
 	if dot {
-		look.mark.draw(f.Canvas, f.at(row.item.MeanS, row.y), min(3.4, half*0.8), look.ink)
+		look.Mark.Draw(f.Canvas, f.At(row.item.MeanS, row.y), min(3.4, half*0.8), look.Ink)
 	}
 	if m := row.item.MedianS; m != nil {
-		diamond.draw(f.Canvas, vg.Point{X: f.x(*m), Y: y}, min(2.5, half*0.6), white)
+		chart.Diamond.Draw(f.Canvas, vg.Point{X: f.X(*m), Y: y}, min(2.5, half*0.6), chart.White)
 	}
 }
 
 // drawSpeedup draws the arrow at the height of the arm's bar, from where the
 // baseline's bar ends to where this one does.
-func drawSpeedup(f frame, base, row placedRow[Bar]) {
+func drawSpeedup(f chart.Frame, base, row placedRow[Bar]) {
 	text := ratio(base.item.MeanS / row.item.MeanS)
-	y, from, to := f.y(row.y), f.x(base.item.MeanS), f.x(row.item.MeanS)
+	y, from, to := f.Y(row.y), f.X(base.item.MeanS), f.X(row.item.MeanS)
 	_, furthest := row.item.reach()
-	end := max(f.x(furthest), to+3)
-	stroke(f.Canvas, draw.LineStyle{Color: soft, Width: 0.5, Dashes: []vg.Length{2, 1.5}}, vg.Point{X: from, Y: f.y(base.y)}, vg.Point{X: from, Y: f.y(row.y + 0.4*sign(row.y-base.y))})
-	face := bold(smallSize)
+	end := max(f.X(furthest), to+3)
+	chart.Stroke(f.Canvas, draw.LineStyle{Color: chart.Soft, Width: 0.5, Dashes: []vg.Length{2, 1.5}}, vg.Point{X: from, Y: f.Y(base.y)}, vg.Point{X: from, Y: f.Y(row.y + 0.4*sign(row.y-base.y))})
+	face := canvas.Bold(chart.SmallSize)
 	wide := face.Width(text)
 	left := (from+end)/2 - wide/2
 	if from-end >= wide+22 {
-		arrow(f.Canvas, from, end+2, y)
+		chart.Arrow(f.Canvas, from, end+2, y)
 	} else {
 		if from-to >= 8 {
-			arrow(f.Canvas, from, min(end+2, from-6), y)
+			chart.Arrow(f.Canvas, from, min(end+2, from-6), y)
 		}
 		left = min(max(from, end)+4, f.Max.X-wide)
 	}
-	f.SetColor(white)
+	f.SetColor(chart.White)
 	f.Fill(vg.Rectangle{Min: vg.Point{X: left - 2, Y: y - 4}, Max: vg.Point{X: left + wide + 2, Y: y + 4}}.Path())
-	write(f, face, black, vg.Point{X: left, Y: y}, atLeft, text)
+	canvas.Text(f, face, chart.Black, vg.Point{X: left, Y: y}, canvas.AtLeft, text)
 }
 
 func sign(v float64) float64 { return math.Copysign(1, v) }
@@ -186,7 +189,7 @@ func (d Bars) rows() [][]string {
 		if b.Interval != nil {
 			low, high = number(b.Interval.LowS), number(b.Interval.HighS)
 		}
-		rows = append(rows, []string{b.Model, b.Arm, number(b.MeanS), optional(b.MedianS), low, high, itoa(b.Loads)})
+		rows = append(rows, []string{b.Model, b.Arm, number(b.MeanS), optional(b.MedianS), low, high, strconv.Itoa(b.Loads)})
 	}
 	return rows
 }

@@ -5,9 +5,12 @@ import (
 	"math"
 	"math/rand/v2"
 	"slices"
+	"strconv"
 
 	"gonum.org/v1/plot/vg"
 	"gonum.org/v1/plot/vg/draw"
+
+	"github.com/sllmq/sllmq/plots/chart"
 )
 
 // Box are all loading times as boxes with their points.
@@ -35,12 +38,12 @@ func DrawBox(d Box) (*Picture, error) {
 		few = few || len(s.TimesS) < fewest
 	}
 	low, high := minMax(all)
-	p := &panel{x: around("Loading time", timeUnit, low, high), y: rows.axis(), height: rows.height(21), least: vg.Length(rows.high) * 10}
-	u := timeUnit(high)
-	if spread(low, high) {
-		p.x = logAround("Loading time", timeTick, low, high)
+	p := &chart.Panel{X: chart.Around("Loading time", chart.TimeUnit, low, high), Y: rows.axis(), Height: rows.height(21), MinHeight: vg.Length(rows.high) * 10}
+	u := chart.TimeUnit(high)
+	if chart.NeedsLog(low, high) {
+		p.X = chart.LogAround("Loading time", chart.TimeTick, low, high)
 	}
-	p.head = "median (" + u.name + "), loads"
+	p.SideTitle = "median (" + u.Name + "), loads"
 	random := rand.New(rand.NewPCG(d.Seed, 0))
 	for _, row := range rows.rows {
 		times := slices.Clone(row.item.TimesS)
@@ -49,28 +52,28 @@ func DrawBox(d Box) (*Picture, error) {
 		for i := range scatter {
 			scatter[i] = random.Float64()
 		}
-		p.aside = append(p.aside, tick{row.y, u.format(quantile(times, 0.5)) + ", " + itoa(len(times))})
-		p.paint = append(p.paint, func(f frame) {
-			drawBox(f, row.y, times, scatter, lookOf(row.arm), named(row.item.Model, row.item.Arm), newCrowd(len(all), row.item.Model, row.item.Arm))
+		p.Side = append(p.Side, chart.Tick{Value: row.y, Label: u.Format(quantile(times, 0.5)) + ", " + strconv.Itoa(len(times))})
+		p.Paint = append(p.Paint, func(f chart.Frame) {
+			drawBox(f, row.y, times, scatter, chart.LookOf(row.arm), named(row.item.Model, row.item.Arm), newCrowd(len(all), row.item.Model, row.item.Arm))
 		})
 	}
-	fig := &figure{panels: []*panel{p}, legend: rows.swatches()}
-	fig.title, fig.subtitle = d.or("Loading times of " + about(rows.models))
-	fig.notes = []string{"Box: quartiles and median; whiskers: to the last load within 1.5 box lengths; points: every load."}
+	fig := &chart.Figure{Panels: []*chart.Panel{p}, Legend: rows.swatches()}
+	fig.Title, fig.Subtitle = d.or("Loading times of " + about(rows.models))
+	fig.Notes = []string{"Box: quartiles and median; whiskers: to the last load within 1.5 box lengths; points: every load."}
 	if few {
-		fig.notes[0] += " Fewer than " + itoa(fewest) + " loads have no box."
+		fig.Notes[0] += " Fewer than " + strconv.Itoa(fewest) + " loads have no box."
 	}
 	return &Picture{fig, d.rows()}, nil
 }
 
-func drawBox(f frame, y float64, times, scatter []float64, l look, name string, crowd *crowd) {
+func drawBox(f chart.Frame, y float64, times, scatter []float64, l chart.Look, name string, crowd *crowd) {
 	r := vg.Length(1.7)
 	if len(times) > 200 {
 		r = 1.1
 	}
 	for i, t := range times {
-		if pt := f.at(t, y+0.12+0.34*scatter[i]); crowd.free(pt) {
-			f.point(l, pt, r, crowd.name+timeText(t))
+		if pt := f.At(t, y+0.12+0.34*scatter[i]); crowd.free(pt) {
+			f.Point(l, pt, r, crowd.name+chart.TimeText(t))
 		}
 	}
 	middle := quantile(times, 0.5)
@@ -78,15 +81,15 @@ func drawBox(f frame, y float64, times, scatter []float64, l look, name string, 
 	if len(times) >= fewest {
 		q1, q3 := quantile(times, 0.25), quantile(times, 0.75)
 		low, high := fences(times, q1, q3)
-		centre := f.y((top + bottom) / 2)
-		whisker(f.Canvas, f.x(low), f.x(q1), centre, 2.5)
-		whisker(f.Canvas, f.x(q3), f.x(high), centre, 2.5)
-		box := vg.Rectangle{Min: f.at(q1, bottom), Max: f.at(q3, top)}
-		text := fmt.Sprintf("%s\nmedian %s, quartiles %s and %s\nwhiskers %s and %s, %s", name, timeText(middle), timeText(q1), timeText(q3), timeText(low), timeText(high), plural(len(times), "load", "loads"))
-		f.tell(text, func() { filled(f.Canvas, box, tint(l.ink, 0.35), l.hatch) })
+		centre := f.Y((top + bottom) / 2)
+		chart.Whisker(f.Canvas, f.X(low), f.X(q1), centre, 2.5)
+		chart.Whisker(f.Canvas, f.X(q3), f.X(high), centre, 2.5)
+		box := vg.Rectangle{Min: f.At(q1, bottom), Max: f.At(q3, top)}
+		text := fmt.Sprintf("%s\nmedian %s, quartiles %s and %s\nwhiskers %s and %s, %s", name, chart.TimeText(middle), chart.TimeText(q1), chart.TimeText(q3), chart.TimeText(low), chart.TimeText(high), plural(len(times), "load", "loads"))
+		f.Hover(text, func() { chart.FillBox(f.Canvas, box, chart.Tint(l.Ink, 0.35), l.Hatch) })
 	}
-	for _, s := range []draw.LineStyle{{Color: white, Width: 2.6}, {Color: black, Width: 1.4}} {
-		stroke(f.Canvas, s, f.at(middle, bottom), f.at(middle, top))
+	for _, s := range []draw.LineStyle{{Color: chart.White, Width: 2.6}, {Color: chart.Black, Width: 1.4}} {
+		chart.Stroke(f.Canvas, s, f.At(middle, bottom), f.At(middle, top))
 	}
 }
 
@@ -115,7 +118,7 @@ func (d Box) rows() [][]string {
 	rows := [][]string{{"model", "arm", "load", "loading_time_s"}}
 	for _, s := range d.Series {
 		for i, t := range s.TimesS {
-			rows = append(rows, []string{s.Model, s.Arm, itoa(i), number(t)})
+			rows = append(rows, []string{s.Model, s.Arm, strconv.Itoa(i), number(t)})
 		}
 	}
 	return rows

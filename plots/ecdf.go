@@ -5,6 +5,8 @@ import (
 	"slices"
 
 	"gonum.org/v1/plot/vg"
+
+	"github.com/sllmq/sllmq/plots/chart"
 )
 
 // ECDF are all loading times as empirical distributions, a model a panel.
@@ -25,29 +27,29 @@ func DrawECDF(d ECDF) (*Picture, error) {
 	if err != nil {
 		return nil, fmt.Errorf("ecdf: %w", err)
 	}
-	fig := &figure{columns: columnsFor(len(rows.models)), legend: rows.lines()}
-	fig.title, fig.subtitle = d.or("Distribution of the loading time of " + about(rows.models))
+	fig := &chart.Figure{Columns: columnsFor(len(rows.models)), Legend: legend(rows.arms, chart.LineKey)}
+	fig.Title, fig.Subtitle = d.or("Distribution of the loading time of " + about(rows.models))
 	for m, model := range rows.models {
 		var all []float64
-		p := &panel{y: axis{label: "Part of loads", high: 1, ticks: linearTicks(unit{size: 1}), lines: true}, height: 110}
+		p := &chart.Panel{Y: chart.Axis{Label: "Part of loads", High: 1, Ticks: chart.LinearTicks(chart.Unit{Size: 1}), GridLines: true}, Height: 110}
 		if len(rows.models) == 1 {
-			p.height = 190
+			p.Height = 190
 		} else {
-			p.title = model
+			p.Title = model
 		}
 		for _, row := range rows.rows {
 			if row.model != m {
 				continue
 			}
 			all = append(all, row.item.TimesS...)
-			p.paint = append(p.paint, func(f frame) { drawSteps(f, row.item, lookOf(row.arm)) })
+			p.Paint = append(p.Paint, func(f chart.Frame) { drawSteps(f, row.item, chart.LookOf(row.arm)) })
 		}
 		low, high := minMax(all)
-		p.x = around("Loading time", timeUnit, low, high)
-		if spread(low, high) {
-			p.x = logAround("Loading time", timeTick, low, high)
+		p.X = chart.Around("Loading time", chart.TimeUnit, low, high)
+		if chart.NeedsLog(low, high) {
+			p.X = chart.LogAround("Loading time", chart.TimeTick, low, high)
 		}
-		fig.panels = append(fig.panels, p)
+		fig.Panels = append(fig.Panels, p)
 	}
 	return &Picture{fig, d.rows()}, nil
 }
@@ -74,27 +76,27 @@ func columnsFor(panels int) int {
 }
 
 // drawSteps draws a distribution from edge to edge, with a marker at its median.
-func drawSteps(f frame, s Series, l look) {
+func drawSteps(f chart.Frame, s Series, l chart.Look) {
 	times := slices.Clone(s.TimesS)
 	slices.Sort(times)
-	line := []vg.Point{{X: f.Min.X, Y: f.y(0)}}
+	line := []vg.Point{{X: f.Min.X, Y: f.Y(0)}}
 	for i, t := range times {
-		from, to := f.at(t, float64(i)/float64(len(times))), f.at(t, float64(i+1)/float64(len(times)))
+		from, to := f.At(t, float64(i)/float64(len(times))), f.At(t, float64(i+1)/float64(len(times)))
 		const hair = 0.3 // less than the line is wide
 		if last := line[len(line)-1]; i < len(times)-1 && from.X-last.X < hair && to.Y-last.Y < hair {
 			continue
 		}
 		line = append(line, from, to)
 	}
-	line = append(line, vg.Point{X: f.Max.X, Y: f.y(1)})
-	l.stroke(f.Canvas, 1.4, line...)
+	line = append(line, vg.Point{X: f.Max.X, Y: f.Y(1)})
+	l.Stroke(f.Canvas, 1.4, line...)
 	name := named(s.Model, s.Arm) + "\n"
-	f.point(l, f.at(quantile(times, 0.5), 0.5), 3, name+"median "+timeText(quantile(times, 0.5))+" of "+plural(len(times), "load", "loads"))
+	f.Point(l, f.At(quantile(times, 0.5), 0.5), 3, name+"median "+chart.TimeText(quantile(times, 0.5))+" of "+plural(len(times), "load", "loads"))
 	const targets = 20
 	for i := range targets + 1 {
 		n := max(1, (len(times)*i+targets-1)/targets) // of the loads
 		at := float64(n) / float64(len(times))
-		f.target(f.at(times[n-1], at), 3, name+digits(100*at)+" % of loads in at most "+timeText(times[n-1]))
+		f.HoverTarget(f.At(times[n-1], at), 3, name+chart.Digits(100*at)+" % of loads in at most "+chart.TimeText(times[n-1]))
 	}
 }
 

@@ -4,9 +4,12 @@ import (
 	"fmt"
 	"math"
 	"slices"
+	"strconv"
 
 	"gonum.org/v1/plot/vg"
 	"gonum.org/v1/plot/vg/draw"
+
+	"github.com/sllmq/sllmq/plots/chart"
 )
 
 // Efficiency is how near loads came to what the machine could do: roofline time
@@ -45,61 +48,58 @@ func DrawEfficiency(d Efficiency) (*Picture, error) {
 			}
 		}
 	}
-	p := &panel{x: axis{label: "Efficiency (roofline time / loading time)", high: highest * 1.08, ticks: linearTicks(unit{size: 1}), lines: true}, y: rows.axis(), height: rows.height(14), least: vg.Length(rows.high) * 9, head: "median"}
-	p.paint = append(p.paint, roofAtOne)
+	p := &chart.Panel{X: chart.Axis{Label: "Efficiency (roofline time / loading time)", High: highest * 1.08, Ticks: chart.LinearTicks(chart.Unit{Size: 1}), GridLines: true}, Y: rows.axis(), Height: rows.height(14), MinHeight: vg.Length(rows.high) * 9, SideTitle: "median"}
+	p.Paint = append(p.Paint, roofAtOne)
 	for _, row := range rows.rows {
 		sorted := slices.Sorted(slices.Values(row.item.Efficiencies))
-		p.aside = append(p.aside, tick{row.y, digits(quantile(sorted, 0.5))})
-		p.paint = append(p.paint, func(f frame) {
-			drawEfficiencies(f, row.y, sorted, lookOf(row.arm), newCrowd(loads, row.item.Model, row.item.Arm))
+		p.Side = append(p.Side, chart.Tick{Value: row.y, Label: chart.Digits(quantile(sorted, 0.5))})
+		p.Paint = append(p.Paint, func(f chart.Frame) {
+			drawEfficiencies(f, row.y, sorted, chart.LookOf(row.arm), newCrowd(loads, row.item.Model, row.item.Arm))
 		})
 	}
-	fig := &figure{panels: []*panel{p}}
+	fig := &chart.Figure{Panels: []*chart.Panel{p}}
 	if len(rows.models) > 1 {
-		fig.legend = rows.dots()
+		fig.Legend = legend(rows.arms, chart.DotKey)
 	}
-	fig.legend = append(fig.legend, key{"median", func(c draw.Canvas, r vg.Rectangle) {
-		diamond.draw(c, vg.Point{X: (r.Min.X + r.Max.X) / 2, Y: (r.Min.Y + r.Max.Y) / 2}, medianRadius, white)
-	}}, key{"roofline", func(c draw.Canvas, r vg.Rectangle) {
-		x := (r.Min.X + r.Max.X) / 2
-		stroke(c, draw.LineStyle{Color: black, Width: 1.4}, vg.Point{X: x, Y: r.Min.Y}, vg.Point{X: x, Y: r.Max.Y})
-	}})
+	fig.Legend = append(fig.Legend, chart.MarkKey("median", chart.Diamond, medianRadius, chart.White), chart.RuleKey("roofline", rooflineStyle()))
 	if beyond > 0 {
-		fig.legend = append(fig.legend, key{"over 1", func(c draw.Canvas, r vg.Rectangle) {
+		fig.Legend = append(fig.Legend, chart.Key{Label: "over 1", Draw: func(c draw.Canvas, r vg.Rectangle) {
 			ring(c, vg.Point{X: (r.Min.X + r.Max.X) / 2, Y: (r.Min.Y + r.Max.Y) / 2})
 		}})
-		fig.notes = []string{plural(beyond, "load is", "loads are") + " faster than the roofline: a label or the roofline is wrong."}
+		fig.Notes = []string{plural(beyond, "load is", "loads are") + " faster than the roofline: a label or the roofline is wrong."}
 	}
-	fig.title, fig.subtitle = d.or("Efficiency of loading " + about(rows.models))
+	fig.Title, fig.Subtitle = d.or("Efficiency of loading " + about(rows.models))
 	return &Picture{fig, d.rows()}, nil
 }
 
 // roofAtOne draws the roofline, and hatches what should be empty.
-func roofAtOne(f frame) {
-	hatched(f.Canvas, vg.Rectangle{Min: vg.Point{X: f.x(1), Y: f.Min.Y}, Max: f.Max}, faint, rising)
-	stroke(f.Canvas, draw.LineStyle{Color: black, Width: 1.4}, vg.Point{X: f.x(1), Y: f.Min.Y}, vg.Point{X: f.x(1), Y: f.Max.Y})
+func roofAtOne(f chart.Frame) {
+	chart.HatchBox(f.Canvas, vg.Rectangle{Min: vg.Point{X: f.X(1), Y: f.Min.Y}, Max: f.Max}, chart.Faint, chart.Rising)
+	f.Rule(1, rooflineStyle())
 }
+
+func rooflineStyle() draw.LineStyle { return draw.LineStyle{Color: chart.Black, Width: 1.4} }
 
 // medianRadius lets the median stand out of the dots that it lies among.
 const medianRadius = 3.4
 
-func drawEfficiencies(f frame, y float64, sorted []float64, l look, crowd *crowd) {
+func drawEfficiencies(f chart.Frame, y float64, sorted []float64, l chart.Look, crowd *crowd) {
 	middle := quantile(sorted, 0.5)
-	stroke(f.Canvas, draw.LineStyle{Color: soft, Width: 0.6}, f.at(sorted[0], y), f.at(sorted[len(sorted)-1], y))
+	chart.Stroke(f.Canvas, draw.LineStyle{Color: chart.Soft, Width: 0.6}, f.At(sorted[0], y), f.At(sorted[len(sorted)-1], y))
 	for _, e := range sorted {
-		if !crowd.free(f.at(e, y)) {
+		if !crowd.free(f.At(e, y)) {
 			continue
 		}
-		f.point(l, f.at(e, y), 2.3, crowd.name+digits(e)+" of the roofline")
+		f.Point(l, f.At(e, y), 2.3, crowd.name+chart.Digits(e)+" of the roofline")
 		if e > 1 {
-			ring(f.Canvas, f.at(e, y))
+			ring(f.Canvas, f.At(e, y))
 		}
 	}
-	diamond.draw(f.Canvas, f.at(middle, y), medianRadius, white)
+	chart.Diamond.Draw(f.Canvas, f.At(middle, y), medianRadius, chart.White)
 }
 
 func ring(c draw.Canvas, pt vg.Point) {
-	for _, s := range []draw.LineStyle{{Color: white, Width: 2.2}, {Color: lookOf(4).ink, Width: 1.4}} {
+	for _, s := range []draw.LineStyle{{Color: chart.White, Width: 2.2}, {Color: chart.LookOf(4).Ink, Width: 1.4}} {
 		var path vg.Path
 		path.Move(vg.Point{X: pt.X + 4.2, Y: pt.Y})
 		path.Arc(pt, 4.2, 0, 2*math.Pi)
@@ -112,7 +112,7 @@ func (d Efficiency) rows() [][]string {
 	rows := [][]string{{"model", "arm", "load", "efficiency"}}
 	for _, a := range d.Arms {
 		for i, e := range a.Efficiencies {
-			rows = append(rows, []string{a.Model, a.Arm, itoa(i), number(e)})
+			rows = append(rows, []string{a.Model, a.Arm, strconv.Itoa(i), number(e)})
 		}
 	}
 	return rows

@@ -10,6 +10,9 @@ import (
 	"gonum.org/v1/plot/font"
 	"gonum.org/v1/plot/vg"
 	"gonum.org/v1/plot/vg/draw"
+
+	"github.com/sllmq/sllmq/plots/canvas"
+	"github.com/sllmq/sllmq/plots/chart"
 )
 
 // Heat is a sweep of read rates over threads, depth and I/O size.
@@ -52,29 +55,29 @@ func DrawHeat(d Heat) (*Picture, error) {
 		}
 	}
 	low, high := minMax(rates)
-	m := heatMap{depths: sorted(depths), sizes: sorted(sizes), low: low, high: high, unit: rateUnit(high), best: best}
+	m := heatMap{depths: sorted(depths), sizes: sorted(sizes), low: low, high: high, unit: chart.RateUnit(high), best: best}
 	threads = sorted(threads)
 	m.threads = len(threads) > 1
-	fig := &figure{columns: 1, notes: []string{"Darker is faster. Best: " + rateText(best.BytesPS) + " with " + m.name(best) + "."}}
+	fig := &chart.Figure{Columns: 1, Notes: []string{"Darker is faster. Best: " + chart.RateText(best.BytesPS) + " with " + m.name(best) + "."}}
 	if len(m.sizes) <= 7 && len(threads) > 1 {
-		fig.columns = 2
+		fig.Columns = 2
 	}
 	if len(seen) < len(threads)*len(m.depths)*len(m.sizes) {
-		fig.notes[0] += " Hatched: not measured."
+		fig.Notes[0] += " Hatched: not measured."
 	}
 	for _, n := range threads {
-		fig.panels = append(fig.panels, m.panel(n, d.Cells))
+		fig.Panels = append(fig.Panels, m.panel(n, d.Cells))
 	}
 	by := ") by depth and I/O size"
 	if m.threads {
 		by = ") by threads, depth and I/O size"
 	}
-	fig.title, fig.subtitle = d.or("Read rate (" + m.unit.name + by)
+	fig.Title, fig.Subtitle = d.or("Read rate (" + m.unit.Name + by)
 	return &Picture{fig, d.rows()}, nil
 }
 
 func (c HeatCell) name() string {
-	return plural(c.Threads, "thread", "threads") + ", depth " + itoa(c.Depth) + ", " + binary(c.IOBytes)
+	return plural(c.Threads, "thread", "threads") + ", depth " + strconv.Itoa(c.Depth) + ", " + binary(c.IOBytes)
 }
 
 // name is a setting in words, which leave the threads out if all have as many.
@@ -82,7 +85,7 @@ func (m heatMap) name(c HeatCell) string {
 	if m.threads {
 		return c.name()
 	}
-	return "depth " + itoa(c.Depth) + ", " + binary(c.IOBytes)
+	return "depth " + strconv.Itoa(c.Depth) + ", " + binary(c.IOBytes)
 }
 
 func sorted[T int | int64](all []T) []T {
@@ -95,30 +98,30 @@ type heatMap struct {
 	depths    []int
 	sizes     []int64
 	low, high float64
-	unit      unit
+	unit      chart.Unit
 	best      HeatCell
 	threads   bool // there are several numbers of them
 }
 
-func (m heatMap) panel(threads int, cells []HeatCell) *panel {
-	p := &panel{height: max(40, 22*vg.Length(len(m.depths))), least: max(32, 11*vg.Length(len(m.depths)))}
+func (m heatMap) panel(threads int, cells []HeatCell) *chart.Panel {
+	p := &chart.Panel{Height: max(40, 22*vg.Length(len(m.depths))), MinHeight: max(32, 11*vg.Length(len(m.depths)))}
 	if m.threads {
-		p.title = plural(threads, "thread", "threads")
+		p.Title = plural(threads, "thread", "threads")
 	}
-	p.x = axis{label: "I/O size (K = KiB, M = MiB)", high: float64(len(m.sizes))}
-	p.y = axis{label: "Depth", high: float64(len(m.depths))}
+	p.X = chart.Axis{Label: "I/O size (K = KiB, M = MiB)", High: float64(len(m.sizes))}
+	p.Y = chart.Axis{Label: "Depth", High: float64(len(m.depths))}
 	for i, size := range m.sizes {
 		name := binary(size)
 		if i > 0 && name == binary(m.sizes[i-1]) {
 			name = strconv.FormatInt(size, 10)
 		}
-		p.x.names = append(p.x.names, tick{float64(i) + 0.5, name})
+		p.X.Names = append(p.X.Names, chart.Tick{Value: float64(i) + 0.5, Label: name})
 	}
 	for i, depth := range m.depths {
-		p.y.names = append(p.y.names, tick{float64(i) + 0.5, itoa(depth)})
+		p.Y.Names = append(p.Y.Names, chart.Tick{Value: float64(i) + 0.5, Label: strconv.Itoa(depth)})
 	}
-	p.paint = append(p.paint, func(f frame) {
-		hatched(f.Canvas, f.Rectangle, tint(soft, 0.5), rising)
+	p.Paint = append(p.Paint, func(f chart.Frame) {
+		chart.HatchBox(f.Canvas, f.Rectangle, chart.Tint(chart.Soft, 0.5), chart.Rising)
 		face := m.face(f.Size().X/vg.Length(len(m.sizes)) - 3)
 		for _, c := range cells {
 			if c.Threads == threads {
@@ -132,45 +135,45 @@ func (m heatMap) panel(threads int, cells []HeatCell) *panel {
 	return p
 }
 
-func (m heatMap) box(f frame, c HeatCell) vg.Rectangle {
+func (m heatMap) box(f chart.Frame, c HeatCell) vg.Rectangle {
 	x, y := float64(slices.Index(m.sizes, c.IOBytes)), float64(slices.Index(m.depths, c.Depth))
-	return vg.Rectangle{Min: f.at(x, y), Max: f.at(x+1, y+1)}
+	return vg.Rectangle{Min: f.At(x, y), Max: f.At(x+1, y+1)}
 }
 
-func (m heatMap) cell(f frame, face *font.Face, c HeatCell) {
+func (m heatMap) cell(f chart.Frame, face *font.Face, c HeatCell) {
 	ink := m.colour(c.BytesPS)
 	box := m.box(f, c)
-	f.tell(m.name(c)+"\n"+rateText(c.BytesPS), func() {
+	f.Hover(m.name(c)+"\n"+chart.RateText(c.BytesPS), func() {
 		f.SetColor(ink)
 		f.Fill(box.Path())
 	})
-	stroke(f.Canvas, draw.LineStyle{Color: white, Width: 0.8}, corners(box)...)
-	write(f, face, over(ink), vg.Point{X: (box.Min.X + box.Max.X) / 2, Y: (box.Min.Y + box.Max.Y) / 2}, atMiddle, m.text(c.BytesPS))
+	chart.Stroke(f.Canvas, draw.LineStyle{Color: chart.White, Width: 0.8}, chart.Corners(box)...)
+	canvas.Text(f, face, chart.Readable(ink), vg.Point{X: (box.Min.X + box.Max.X) / 2, Y: (box.Min.Y + box.Max.Y) / 2}, canvas.AtMiddle, m.text(c.BytesPS))
 }
 
 // mark frames the best cell and puts a star into its corner.
-func (m heatMap) mark(f frame, face *font.Face) {
+func (m heatMap) mark(f chart.Frame, face *font.Face) {
 	box := m.box(f, m.best)
-	for _, s := range []draw.LineStyle{{Color: white, Width: 3.4}, {Color: black, Width: 1.8}} {
-		stroke(f.Canvas, s, append(corners(box), vg.Point{X: box.Max.X, Y: box.Min.Y})...)
+	for _, s := range []draw.LineStyle{{Color: chart.White, Width: 3.4}, {Color: chart.Black, Width: 1.8}} {
+		chart.Stroke(f.Canvas, s, append(chart.Corners(box), vg.Point{X: box.Max.X, Y: box.Min.Y})...)
 	}
 	if r := min(3.2, box.Size().X/8); box.Size().Y > face.Font.Size+4 {
-		star.draw(f.Canvas, vg.Point{X: box.Max.X - 1.6*r, Y: box.Max.Y - 1.6*r}, r, lookOf(5).ink)
+		chart.Star.Draw(f.Canvas, vg.Point{X: box.Max.X - 1.6*r, Y: box.Max.Y - 1.6*r}, r, chart.LookOf(5).Ink)
 	}
 }
 
 // text has two decimals in every cell, so that they compare.
 func (m heatMap) text(rate float64) string {
-	return strconv.FormatFloat(rate/m.unit.size, 'f', 2, 64)
+	return strconv.FormatFloat(rate/m.unit.Size, 'f', 2, 64)
 }
 
 // face is as large as the widest number of a cell allows.
 func (m heatMap) face(width vg.Length) *font.Face {
-	size := vg.Length(tickSize)
-	for size > 3 && regular(size).Width(m.text(m.high)) > width {
+	size := vg.Length(chart.TickSize)
+	for size > 3 && canvas.Regular(size).Width(m.text(m.high)) > width {
 		size -= 0.5
 	}
-	return regular(size)
+	return canvas.Regular(size)
 }
 
 // colour goes from near white over blue to near black: one direction of
@@ -193,7 +196,7 @@ func (m heatMap) colour(rate float64) color.NRGBA {
 func (d Heat) rows() [][]string {
 	rows := [][]string{{"threads", "depth", "io_bytes", "bytes_per_s"}}
 	for _, c := range d.Cells {
-		rows = append(rows, []string{itoa(c.Threads), itoa(c.Depth), strconv.FormatInt(c.IOBytes, 10), number(c.BytesPS)})
+		rows = append(rows, []string{strconv.Itoa(c.Threads), strconv.Itoa(c.Depth), strconv.FormatInt(c.IOBytes, 10), number(c.BytesPS)})
 	}
 	return rows
 }

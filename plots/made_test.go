@@ -5,6 +5,7 @@ import (
 	"math"
 	"math/rand/v2"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 )
@@ -251,7 +252,7 @@ func madePictures() map[string]func() (*Picture, error) {
 		at := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
 		near := TrendSeries{Model: long, Arm: "A"}
 		for i := range 12 {
-			near.Points = append(near.Points, TrendPoint{At: at.AddDate(0, i*3, 0), TimeS: 3, Label: "v1." + itoa(i)})
+			near.Points = append(near.Points, TrendPoint{At: at.AddDate(0, i*3, 0), TimeS: 3, Label: "v1." + strconv.Itoa(i)})
 			near.Changes = append(near.Changes, Change{At: at.AddDate(0, 6, i)})
 		}
 		return DrawTrend(Trend{Series: []TrendSeries{near, {Model: "one point", Arm: "B", Points: []TrendPoint{{At: at, TimeS: 0}}}}})

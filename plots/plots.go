@@ -12,6 +12,10 @@
 // means nothing) are refused with their place, never left out in silence.
 package plots
 
+import (
+	"github.com/sllmq/sllmq/plots/chart"
+)
+
 // Caption is what stands above a picture.
 type Caption struct {
 	Title    string // empty: told from the data
@@ -20,7 +24,7 @@ type Caption struct {
 
 // Picture is a drawing with the numbers that it shows.
 type Picture struct {
-	figure *figure
+	figure *chart.Figure
 	rows   [][]string
 }
 
@@ -29,9 +33,9 @@ type Picture struct {
 func (p *Picture) Rows() [][]string { return p.rows }
 
 // Title is what stands above the picture.
-func (p *Picture) Title() string { return p.figure.title }
+func (p *Picture) Title() string { return p.figure.Title }
 
 // HeightIn is the height in inches that the picture needs at a width.
 func (p *Picture) HeightIn(widthIn float64) float64 {
-	return inches(p.figure.height(fromInches(widthIn)))
+	return inches(p.figure.Height(fromInches(widthIn)))
 }

@@ -11,6 +11,8 @@ import (
 	"math"
 	"strings"
 	"testing"
+
+	"github.com/sllmq/sllmq/plots/canvas"
 )
 
 // Every kind, with few and many models and with what is hard to draw, at a
@@ -38,7 +40,7 @@ func TestEveryPictureCanBeRead(t *testing.T) {
 						}
 					}
 				}
-				if page.title != printable(p.Title()) {
+				if page.title != canvas.Printable(p.Title()) {
 					t.Errorf("title %q, want %q", page.title, p.Title())
 				}
 			})
@@ -225,17 +227,16 @@ func parseSVG(t *testing.T, raw []byte) page {
 			if err := d.DecodeElement(&text, &start); err != nil {
 				t.Fatal(err)
 			}
-			var m affine
-			var size, length float64
-			scan(attr["transform"], "matrix(%g %g %g %g %g %g)", &m.xx, &m.yx, &m.xy, &m.yy, &m.x, &m.y)
+			var a, b, c, d, e, f, size, length float64 // the matrix as SVG names it
+			scan(attr["transform"], "matrix(%g %g %g %g %g %g)", &a, &b, &c, &d, &e, &f)
 			scan(attr["font-size"], "%g", &size)
 			scan(attr["textLength"], "%g", &length)
-			b := box{math.Inf(1), math.Inf(1), math.Inf(-1), math.Inf(-1)}
+			around := box{math.Inf(1), math.Inf(1), math.Inf(-1), math.Inf(-1)}
 			for _, corner := range [][2]float64{{0, 0.05 * size}, {length, -0.69 * size}} { // baseline to capital letters
-				x, y := m.xx*corner[0]+m.xy*corner[1]+m.x, m.yx*corner[0]+m.yy*corner[1]+m.y
-				b = box{math.Min(b.minX, x), math.Min(b.minY, y), math.Max(b.maxX, x), math.Max(b.maxY, y)}
+				x, y := a*corner[0]+c*corner[1]+e, b*corner[0]+d*corner[1]+f
+				around = box{math.Min(around.minX, x), math.Min(around.minY, y), math.Max(around.maxX, x), math.Max(around.maxY, y)}
 			}
-			p.texts = append(p.texts, placedText{text, b})
+			p.texts = append(p.texts, placedText{text, around})
 		}
 	}
 }

@@ -2,9 +2,13 @@ package plots
 
 import (
 	"fmt"
+	"slices"
 
 	"gonum.org/v1/plot/vg"
 	"gonum.org/v1/plot/vg/draw"
+
+	"github.com/sllmq/sllmq/plots/canvas"
+	"github.com/sllmq/sllmq/plots/chart"
 )
 
 // SizeTime is how loading time grows with the model.
@@ -53,45 +57,45 @@ func DrawSizeTime(d SizeTime) (*Picture, error) {
 		times = append(times, smallest/r.BytesPS, largest/r.BytesPS)
 	}
 	shortest, longest := minMax(times)
-	p := &panel{height: 250, x: logAround("Size of the checkpoint", bytesTick, smallest, largest), y: logAround("Loading time", timeTick, shortest, longest)}
-	fig := &figure{panels: []*panel{p}, legend: (&arrangement[SizedLoad]{arms: arms}).dots()}
+	p := &chart.Panel{Height: 250, X: chart.LogAround("Size of the checkpoint", chart.BytesTick, smallest, largest), Y: chart.LogAround("Loading time", chart.TimeTick, shortest, longest)}
+	fig := &chart.Figure{Panels: []*chart.Panel{p}, Legend: legend(arms, chart.DotKey)}
 	for i, r := range d.Rooflines {
-		style := draw.LineStyle{Color: black, Width: 1, Dashes: lookOf(i).dashes}
-		p.paint = append(p.paint, func(f frame) { drawRoofline(f, p.x, r, style) })
-		fig.legend = append(fig.legend, key{r.Name + ", " + rateText(r.BytesPS), func(c draw.Canvas, b vg.Rectangle) {
+		style := draw.LineStyle{Color: chart.Black, Width: 1, Dashes: chart.LookOf(i).Dashes}
+		p.Paint = append(p.Paint, func(f chart.Frame) { drawRoofline(f, p.X, r, style) })
+		fig.Legend = append(fig.Legend, chart.Key{Label: r.Name + ", " + chart.RateText(r.BytesPS), Draw: func(c draw.Canvas, b vg.Rectangle) {
 			y := (b.Min.Y + b.Max.Y) / 2
-			stroke(c, style, vg.Point{X: b.Min.X, Y: y}, vg.Point{X: b.Max.X, Y: y})
+			chart.Stroke(c, style, vg.Point{X: b.Min.X, Y: y}, vg.Point{X: b.Max.X, Y: y})
 		}})
 	}
-	p.paint = append(p.paint, func(f frame) { d.draw(f, p.x, models, arms) })
-	fig.title, fig.subtitle = d.or("Loading time by size of " + about(models))
+	p.Paint = append(p.Paint, func(f chart.Frame) { d.draw(f, p.X, models, arms) })
+	fig.Title, fig.Subtitle = d.or("Loading time by size of " + about(models))
 	return &Picture{fig, d.rows()}, nil
 }
 
-func drawRoofline(f frame, x axis, r Roofline, style draw.LineStyle) {
-	for _, part := range f.ClipLinesXY([]vg.Point{f.at(x.low, x.low/r.BytesPS), f.at(x.high, x.high/r.BytesPS)}) {
-		stroke(f.Canvas, style, part...)
+func drawRoofline(f chart.Frame, x chart.Axis, r Roofline, style draw.LineStyle) {
+	for _, part := range f.ClipLinesXY([]vg.Point{f.At(x.Low, x.Low/r.BytesPS), f.At(x.High, x.High/r.BytesPS)}) {
+		chart.Stroke(f.Canvas, style, part...)
 	}
 }
 
 // draw draws the points, and names the models at their fastest loads.
-func (d SizeTime) draw(f frame, x axis, models, arms []string) {
-	beside := labels{within: f.Rectangle}
+func (d SizeTime) draw(f chart.Frame, x chart.Axis, models, arms []string) {
+	beside := chart.Labels{Within: f.Rectangle}
 	for _, r := range d.Rooflines {
-		beside.blockLine(f.at(x.low, x.low/r.BytesPS), f.at(x.high, x.high/r.BytesPS))
+		beside.BlockLine(f.At(x.Low, x.Low/r.BytesPS), f.At(x.High, x.High/r.BytesPS))
 	}
 	fastest := map[string]vg.Point{}
 	crowds := make([]*crowd, len(arms))
 	for _, l := range d.Loads {
-		pt := f.at(l.Bytes, l.TimeS)
-		arm := indexOf(arms, l.Arm)
+		pt := f.At(l.Bytes, l.TimeS)
+		arm := slices.Index(arms, l.Arm)
 		if crowds[arm] == nil {
 			crowds[arm] = newCrowd(len(d.Loads), "", "")
 		}
 		if crowds[arm].free(pt) {
-			f.point(lookOf(arm), pt, 2.8, named(l.Model, l.Arm)+"\n"+byteUnit(l.Bytes).with(l.Bytes)+" in "+timeText(l.TimeS)+", "+rateText(l.Bytes/l.TimeS))
+			f.Point(chart.LookOf(arm), pt, 2.8, named(l.Model, l.Arm)+"\n"+chart.ByteUnit(l.Bytes).Text(l.Bytes)+" in "+chart.TimeText(l.TimeS)+", "+chart.RateText(l.Bytes/l.TimeS))
 		}
-		beside.block(pt, 3)
+		beside.Block(pt, 3)
 		if before, ok := fastest[l.Model]; !ok || pt.Y < before.Y {
 			fastest[l.Model] = pt
 		}
@@ -99,9 +103,9 @@ func (d SizeTime) draw(f frame, x axis, models, arms []string) {
 	if len(models) == 1 {
 		return // the title names it
 	}
-	face := regular(smallSize)
-	for i, name := range shortenAll(face, models, f.Size().X*0.3) {
-		beside.put(f.Canvas, face, fastest[models[i]], printable(name))
+	face := canvas.Regular(chart.SmallSize)
+	for i, name := range canvas.ShortenAll(face, models, f.Size().X*0.3) {
+		beside.Put(f.Canvas, face, fastest[models[i]], canvas.Printable(name))
 	}
 }
 

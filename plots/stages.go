@@ -3,9 +3,12 @@ package plots
 import (
 	"fmt"
 	"math"
+	"slices"
 
 	"gonum.org/v1/plot/vg"
 	"gonum.org/v1/plot/vg/draw"
+
+	"github.com/sllmq/sllmq/plots/chart"
 )
 
 // Stages are where the time of loads went.
@@ -90,61 +93,58 @@ func DrawStages(d Stages) (*Picture, error) {
 			overlap = overlap || sum > *r.LoadingTimeS*1.001
 		}
 	}
-	u, x := timeUnit(slowest), from0("Time in stages", timeUnit(longest), longest)
+	u, x := chart.TimeUnit(slowest), chart.FromZero("Time in stages", chart.TimeUnit(longest), longest)
 	if d.Share {
-		percent := unit{"%", 0.01}
-		x = from0("Part of the loading time", percent, longest)
+		percent := chart.Unit{Name: "%", Size: 0.01}
+		x = chart.FromZero("Part of the loading time", percent, longest)
 	}
-	p := &panel{x: x, y: axis{low: rows.high}, height: rows.height(15), least: vg.Length(rows.high) * 9}
+	p := &chart.Panel{X: x, Y: chart.Axis{Low: rows.high}, Height: rows.height(15), MinHeight: vg.Length(rows.high) * 9}
 	for _, row := range rows.rows {
-		p.y.names = append(p.y.names, tick{row.y, row.item.name()})
-		p.paint = append(p.paint, func(f frame) { drawStages(f, row, stages, row.item.whole(d.Share)) })
+		p.Y.Names = append(p.Y.Names, chart.Tick{Value: row.y, Label: row.item.name()})
+		p.Paint = append(p.Paint, func(f chart.Frame) { drawStages(f, row, stages, row.item.whole(d.Share)) })
 		if row.item.LoadingTimeS != nil {
-			p.aside = append(p.aside, tick{row.y, u.format(*row.item.LoadingTimeS)})
-			p.head = "load (" + u.name + ")"
+			p.Side = append(p.Side, chart.Tick{Value: row.y, Label: u.Format(*row.item.LoadingTimeS)})
+			p.SideTitle = "load (" + u.Name + ")"
 		}
 	}
 	if len(rows.models) > 1 {
-		p.y.groups = rows.groups
+		p.Y.Groups = rows.groups
 	}
-	fig := &figure{panels: []*panel{p}}
+	fig := &chart.Figure{Panels: []*chart.Panel{p}}
 	for i, s := range stages {
-		fig.legend = append(fig.legend, swatch(s, lookOf(i).ink, lookOf(i).hatch))
+		fig.Legend = append(fig.Legend, chart.SwatchKey(s, chart.LookOf(i)))
 	}
 	if marked {
-		fig.legend = append(fig.legend, key{"loading time", func(c draw.Canvas, r vg.Rectangle) {
-			x := (r.Min.X + r.Max.X) / 2
-			loadMark(c, x, r.Min.Y, r.Max.Y)
-		}})
+		fig.Legend = append(fig.Legend, chart.RuleKey("loading time", loadMarkStyles()...))
 	}
-	fig.title, fig.subtitle = d.or("Stages of loading " + about(rows.models))
+	fig.Title, fig.Subtitle = d.or("Stages of loading " + about(rows.models))
 	if overlap {
-		fig.notes = []string{"Where a bar is longer than the loading time, its stages overlapped or took turns."}
+		fig.Notes = []string{"Where a bar is longer than the loading time, its stages overlapped or took turns."}
 	}
 	return &Picture{fig, d.rows()}, nil
 }
 
-func drawStages(f frame, row placedRow[StageRow], stages []string, whole float64) {
+func drawStages(f chart.Frame, row placedRow[StageRow], stages []string, whole float64) {
 	at := 0.0
 	for _, s := range row.item.Stages {
-		l := lookOf(indexOf(stages, s.Name))
-		f.tell(named(row.item.Model, row.item.name())+"\n"+s.Name+" "+timeText(s.DurationS), func() {
-			filled(f.Canvas, vg.Rectangle{Min: f.at(at, row.y+0.38), Max: f.at(at+s.DurationS/whole, row.y-0.38)}, l.ink, l.hatch)
+		l := chart.LookOf(slices.Index(stages, s.Name))
+		f.Hover(named(row.item.Model, row.item.name())+"\n"+s.Name+" "+chart.TimeText(s.DurationS), func() {
+			chart.FillBox(f.Canvas, vg.Rectangle{Min: f.At(at, row.y+0.38), Max: f.At(at+s.DurationS/whole, row.y-0.38)}, l.Ink, l.Hatch)
 		})
 		at += s.DurationS / whole
 	}
 	if t := row.item.LoadingTimeS; t != nil {
-		f.tell(named(row.item.Model, row.item.name())+"\nloading time "+timeText(*t), func() {
-			loadMark(f.Canvas, f.x(*t/whole), f.y(row.y+0.48), f.y(row.y-0.48))
+		f.Hover(named(row.item.Model, row.item.name())+"\nloading time "+chart.TimeText(*t), func() {
+			for _, style := range loadMarkStyles() {
+				chart.Stroke(f.Canvas, style, f.At(*t/whole, row.y+0.48), f.At(*t/whole, row.y-0.48))
+			}
 		})
 	}
 }
 
-// loadMark is a black line on white, which shows on every colour.
-func loadMark(c draw.Canvas, x, low, high vg.Length) {
-	for _, s := range []draw.LineStyle{{Color: white, Width: 3.4}, {Color: black, Width: 1.8}} {
-		stroke(c, s, vg.Point{X: x, Y: low}, vg.Point{X: x, Y: high})
-	}
+// loadMarkStyles draw a black line on a white one, which shows on every colour.
+func loadMarkStyles() []draw.LineStyle {
+	return []draw.LineStyle{{Color: chart.White, Width: 3.4}, {Color: chart.Black, Width: 1.8}}
 }
 
 func (d Stages) rows() [][]string {

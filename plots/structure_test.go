@@ -1,10 +1,14 @@
 package plots
 
 import (
+	"fmt"
+	"image/color"
 	"math"
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/sllmq/sllmq/plots/chart"
 )
 
 // drawn is the page of a picture, at a page's width.
@@ -27,9 +31,12 @@ func (p page) want(t *testing.T, texts ...string) {
 	}
 }
 
+// svgColour is how a colour is written in SVG.
+func svgColour(c color.NRGBA) string { return fmt.Sprintf("#%02x%02x%02x", c.R, c.G, c.B) }
+
 // inks are the colours of the first arms and of the marks on them.
 func inks() (first, second, whites string) {
-	return hex(lookOf(0).ink), hex(lookOf(1).ink), hex(white)
+	return svgColour(chart.LookOf(0).Ink), svgColour(chart.LookOf(1).Ink), svgColour(chart.White)
 }
 
 func TestBarsHoldABarAMarkAndAnArrowEach(t *testing.T) {
@@ -75,7 +82,7 @@ func TestBoxShowsEveryLoad(t *testing.T) {
 	p := drawn(t)(DrawBox(d))
 	p.want(t, "Loading times of a", "x", "y", "1.50, 2", "median (s), loads")
 	blue, orange, _ := inks()
-	if p.fills[blue] != 17 || p.fills[orange] != 2 || p.fills[hex(tint(lookOf(0).ink, 0.35))] != 1 || p.fills[hex(tint(lookOf(1).ink, 0.35))] != 0 {
+	if p.fills[blue] != 17 || p.fills[orange] != 2 || p.fills[svgColour(chart.Tint(chart.LookOf(0).Ink, 0.35))] != 1 || p.fills[svgColour(chart.Tint(chart.LookOf(1).Ink, 0.35))] != 0 {
 		t.Errorf("shapes %v: want 17 and 2 points, a box for the first only", p.fills)
 	}
 	once, err := DrawBox(d)
@@ -139,7 +146,7 @@ func TestChunksThatOverlapHaveLanes(t *testing.T) {
 func TestEfficiencyOver1IsFlagged(t *testing.T) {
 	p := drawn(t)(DrawEfficiency(Efficiency{Arms: []ArmEfficiency{{"a", "x", []float64{0.5, 0.9, 1.2, 1}}, {"b", "x", []float64{0.7}}}}))
 	p.want(t, "roofline", "over 1", "1 load is faster than the roofline: a label or the roofline is wrong.", "0.950")
-	if n := p.lines[hex(lookOf(4).ink)]; n != 1+1 {
+	if n := p.lines[svgColour(chart.LookOf(4).Ink)]; n != 1+1 {
 		t.Errorf("%d rings, want one and the legend's", n)
 	}
 	p = drawn(t)(DrawEfficiency(Efficiency{Arms: []ArmEfficiency{{"a", "x", []float64{1}}}}))
@@ -171,7 +178,7 @@ func TestTrendExplainsItsFlags(t *testing.T) {
 func TestHeatPrintsEveryCellAndMarksTheBest(t *testing.T) {
 	p := drawn(t)(DrawHeat(Heat{Cells: []HeatCell{{1, 1, 1 << 20, 1e9}, {1, 2, 1 << 20, 2.5e9}, {2, 1, 1 << 18, 2e9}}}))
 	p.want(t, "1 thread", "2 threads", "1.00", "2.50", "2.00", "256K", "1M", "Depth", "Darker is faster. Best: 2.50 GB/s with 1 thread, depth 2, 1M. Hatched: not measured.")
-	if n := p.fills[hex(lookOf(5).ink)]; n != 1 {
+	if n := p.fills[svgColour(chart.LookOf(5).Ink)]; n != 1 {
 		t.Errorf("%d stars", n)
 	}
 }

@@ -5,10 +5,13 @@ import (
 	"fmt"
 	"math"
 	"slices"
+	"strconv"
 	"strings"
 
 	"gonum.org/v1/plot/vg"
 	"gonum.org/v1/plot/vg/draw"
+
+	"github.com/sllmq/sllmq/plots/chart"
 )
 
 // Timeline is one load from within: what became of each chunk, and what was
@@ -65,52 +68,47 @@ func DrawTimeline(d Timeline) (*Picture, error) {
 			end = math.Max(end, t)
 		}
 	}
-	x := from0("Time since the load began", timeUnit(end), end)
+	x := chart.FromZero("Time since the load began", chart.TimeUnit(end), end)
 	if end > 0 {
-		x.high = end * 1.02
+		x.High = end * 1.02
 	}
 
-	lanes := &panel{x: x, quietX: len(d.Samples) > 0}
+	lanes := &chart.Panel{X: x, HideXLabels: len(d.Samples) > 0}
 	y := 0.0
 	for _, thread := range threads {
 		placed, n := d.lanes(thread)
 		high := math.Max(1, float64(n)*0.55) // of a thread, where one is a line of text
-		lanes.y.names = append(lanes.y.names, tick{y + high/2, thread})
+		lanes.Y.Names = append(lanes.Y.Names, chart.Tick{Value: y + high/2, Label: thread})
 		top, each := y+0.08, (high-0.16)/float64(n)
 		for lane, chunks := range placed {
 			for _, c := range chunks {
-				lanes.paint = append(lanes.paint, func(f frame) { drawChunk(f, c, top+float64(lane)*each, each, phases) })
+				lanes.Paint = append(lanes.Paint, func(f chart.Frame) { drawChunk(f, c, top+float64(lane)*each, each, phases) })
 			}
 		}
 		y += high
 	}
-	lanes.y.low = y
-	lanes.height = vg.Length(max(y, 4)) * 13
-	lanes.least = vg.Length(y) * 9
-	fig := &figure{panels: []*panel{lanes}}
+	lanes.Y.Low = y
+	lanes.Height = vg.Length(max(y, 4)) * 13
+	lanes.MinHeight = vg.Length(y) * 9
+	fig := &chart.Figure{Panels: []*chart.Panel{lanes}}
 	for _, name := range phases {
-		l := lookOfPhase(name, phases)
-		fig.legend = append(fig.legend, swatch(name, l.ink, l.hatch))
+		fig.Legend = append(fig.Legend, chart.SwatchKey(name, lookOfPhase(name, phases)))
 	}
 	for i, s := range d.Samples {
-		fig.panels = append(fig.panels, samplePanel(s, x, i < len(d.Samples)-1))
+		fig.Panels = append(fig.Panels, samplePanel(s, x, i < len(d.Samples)-1))
 	}
 	if d.LoadingTimeS > 0 {
-		for _, p := range fig.panels {
-			p.paint = append(p.paint, func(f frame) {
-				stroke(f.Canvas, draw.LineStyle{Color: black, Width: 0.9, Dashes: []vg.Length{3, 2}}, vg.Point{X: f.x(d.LoadingTimeS), Y: f.Min.Y}, vg.Point{X: f.x(d.LoadingTimeS), Y: f.Max.Y})
-			})
+		style := draw.LineStyle{Color: chart.Black, Width: 0.9, Dashes: []vg.Length{3, 2}}
+		for _, p := range fig.Panels {
+			p.Paint = append(p.Paint, func(f chart.Frame) { f.Rule(d.LoadingTimeS, style) })
 		}
-		fig.legend = append(fig.legend, key{"loaded, after " + timeText(d.LoadingTimeS), func(c draw.Canvas, r vg.Rectangle) {
-			x := (r.Min.X + r.Max.X) / 2
-			stroke(c, draw.LineStyle{Color: black, Width: 0.9, Dashes: []vg.Length{3, 2}}, vg.Point{X: x, Y: r.Min.Y}, vg.Point{X: x, Y: r.Max.Y})
-		}})
+		fig.Legend = append(fig.Legend, chart.RuleKey("loaded, after "+chart.TimeText(d.LoadingTimeS), style))
 	}
 	name := d.Model
 	if d.Arm != "" {
 		name += ", " + d.Arm
 	}
-	fig.title, fig.subtitle = d.or("One load of " + name)
+	fig.Title, fig.Subtitle = d.or("One load of " + name)
 	return &Picture{fig, d.rows()}, nil
 }
 
@@ -123,7 +121,7 @@ func (d Timeline) check() error {
 			return fmt.Errorf("chunk %d has no phase", i)
 		}
 		for _, p := range c.Phases {
-			if err := amounts([]float64{p.StartS, p.EndS}, "time of "+p.Name, "chunk "+itoa(i)); err != nil {
+			if err := amounts([]float64{p.StartS, p.EndS}, "time of "+p.Name, "chunk "+strconv.Itoa(i)); err != nil {
 				return err
 			}
 			if p.EndS < p.StartS {
@@ -184,48 +182,48 @@ func (c Chunk) end() float64 {
 }
 
 // lookOfPhase keeps the usual phases alike in every timeline; waiting is grey.
-func lookOfPhase(name string, all []string) look {
+func lookOfPhase(name string, all []string) chart.Look {
 	switch name {
 	case "queued":
-		return look{ink: faint}
+		return chart.Look{Ink: chart.Faint}
 	case "read":
-		return lookOf(0)
+		return chart.LookOf(0)
 	case "copy":
-		return lookOf(1)
+		return chart.LookOf(1)
 	}
-	return lookOf(2 + indexOf(all, name))
+	return chart.LookOf(2 + slices.Index(all, name))
 }
 
-func drawChunk(f frame, c Chunk, top, high float64, phases []string) {
+func drawChunk(f chart.Frame, c Chunk, top, high float64, phases []string) {
 	for _, p := range c.Phases {
 		l := lookOfPhase(p.Name, phases)
 		inset := 0.06 * high
 		if p.Name == "queued" {
 			inset = 0.3 * high
 		}
-		r := vg.Rectangle{Min: f.at(p.StartS, top+high-inset), Max: f.at(p.EndS, top+inset)}
-		f.tell(c.text(p), func() {
+		r := vg.Rectangle{Min: f.At(p.StartS, top+high-inset), Max: f.At(p.EndS, top+inset)}
+		f.Hover(c.text(p), func() {
 			if r.Size().X < 2.5 { // an edge would hide what it is around
-				f.SetColor(l.ink)
+				f.SetColor(l.Ink)
 				f.Fill(r.Path())
 				return
 			}
-			filled(f.Canvas, r, l.ink, l.hatch)
+			chart.FillBox(f.Canvas, r, l.Ink, l.Hatch)
 		})
 	}
 }
 
 // text is a phase of the chunk in words.
 func (c Chunk) text(p Phase) string {
-	text := p.Name + " " + byteUnit(float64(c.Bytes)).with(float64(c.Bytes)) + ", " + c.Thread
-	text += "\nfrom " + timeText(p.StartS) + " to " + timeText(p.EndS)
+	text := p.Name + " " + chart.ByteUnit(float64(c.Bytes)).Text(float64(c.Bytes)) + ", " + c.Thread
+	text += "\nfrom " + chart.TimeText(p.StartS) + " to " + chart.TimeText(p.EndS)
 	if took := p.EndS - p.StartS; took > 0 && p.Name != "queued" {
-		text += ", " + rateText(float64(c.Bytes)/took)
+		text += ", " + chart.RateText(float64(c.Bytes)/took)
 	}
 	return text
 }
 
-func samplePanel(s Samples, x axis, quiet bool) *panel {
+func samplePanel(s Samples, x chart.Axis, quiet bool) *chart.Panel {
 	_, high := minMax(s.Values)
 	if high == 0 {
 		high = 1
@@ -234,8 +232,8 @@ func samplePanel(s Samples, x axis, quiet bool) *panel {
 	if s.Unit != "" {
 		label += " (" + s.Unit + ")"
 	}
-	y := axis{high: high * 1.1, ticks: linearTicks(unit{size: 1}), lines: true}
-	return &panel{title: label, x: x, y: y, height: 46, quietX: quiet, paint: []func(frame){func(f frame) {
+	y := chart.Axis{High: high * 1.1, Ticks: chart.LinearTicks(chart.Unit{Size: 1}), GridLines: true}
+	return &chart.Panel{Title: label, X: x, Y: y, Height: 46, HideXLabels: quiet, Paint: []func(chart.Frame){func(f chart.Frame) {
 		order := make([]int, len(s.TimesS))
 		for i := range order {
 			order[i] = i
@@ -244,16 +242,16 @@ func samplePanel(s Samples, x axis, quiet bool) *panel {
 		var line []vg.Point
 		for n, i := range order {
 			if s.Steps && n > 0 {
-				line = append(line, f.at(s.TimesS[i], s.Values[order[n-1]]))
+				line = append(line, f.At(s.TimesS[i], s.Values[order[n-1]]))
 			}
-			line = append(line, f.at(s.TimesS[i], s.Values[i]))
+			line = append(line, f.At(s.TimesS[i], s.Values[i]))
 		}
-		stroke(f.Canvas, draw.LineStyle{Color: lookOf(0).ink, Width: 1.2}, line...)
+		chart.Stroke(f.Canvas, draw.LineStyle{Color: chart.LookOf(0).Ink, Width: 1.2}, line...)
 		if len(s.TimesS) > 60 || s.Steps {
 			return
 		}
 		for i, pt := range line {
-			f.point(look{ink: lookOf(0).ink, mark: disc}, pt, 1.5, s.Name+" "+strings.TrimSpace(digits(s.Values[order[i]])+" "+s.Unit)+"\nafter "+timeText(s.TimesS[order[i]]))
+			f.Point(chart.Look{Ink: chart.LookOf(0).Ink, Mark: chart.Disc}, pt, 1.5, s.Name+" "+strings.TrimSpace(chart.Digits(s.Values[order[i]])+" "+s.Unit)+"\nafter "+chart.TimeText(s.TimesS[order[i]]))
 		}
 	}}}
 }
@@ -263,7 +261,7 @@ func (d Timeline) rows() [][]string {
 	rows := [][]string{{"kind", "thread", "chunk", "bytes", "name", "start_s", "end_s", "value", "unit"}}
 	for i, c := range d.Chunks {
 		for _, p := range c.Phases {
-			rows = append(rows, []string{"chunk", c.Thread, itoa(i), itoa(int(c.Bytes)), p.Name, number(p.StartS), number(p.EndS), "", ""})
+			rows = append(rows, []string{"chunk", c.Thread, strconv.Itoa(i), strconv.Itoa(int(c.Bytes)), p.Name, number(p.StartS), number(p.EndS), "", ""})
 		}
 	}
 	for _, s := range d.Samples {

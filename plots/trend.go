@@ -4,10 +4,14 @@ import (
 	"fmt"
 	"math"
 	"slices"
+	"strconv"
 	"time"
 
 	"gonum.org/v1/plot/vg"
 	"gonum.org/v1/plot/vg/draw"
+
+	"github.com/sllmq/sllmq/plots/canvas"
+	"github.com/sllmq/sllmq/plots/chart"
 )
 
 // Trend is how loading times moved from day to day, a model a panel.
@@ -53,15 +57,15 @@ func DrawTrend(d Trend) (*Picture, error) {
 			first, last = math.Min(first, seconds(at)), math.Max(last, seconds(at))
 		}
 	}
-	fig := &figure{columns: 1, legend: rows.lines()}
-	x := axis{label: "UTC, " + span(first, last), low: first, high: last, ticks: timeTicks, lines: true}
+	fig := &chart.Figure{Columns: 1, Legend: legend(rows.arms, chart.LineKey)}
+	x := chart.Axis{Label: "UTC, " + span(first, last), Low: first, High: last, Ticks: chart.TimeTicks, GridLines: true}
 	pad := math.Max((last-first)*0.03, 1800)
-	x.low, x.high = first-pad, last+pad
+	x.Low, x.High = first-pad, last+pad
 	flags := 0
 	for m, model := range rows.models {
-		p := &panel{title: model, x: x, height: 84, least: 40, quietX: m < len(rows.models)-1}
+		p := &chart.Panel{Title: model, X: x, Height: 84, MinHeight: 40, HideXLabels: m < len(rows.models)-1}
 		if len(rows.models) == 1 {
-			p.title, p.height = "", 190
+			p.Title, p.Height = "", 190
 		}
 		lowest, highest := math.Inf(1), math.Inf(-1)
 		var arms []placedRow[TrendSeries]
@@ -77,21 +81,21 @@ func DrawTrend(d Trend) (*Picture, error) {
 			for i, c := range row.item.Changes {
 				flags++
 				changed = append(changed, flag{c.At, flags})
-				fig.notes = append(fig.notes, row.item.explain(flags, i, len(rows.models) > 1, len(rows.arms) > 1))
+				fig.Notes = append(fig.Notes, row.item.explain(flags, i, len(rows.models) > 1, len(rows.arms) > 1))
 			}
 		}
 		slices.SortStableFunc(changed, func(a, b flag) int { return a.at.Compare(b.at) })
-		p.paint = append(p.paint, func(f frame) { drawTrends(f, arms, changed) })
-		p.y = around("Loading time", timeUnit, lowest, highest)
+		p.Paint = append(p.Paint, func(f chart.Frame) { drawTrends(f, arms, changed) })
+		p.Y = chart.Around("Loading time", chart.TimeUnit, lowest, highest)
 		if len(changed) > 0 { // above the points, for the flags
-			p.y.high += (p.y.high - p.y.low) * 0.16
+			p.Y.High += (p.Y.High - p.Y.Low) * 0.16
 		}
-		fig.panels = append(fig.panels, p)
+		fig.Panels = append(fig.Panels, p)
 	}
 	if flags > 0 {
-		fig.notes = append([]string{"Lines: median of each stretch between changes. Changes:"}, fig.notes...)
+		fig.Notes = append([]string{"Lines: median of each stretch between changes. Changes:"}, fig.Notes...)
 	}
-	fig.title, fig.subtitle = d.or("Loading time of " + about(rows.models) + " over time")
+	fig.Title, fig.Subtitle = d.or("Loading time of " + about(rows.models) + " over time")
 	return &Picture{fig, d.rows()}, nil
 }
 
@@ -165,12 +169,12 @@ func (s TrendSeries) bounds() []time.Time {
 // explain is the note of the n-th flag, which stands at the i-th change.
 func (s TrendSeries) explain(n, i int, model, arm bool) string {
 	c := s.Changes[i]
-	note := itoa(n) + ": " + c.At.UTC().Format("2006-01-02 15:04")
+	note := strconv.Itoa(n) + ": " + c.At.UTC().Format("2006-01-02 15:04")
 	if model {
-		note += ", " + shorten(regular(smallSize), printable(s.Model), 150)
+		note += ", " + canvas.Shorten(canvas.Regular(chart.SmallSize), canvas.Printable(s.Model), 150)
 	}
 	if arm {
-		note += ", " + shorten(regular(smallSize), printable(s.Arm), 150)
+		note += ", " + canvas.Shorten(canvas.Regular(chart.SmallSize), canvas.Printable(s.Arm), 150)
 	}
 	if c.Label != "" {
 		note += ", " + c.Label
@@ -179,7 +183,7 @@ func (s TrendSeries) explain(n, i int, model, arm bool) string {
 	before, ok1 := s.level(bounds[i], c.At)
 	after, ok2 := s.level(c.At, bounds[i+2])
 	if ok1 && ok2 {
-		note += ": from " + timeText(before) + " to " + timeText(after)
+		note += ": from " + chart.TimeText(before) + " to " + chart.TimeText(after)
 	}
 	return note
 }
@@ -191,78 +195,78 @@ type flag struct {
 }
 
 // drawTrends draws the arms of a panel, then what is written about them.
-func drawTrends(f frame, arms []placedRow[TrendSeries], changed []flag) {
-	beside := &labels{within: f.Rectangle}
+func drawTrends(f chart.Frame, arms []placedRow[TrendSeries], changed []flag) {
+	beside := &chart.Labels{Within: f.Rectangle}
 	for _, arm := range arms {
-		arm.item.draw(f, lookOf(arm.arm), beside)
+		arm.item.draw(f, chart.LookOf(arm.arm), beside)
 	}
 	drawFlags(f, changed, beside)
-	face := regular(smallSize)
+	face := canvas.Regular(chart.SmallSize)
 	for _, arm := range arms {
 		for _, p := range arm.item.Points {
 			if p.Label != "" {
-				beside.put(f.Canvas, face, f.at(seconds(p.At), p.TimeS), shorten(face, printable(p.Label), 80))
+				beside.Put(f.Canvas, face, f.At(seconds(p.At), p.TimeS), canvas.Shorten(face, canvas.Printable(p.Label), 80))
 			}
 		}
 	}
 }
 
-func (s TrendSeries) draw(f frame, l look, beside *labels) {
+func (s TrendSeries) draw(f chart.Frame, l chart.Look, beside *chart.Labels) {
 	bounds := s.bounds()
 	for i := range len(bounds) - 1 {
 		level, ok := s.level(bounds[i], bounds[i+1])
 		if !ok || len(s.Changes) == 0 {
 			continue
 		}
-		from := max(f.x(seconds(bounds[i])), f.x(seconds(s.Points[0].At)))
-		to := f.x(seconds(bounds[i+1]))
-		stroke(f.Canvas, draw.LineStyle{Color: tint(l.ink, 0.3), Width: 2.4}, vg.Point{X: from, Y: f.y(level)}, vg.Point{X: to, Y: f.y(level)})
+		from := max(f.X(seconds(bounds[i])), f.X(seconds(s.Points[0].At)))
+		to := f.X(seconds(bounds[i+1]))
+		chart.Stroke(f.Canvas, draw.LineStyle{Color: chart.Tint(l.Ink, 0.3), Width: 2.4}, vg.Point{X: from, Y: f.Y(level)}, vg.Point{X: to, Y: f.Y(level)})
 	}
 	var line []vg.Point
 	for i, p := range s.Points {
-		pt := f.at(seconds(p.At), p.TimeS)
+		pt := f.At(seconds(p.At), p.TimeS)
 		line = append(line, pt)
-		beside.block(pt, 3)
+		beside.Block(pt, 3)
 		if i > 0 {
-			beside.blockLine(line[i-1], pt)
+			beside.BlockLine(line[i-1], pt)
 		}
 		if i := p.Interval; i != nil {
-			stroke(f.Canvas, draw.LineStyle{Color: soft, Width: 0.7}, f.at(seconds(p.At), i.LowS), f.at(seconds(p.At), i.HighS))
+			chart.Stroke(f.Canvas, draw.LineStyle{Color: chart.Soft, Width: 0.7}, f.At(seconds(p.At), i.LowS), f.At(seconds(p.At), i.HighS))
 		}
 	}
-	l.stroke(f.Canvas, 0.8, line...)
+	l.Stroke(f.Canvas, 0.8, line...)
 	r := vg.Length(2.6)
 	if len(line) > 150 {
 		r = 1.6
 	}
 	for i, pt := range line {
 		p := s.Points[i]
-		f.point(l, pt, r, named(s.Model, s.Arm)+"\n"+p.At.UTC().Format("2006-01-02 15:04")+" UTC\n"+timeText(p.TimeS))
+		f.Point(l, pt, r, named(s.Model, s.Arm)+"\n"+p.At.UTC().Format("2006-01-02 15:04")+" UTC\n"+chart.TimeText(p.TimeS))
 	}
 }
 
 // drawFlags draws the changes with their numbers at the top. Changes too near
 // for flags of their own share one.
-func drawFlags(f frame, changed []flag, beside *labels) {
-	face := bold(smallSize)
+func drawFlags(f chart.Frame, changed []flag, beside *chart.Labels) {
+	face := canvas.Bold(chart.SmallSize)
 	for len(changed) > 0 {
-		first, n := f.x(seconds(changed[0].at)), 1
+		first, n := f.X(seconds(changed[0].at)), 1
 		last := first
-		for ; n < len(changed) && f.x(seconds(changed[n].at)) < last+face.Width(numbersOf(changed[:n]))+8; n++ {
-			last = f.x(seconds(changed[n].at))
+		for ; n < len(changed) && f.X(seconds(changed[n].at)) < last+face.Width(numbersOf(changed[:n]))+8; n++ {
+			last = f.X(seconds(changed[n].at))
 		}
 		for _, c := range changed[:n] {
-			x := f.x(seconds(c.at))
-			stroke(f.Canvas, draw.LineStyle{Color: black, Width: 0.8, Dashes: []vg.Length{3, 2}}, vg.Point{X: x, Y: f.Min.Y}, vg.Point{X: x, Y: f.Max.Y})
-			beside.blockLine(vg.Point{X: x, Y: f.Min.Y}, vg.Point{X: x, Y: f.Max.Y})
+			x := f.X(seconds(c.at))
+			f.Rule(seconds(c.at), draw.LineStyle{Color: chart.Black, Width: 0.8, Dashes: []vg.Length{3, 2}})
+			beside.BlockLine(vg.Point{X: x, Y: f.Min.Y}, vg.Point{X: x, Y: f.Max.Y})
 		}
 		text := numbersOf(changed[:n])
 		middle, half := vg.Point{X: (first + last) / 2, Y: f.Max.Y - 6}, face.Width(text)/2+2.5
 		middle.X = min(max(middle.X, f.Min.X+half), f.Max.X-half)
 		box := vg.Rectangle{Min: vg.Point{X: middle.X - half, Y: middle.Y - 5}, Max: vg.Point{X: middle.X + half, Y: middle.Y + 5}}
-		filled(f.Canvas, box, white, plain)
-		write(f, face, black, middle, atMiddle, text)
-		beside.taken = append(beside.taken, box)
+		chart.FillBox(f.Canvas, box, chart.White, chart.Plain)
+		canvas.Text(f, face, chart.Black, middle, canvas.AtMiddle, text)
+		beside.BlockRect(box)
 		changed = changed[n:]
 	}
 }
@@ -277,13 +281,13 @@ func numbersOf(flags []flag) string {
 	first, last := all[0], all[len(all)-1]
 	switch {
 	case len(all) == 1:
-		return itoa(first)
+		return strconv.Itoa(first)
 	case last-first == len(all)-1:
-		return itoa(first) + "–" + itoa(last)
+		return strconv.Itoa(first) + "–" + strconv.Itoa(last)
 	case len(all) == 2:
-		return itoa(first) + ", " + itoa(last)
+		return strconv.Itoa(first) + ", " + strconv.Itoa(last)
 	}
-	return itoa(first) + ", …, " + itoa(last)
+	return strconv.Itoa(first) + ", …, " + strconv.Itoa(last)
 }
 
 // inOrder is the series with its points and changes in the order of time.

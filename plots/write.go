@@ -10,6 +10,8 @@ import (
 
 	"gonum.org/v1/plot/vg"
 	"gonum.org/v1/plot/vg/draw"
+
+	"github.com/sllmq/sllmq/plots/canvas"
 )
 
 // Options are the size of a picture.
@@ -32,7 +34,7 @@ const (
 )
 
 // Formats lists what Encode knows, which are the files' endings too.
-func Formats() []string { return []string{"png", "svg", "pdf", "csv"} }
+func Formats() []string { return append(canvas.Formats(), "csv") }
 
 // Check refuses what no picture can be written with in a format.
 func (o Options) Check(format string) error {
@@ -60,21 +62,16 @@ func Encode(w io.Writer, p *Picture, format string, o Options) error {
 	if err != nil {
 		return err
 	}
-	var to vg.CanvasWriterTo
-	switch format {
-	case "png":
+	if format == "png" {
 		if inches(width)*inches(height)*float64(o.DPI)*float64(o.DPI) > maxPixels {
 			return fmt.Errorf("%.1f by %.1f inches at %d dots an inch are too many pixels: choose fewer, or svg or pdf", inches(width), inches(height), o.DPI)
 		}
-		to = newPNG(width, height, o.DPI)
-	case "svg":
-		drawing := newSVG(p.figure.title, width, height)
-		drawing.prefix, drawing.still = o.IDPrefix, o.Still
-		to = drawing
-	case "pdf":
-		to = newPDF(p.figure.title, width, height)
 	}
-	p.figure.draw(draw.New(to))
+	to, err := canvas.New(format, canvas.Page{Title: p.figure.Title, Width: width, Height: height, DPI: o.DPI, IDPrefix: o.IDPrefix, Still: o.Still})
+	if err != nil {
+		return err
+	}
+	p.figure.Draw(draw.New(to))
 	_, err = to.WriteTo(w)
 	return err
 }
@@ -85,7 +82,7 @@ func (p *Picture) size(o Options) (width, height vg.Length, err error) {
 	if o.HeightIn == 0 {
 		o.HeightIn = needed
 	}
-	if least := inches(p.figure.leastHeight(fromInches(o.WidthIn))); !(o.HeightIn >= least && o.HeightIn <= maxSideIn) {
+	if least := inches(p.figure.MinHeight(fromInches(o.WidthIn))); !(o.HeightIn >= least && o.HeightIn <= maxSideIn) {
 		return 0, 0, fmt.Errorf("a height of %.1f inches: this picture needs %.1f to %d", o.HeightIn, math.Ceil(least*10)/10, maxSideIn)
 	}
 	return fromInches(o.WidthIn), fromInches(o.HeightIn), nil

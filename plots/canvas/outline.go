@@ -1,4 +1,4 @@
-package plots
+package canvas
 
 import (
 	"golang.org/x/image/font"
@@ -8,15 +8,16 @@ import (
 	"gonum.org/v1/plot/vg"
 )
 
-// glyph is a letter's shape and where it stands in its line, both in points.
+// glyph is one letter of a line of text.
 type glyph struct {
 	index  sfnt.GlyphIndex
-	x      vg.Length
-	kerned bool // moved towards or away from the letter before
+	x      vg.Length // from the start of the line, in points
+	kerned bool      // moved closer to or away from the previous letter
 }
 
-// outline tells the glyphs of a line, kerned as gonum measures it.
-func outline(f vgfont.Face, s string, each func(glyph)) {
+// layOut calls each for the glyphs of s in order, kerned as gonum's Width measures
+// them.
+func layOut(f vgfont.Face, s string, each func(glyph)) {
 	var buf sfnt.Buffer
 	em := fixed.Int26_6(f.Face.UnitsPerEm())
 	unit := f.Font.Size / vg.Length(em)
@@ -25,12 +26,12 @@ func outline(f vgfont.Face, s string, each func(glyph)) {
 	for i, r := range s {
 		index, err := f.Face.GlyphIndex(&buf, r)
 		if err != nil {
-			index = 0 // the box that stands for what a font lacks
+			index = 0 // the box that a font has for missing letters
 		}
 		var kern fixed.Int26_6
 		if i > 0 {
 			if kern, err = f.Face.Kern(&buf, before, index, em, font.HintingNone); err != nil {
-				kern = 0 // the font says nothing of the two
+				kern = 0 // the font has no kerning for this pair
 			}
 		}
 		x += kern
@@ -42,7 +43,7 @@ func outline(f vgfont.Face, s string, each func(glyph)) {
 	}
 }
 
-// path is the shape of g, at its place in the line.
+// path is the outline of g at its place in the line.
 func (g glyph) path(f vgfont.Face) vg.Path {
 	var buf sfnt.Buffer
 	em := fixed.Int26_6(f.Face.UnitsPerEm())
@@ -76,9 +77,9 @@ func (g glyph) path(f vgfont.Face) vg.Path {
 	return path
 }
 
-// fillOutline draws a line of text as the shapes of its letters.
-func fillOutline(c vg.Canvas, f vgfont.Face, pt vg.Point, s string) {
-	outline(f, s, func(g glyph) {
+// fillOutlines draws a line of text as filled outlines.
+func fillOutlines(c vg.Canvas, f vgfont.Face, pt vg.Point, s string) {
+	layOut(f, s, func(g glyph) {
 		path := g.path(f)
 		for i := range path {
 			path[i].Pos = path[i].Pos.Add(pt)

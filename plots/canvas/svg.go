@@ -1,4 +1,4 @@
-package plots
+package canvas
 
 import (
 	"bytes"
@@ -16,19 +16,17 @@ import (
 	"gonum.org/v1/plot/vg"
 )
 
-// svg draws letters as shapes, each shape once in the file, so that the picture
-// looks the same where Liberation Sans is not installed. Over them lies the
-// same text unseen, to be found, copied and read aloud. gonum's SVG either
-// trusts the viewer's fonts or embeds whole ones, which take half a megabyte
-// each and are ignored by most programs other than browsers.
+// svg draws letters as shapes, stored once per file, so that the picture looks the
+// same where Liberation Sans is not installed. Invisible text lies on top, to be
+// searched, copied and read aloud. gonum's SVG either relies on the viewer's fonts
+// or embeds whole ones, which take half a megabyte each and which most programs
+// other than browsers ignore.
 type svg struct {
 	pen
-	title        string
-	prefix       string // of ids, which have to differ within a page
-	still        bool   // says nothing where a pointer rests
+	page         Page
 	body, shapes bytes.Buffer
-	known        map[shape]string
-	stamps       map[string]string // ids by name
+	glyphs       map[shape]string  // IDs
+	stamps       map[string]string // IDs by name
 }
 
 type shape struct {
@@ -38,12 +36,12 @@ type shape struct {
 
 var (
 	_ vg.CanvasWriterTo = (*svg)(nil)
-	_ teller            = (*svg)(nil)
-	_ stamper           = (*svg)(nil)
+	_ Hoverer           = (*svg)(nil)
+	_ Stamper           = (*svg)(nil)
 )
 
-func newSVG(title string, width, height vg.Length) *svg {
-	return &svg{pen: newPen(width, height), title: title, known: map[shape]string{}, stamps: map[string]string{}}
+func newSVG(p Page) *svg {
+	return &svg{pen: newPen(p.Width, p.Height), page: p, glyphs: map[shape]string{}, stamps: map[string]string{}}
 }
 
 func (c *svg) Stroke(path vg.Path) {
@@ -65,9 +63,9 @@ func (c *svg) Fill(path vg.Path) {
 	fmt.Fprintf(&c.body, `<path d="%s" fill="%s"%s/>`+"\n", c.data(path, c.state.to), hex(c.state.ink), opacity("fill", c.state.ink))
 }
 
-// begin opens a group that says text where a pointer rests on it.
-func (c *svg) begin(text string) {
-	if c.still {
+// BeginHover opens a group with a title, which viewers show as a tooltip.
+func (c *svg) BeginHover(text string) {
+	if c.page.Still {
 		return
 	}
 	c.body.WriteString("<g><title>")
@@ -75,43 +73,42 @@ func (c *svg) begin(text string) {
 	c.body.WriteString("</title>")
 }
 
-func (c *svg) end() {
-	if !c.still {
+func (c *svg) EndHover() {
+	if !c.page.Still {
 		c.body.WriteString("</g>\n")
 	}
 }
 
-// stamp draws at pt what paint draws at the origin, which is written on first use
-// of the name.
-func (c *svg) stamp(name string, pt vg.Point, paint func()) {
+// Stamp writes what paint draws on the first use of name, and refers to it later.
+func (c *svg) Stamp(name string, pt vg.Point, paint func()) {
 	id, ok := c.stamps[name]
 	if !ok {
-		id = fmt.Sprintf("%sm%d", c.prefix, len(c.stamps))
+		id = fmt.Sprintf("%sm%d", c.page.IDPrefix, len(c.stamps))
 		c.stamps[name] = id
-		page := c.body
+		drawn := c.body
 		c.body = bytes.Buffer{}
 		c.Push()
 		c.state.to = affine{xx: 1, yy: -1}
 		paint()
 		c.Pop()
 		fmt.Fprintf(&c.shapes, "<g id=\"%s\">\n%s</g>\n", id, c.body.Bytes())
-		c.body = page
+		c.body = drawn
 	}
-	x, y := c.state.to.of(pt)
+	x, y := c.state.to.apply(pt)
 	fmt.Fprintf(&c.body, `<use xlink:href="#%s" x="%s" y="%s"/>`+"\n", id, decimal(x), decimal(y))
 }
 
-// FillString draws the shapes of s, and s itself unseen.
+// FillString draws the shapes of s, and s itself invisibly.
 func (c *svg) FillString(f font.Face, pt vg.Point, s string) {
 	if f.Font.Size <= 0 || s == "" {
 		return
 	}
 	em := float64(f.Face.UnitsPerEm())
 	scale := float64(f.Font.Size) / em
-	line := c.state.to.moved(pt)
+	line := c.state.to.translated(pt)
 	fmt.Fprintf(&c.body, `<g aria-hidden="true" fill="%s"%s transform="%s">`, hex(c.state.ink), opacity("fill", c.state.ink), line.after(affine{xx: scale, yy: -scale}))
-	outline(f, s, func(g glyph) {
-		fmt.Fprintf(&c.body, `<use xlink:href="#%s" x="%s"/>`, c.shape(f, g), decimal(float64(g.x)/scale))
+	layOut(f, s, func(g glyph) {
+		fmt.Fprintf(&c.body, `<use xlink:href="#%s" x="%s"/>`, c.glyphID(f, g), decimal(float64(g.x)/scale))
 	})
 	c.body.WriteString("</g>\n")
 	fmt.Fprintf(&c.body, `<text fill-opacity="0" font-family="Liberation Sans, Arial, Helvetica, sans-serif" font-size="%s" textLength="%s" lengthAdjust="spacingAndGlyphs" transform="%s">`,
@@ -120,26 +117,27 @@ func (c *svg) FillString(f font.Face, pt vg.Point, s string) {
 	c.body.WriteString("</text>\n")
 }
 
-// shape is the id of a letter's shape, which is written on first use, in units
-// of the font.
-func (c *svg) shape(f font.Face, g glyph) string {
+// glyphID is the ID of a letter's shape. The shape is written on first use, in the
+// font's units.
+func (c *svg) glyphID(f font.Face, g glyph) string {
 	key := shape{f.Face, g.index}
-	id, ok := c.known[key]
+	id, ok := c.glyphs[key]
 	if !ok {
-		id = fmt.Sprintf("%sg%d", c.prefix, len(c.known))
-		c.known[key] = id
+		id = fmt.Sprintf("%sg%d", c.page.IDPrefix, len(c.glyphs))
+		c.glyphs[key] = id
 		f.Font.Size = vg.Length(f.Face.UnitsPerEm())
 		fmt.Fprintf(&c.shapes, `<path id="%s" d="%s"/>`+"\n", id, c.data(glyph{index: g.index}.path(f), affine{xx: 1, yy: -1}))
 	}
 	return id
 }
 
+// data is path, transformed by to, in the syntax of the d attribute.
 func (c *svg) data(path vg.Path, to affine) string {
 	var b strings.Builder
-	point := func(before string, pts ...vg.Point) {
-		b.WriteString(before)
+	command := func(letter string, pts ...vg.Point) {
+		b.WriteString(letter)
 		for i, p := range pts {
-			x, y := to.of(p)
+			x, y := to.apply(p)
 			if i > 0 {
 				b.WriteByte(' ')
 			}
@@ -149,17 +147,17 @@ func (c *svg) data(path vg.Path, to affine) string {
 	for _, part := range path {
 		switch part.Type {
 		case vg.MoveComp:
-			point("M", part.Pos)
+			command("M", part.Pos)
 		case vg.LineComp:
-			point("L", part.Pos)
+			command("L", part.Pos)
 		case vg.CurveComp:
-			point(map[int]string{1: "Q", 2: "C"}[len(part.Control)], append(part.Control[:len(part.Control):len(part.Control)], part.Pos)...)
+			command(map[int]string{1: "Q", 2: "C"}[len(part.Control)], append(part.Control[:len(part.Control):len(part.Control)], part.Pos)...)
 		case vg.ArcComp:
 			for i, curve := range curves(part) {
 				if i == 0 {
-					point("L", curve[0])
+					command("L", curve[0])
 				}
-				point("C", curve[1:]...)
+				command("C", curve[1:]...)
 			}
 		case vg.CloseComp:
 			b.WriteString("Z")
@@ -171,13 +169,13 @@ func (c *svg) data(path vg.Path, to affine) string {
 // WriteTo writes the document.
 func (c *svg) WriteTo(w io.Writer) (int64, error) {
 	var b bytes.Buffer
-	if c.prefix == "" { // a file of its own
+	if c.page.IDPrefix == "" { // its own file, not part of a page
 		b.WriteString(`<?xml version="1.0" encoding="UTF-8"?>` + "\n")
 	}
 	width, height := decimal(float64(c.width)), decimal(float64(c.height))
 	fmt.Fprintf(&b, `<svg xmlns="http://www.w3.org/2000/svg" xmlns:xlink="http://www.w3.org/1999/xlink" width="%spt" height="%spt" viewBox="0 0 %s %s" role="img">
 <title>`, width, height, width, height)
-	escape(&b, c.title)
+	escape(&b, c.page.Title)
 	b.WriteString("</title>\n<defs>\n")
 	b.Write(c.shapes.Bytes())
 	b.WriteString("</defs>\n")
@@ -190,25 +188,27 @@ func (a affine) String() string {
 	return fmt.Sprintf("matrix(%s %s %s %s %s %s)", factor(a.xx), factor(a.yx), factor(a.xy), factor(a.yy), decimal(a.x), decimal(a.y))
 }
 
-// escape writes s as XML; a bytes.Buffer takes everything.
+// escape writes s as XML text. Writing to a bytes.Buffer cannot fail.
 func escape(b *bytes.Buffer, s string) { _ = xml.EscapeText(b, []byte(s)) }
 
-// decimal is a coordinate to a hundredth of a point, which no printer resolves.
+// decimal formats a coordinate to a hundredth of a point, finer than any printer.
 func decimal(v float64) string {
 	return strconv.FormatFloat(math.Round(v*100)/100+0, 'f', -1, 64)
 }
 
 func factor(v float64) string { return strconv.FormatFloat(math.Round(v*1e6)/1e6+0, 'f', -1, 64) }
 
+// hex formats a colour without its opacity.
 func hex(ink color.Color) string {
 	n := color.NRGBAModel.Convert(ink).(color.NRGBA)
 	return fmt.Sprintf("#%02x%02x%02x", n.R, n.G, n.B)
 }
 
-func opacity(of string, ink color.Color) string {
+// opacity is the attribute for the opacity of a stroke or a fill, if it has one.
+func opacity(property string, ink color.Color) string {
 	n := color.NRGBAModel.Convert(ink).(color.NRGBA)
 	if n.A == 255 {
 		return ""
 	}
-	return fmt.Sprintf(` %s-opacity="%s"`, of, decimal(float64(n.A)/255))
+	return fmt.Sprintf(` %s-opacity="%s"`, property, decimal(float64(n.A)/255))
 }

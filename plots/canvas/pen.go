@@ -1,4 +1,4 @@
-package plots
+package canvas
 
 import (
 	"image"
@@ -8,8 +8,9 @@ import (
 	"gonum.org/v1/plot/vg"
 )
 
-// pen is what a canvas of ours remembers between strokes. It maps the drawing,
-// which counts from the bottom left, to a page that counts from the top left.
+// pen holds the state of a canvas between strokes: the part of vg.Canvas that SVG
+// and PDF share. It maps the drawing, whose y grows upwards from the bottom left,
+// to a page whose y grows downwards from the top left.
 type pen struct {
 	width, height vg.Length // of the page
 	state         brush
@@ -26,7 +27,7 @@ type brush struct {
 
 func newPen(width, height vg.Length) pen {
 	upright := affine{xx: 1, yy: -1, y: float64(height)}
-	return pen{width: width, height: height, state: brush{ink: black, width: 1, to: upright}}
+	return pen{width: width, height: height, state: brush{ink: color.Black, width: 1, to: upright}}
 }
 
 func (c *pen) Size() (width, height vg.Length) { return c.width, c.height }
@@ -47,21 +48,22 @@ func (c *pen) Rotate(angle float64) {
 	c.state.to = c.state.to.after(affine{xx: cos, xy: -sin, yx: sin, yy: cos})
 }
 
-func (c *pen) Translate(pt vg.Point) { c.state.to = c.state.to.moved(pt) }
+func (c *pen) Translate(pt vg.Point) { c.state.to = c.state.to.translated(pt) }
 
 func (c *pen) Scale(x, y float64) { c.state.to = c.state.to.after(affine{xx: x, yy: y}) }
 
-// DrawImage is asked for by vg.Canvas; no picture of ours has images.
-func (c *pen) DrawImage(vg.Rectangle, image.Image) { panic("plots: images are not drawn") }
+// DrawImage completes vg.Canvas.
+func (c *pen) DrawImage(vg.Rectangle, image.Image) { panic("canvas: images are not supported") }
 
-// affine maps points to points.
+// affine is an affine transformation of points.
 type affine struct{ xx, xy, yx, yy, x, y float64 }
 
-func (a affine) of(p vg.Point) (x, y float64) {
+// apply maps a point.
+func (a affine) apply(p vg.Point) (x, y float64) {
 	return a.xx*float64(p.X) + a.xy*float64(p.Y) + a.x, a.yx*float64(p.X) + a.yy*float64(p.Y) + a.y
 }
 
-// after is b and then a.
+// after is the transformation that applies b, then a.
 func (a affine) after(b affine) affine {
 	return affine{
 		a.xx*b.xx + a.xy*b.yx, a.xx*b.xy + a.xy*b.yy,
@@ -70,12 +72,14 @@ func (a affine) after(b affine) affine {
 	}
 }
 
-func (a affine) moved(by vg.Point) affine {
+// translated is the transformation that moves by by, then applies a.
+func (a affine) translated(by vg.Point) affine {
 	return a.after(affine{xx: 1, yy: 1, x: float64(by.X), y: float64(by.Y)})
 }
 
-// curves are an arc as cubic Bézier curves of at most a quarter of a circle,
-// which stay curves under every transformation.
+// curves converts an arc to cubic Bézier curves of at most a quarter circle each.
+// Unlike an arc, a curve stays one under any affine transformation. Each has four
+// points: start, two controls, end.
 func curves(arc vg.PathComp) [][]vg.Point {
 	n := max(1, int(math.Ceil(math.Abs(arc.Angle)/(math.Pi/2)-1e-9)))
 	step := arc.Angle / float64(n)

@@ -1,4 +1,4 @@
-package plots
+package canvas
 
 import (
 	"bytes"
@@ -14,9 +14,9 @@ import (
 	"gonum.org/v1/plot/vg"
 )
 
-// pdf draws on fpdf, which embeds of a font the letters that are used. gonum's
-// canvas over the same library knows 256 letters, is passed UTF-8 all the same,
-// and embeds only the first of two fonts.
+// pdf draws with fpdf, which embeds only the letters that are used. gonum's canvas
+// for the same library is limited to 256 letters although it receives UTF-8, and
+// embeds only the first of two fonts.
 type pdf struct {
 	pen
 	doc   *fpdf.Fpdf
@@ -25,17 +25,17 @@ type pdf struct {
 
 var _ vg.CanvasWriterTo = (*pdf)(nil)
 
-func newPDF(title string, width, height vg.Length) *pdf {
-	doc := fpdf.NewCustom(&fpdf.InitType{UnitStr: "pt", Size: fpdf.SizeType{Wd: float64(width), Ht: float64(height)}})
-	doc.SetTitle(printable(title), true)
-	// The same data give the same bytes.
+func newPDF(p Page) *pdf {
+	doc := fpdf.NewCustom(&fpdf.InitType{UnitStr: "pt", Size: fpdf.SizeType{Wd: float64(p.Width), Ht: float64(p.Height)}})
+	doc.SetTitle(Printable(p.Title), true)
+	// Equal drawings give equal bytes.
 	doc.SetCatalogSort(true)
 	doc.SetCreationDate(time.Unix(0, 0).UTC())
 	doc.SetModificationDate(time.Unix(0, 0).UTC())
 	doc.SetMargins(0, 0, 0)
 	doc.SetAutoPageBreak(false, 0)
 	doc.AddPage()
-	return &pdf{pen: newPen(width, height), doc: doc, fonts: map[*opentype.Font]bool{}}
+	return &pdf{pen: newPen(p.Width, p.Height), doc: doc, fonts: map[*opentype.Font]bool{}}
 }
 
 func (c *pdf) Stroke(path vg.Path) {
@@ -61,36 +61,38 @@ func (c *pdf) Fill(path vg.Path) {
 	c.doc.DrawPath("F")
 }
 
+// ink sets the opacity of the current colour and returns the colour.
 func (c *pdf) ink() color.NRGBA {
 	ink := color.NRGBAModel.Convert(c.state.ink).(color.NRGBA)
 	c.doc.SetAlpha(float64(ink.A)/255, "Normal")
 	return ink
 }
 
+// trace makes path the current path of the document.
 func (c *pdf) trace(path vg.Path) {
 	for _, part := range path {
-		x, y := c.state.to.of(part.Pos)
+		x, y := c.state.to.apply(part.Pos)
 		switch part.Type {
 		case vg.MoveComp:
 			c.doc.MoveTo(x, y)
 		case vg.LineComp:
 			c.doc.LineTo(x, y)
 		case vg.CurveComp:
-			x0, y0 := c.state.to.of(part.Control[0])
+			x0, y0 := c.state.to.apply(part.Control[0])
 			if len(part.Control) == 1 {
 				c.doc.CurveTo(x0, y0, x, y)
 			} else {
-				x1, y1 := c.state.to.of(part.Control[1])
+				x1, y1 := c.state.to.apply(part.Control[1])
 				c.doc.CurveBezierCubicTo(x0, y0, x1, y1, x, y)
 			}
 		case vg.ArcComp:
 			for i, curve := range curves(part) {
 				if i == 0 {
-					c.doc.LineTo(c.state.to.of(curve[0]))
+					c.doc.LineTo(c.state.to.apply(curve[0]))
 				}
-				x0, y0 := c.state.to.of(curve[1])
-				x1, y1 := c.state.to.of(curve[2])
-				x, y := c.state.to.of(curve[3])
+				x0, y0 := c.state.to.apply(curve[1])
+				x1, y1 := c.state.to.apply(curve[2])
+				x, y := c.state.to.apply(curve[3])
 				c.doc.CurveBezierCubicTo(x0, y0, x1, y1, x, y)
 			}
 		case vg.CloseComp:
@@ -99,23 +101,23 @@ func (c *pdf) trace(path vg.Path) {
 	}
 }
 
-// FillString writes text that can be selected; a line with letters that the
-// font lacks is drawn as shapes, boxes and all.
+// FillString writes selectable text. A line with letters that the font lacks is
+// drawn as outlines instead, with boxes for the missing ones.
 func (c *pdf) FillString(f font.Face, pt vg.Point, s string) {
 	if f.Font.Size <= 0 || s == "" {
 		return
 	}
 	if lacks(f, s) {
-		fillOutline(c, f, pt, s)
+		fillOutlines(c, f, pt, s)
 		return
 	}
 	ink := c.ink()
 	c.doc.SetTextColor(int(ink.R), int(ink.G), int(ink.B))
 	c.choose(f)
-	// The transformation is told in PDF's own space, which counts from the
-	// bottom left as the drawing does.
+	// Transform expects PDF's own coordinates, which count upwards from the bottom
+	// left as the drawing does.
 	upright := affine{xx: 1, yy: -1, y: float64(c.height)}
-	m := upright.after(c.state.to).moved(pt)
+	m := upright.after(c.state.to).translated(pt)
 	c.doc.TransformBegin()
 	c.doc.Transform(fpdf.TransformMatrix{A: m.xx, B: m.yx, C: m.xy, D: m.yy, E: m.x, F: m.y})
 	runes, start, from, next := []rune(s), 0, vg.Length(0), 0
@@ -125,7 +127,7 @@ func (c *pdf) FillString(f font.Face, pt vg.Point, s string) {
 		}
 		start, from = end, x
 	}
-	outline(f, s, func(g glyph) {
+	layOut(f, s, func(g glyph) {
 		if g.kerned {
 			flush(next, g.x)
 		}
@@ -135,7 +137,7 @@ func (c *pdf) FillString(f font.Face, pt vg.Point, s string) {
 	c.doc.TransformEnd()
 }
 
-// choose makes f the current font, which is embedded on first use.
+// choose makes f the current font and embeds it on first use.
 func (c *pdf) choose(f font.Face) {
 	style := ""
 	if f.Font.Weight == stdfont.WeightBold {
@@ -153,7 +155,7 @@ func (c *pdf) choose(f font.Face) {
 	c.doc.SetFont("sans", style, float64(f.Font.Size))
 }
 
-// lacks tells whether f has no shape for a letter of s.
+// lacks reports whether f has no shape for some letter of s.
 func lacks(f font.Face, s string) bool {
 	var buf sfnt.Buffer
 	for _, r := range s {

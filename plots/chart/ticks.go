@@ -1,4 +1,4 @@
-package plots
+package chart
 
 import (
 	"math"
@@ -6,39 +6,40 @@ import (
 	"time"
 )
 
-// tick is a place on an axis; without a label it is a minor one.
-type tick struct {
-	value float64
-	label string
+// Tick is a labelled value on an axis. Without a label it is a minor tick.
+type Tick struct {
+	Value float64
+	Label string
 }
 
-// ticker chooses at most n labelled ticks between two values.
-type ticker func(low, high float64, n int) []tick
+// Ticker chooses at most n labelled ticks between two values, in ascending order.
+type Ticker func(low, high float64, n int) []Tick
 
-// linearTicks stand at steps of 1, 2 or 5 times a power of ten of the unit, all
-// with the same number of decimals. Where there is room for two and a step gives
-// one, the outermost of a finer step stand, since one number is no scale.
-func linearTicks(u unit) ticker {
-	return func(low, high float64, n int) []tick {
-		low, high = low/u.size, high/u.size
+// LinearTicks places ticks at steps of 1, 2 or 5 times a power of ten of the unit,
+// all with the same number of decimals. If only one fits but there is room for two,
+// it places the outermost two of a finer step: one number is not a scale.
+func LinearTicks(u Unit) Ticker {
+	return func(low, high float64, n int) []Tick {
+		low, high = low/u.Size, high/u.Size
 		step := stepFor((high - low) / float64(max(1, n)))
 		for steps(low, high, step) > float64(max(1, n)) {
 			step = stepFor(step * 1.01)
 		}
 		if fine := stepFor((high - low) / 3); n >= 2 && steps(low, high, step) < 2 && steps(low, high, fine) >= 2 {
 			all := multiples(low, high, fine, u)
-			return []tick{all[0], all[len(all)-1]}
+			return []Tick{all[0], all[len(all)-1]}
 		}
 		return multiples(low, high, step, u)
 	}
 }
 
-// steps is how many multiples of a step lie between two values.
+// steps counts the multiples of step between two values.
 func steps(low, high, step float64) float64 {
 	return math.Floor(high/step+1e-9) - math.Ceil(low/step-1e-9) + 1
 }
 
-func multiples(low, high, step float64, u unit) (all []tick) {
+// multiples are ticks at the multiples of step between two values of the unit.
+func multiples(low, high, step float64, u Unit) (all []Tick) {
 	decimals := max(0, -int(math.Floor(math.Log10(step)+1e-9)))
 	for i := math.Ceil(low/step - 1e-9); i*step <= high+step*1e-9; i++ {
 		v := i * step
@@ -46,12 +47,12 @@ func multiples(low, high, step float64, u unit) (all []tick) {
 		if math.Abs(high) >= 1e6 || decimals > 6 {
 			label = strconv.FormatFloat(v+0, 'g', 4, 64)
 		}
-		all = append(all, tick{v * u.size, label})
+		all = append(all, Tick{v * u.Size, label})
 	}
 	return all
 }
 
-// stepFor is the smallest of 1, 2 and 5 times a power of ten that is not less.
+// stepFor is the smallest of 1, 2 or 5 times a power of ten that is at least least.
 func stepFor(least float64) float64 {
 	power := math.Pow(10, math.Floor(math.Log10(least)))
 	for _, m := range []float64{1, 2, 5, 10} {
@@ -62,17 +63,17 @@ func stepFor(least float64) float64 {
 	return 10 * power
 }
 
-// logTicks label powers of ten, and numbers between them where there is room, each
-// with the unit that fits it; between them stand minor ticks.
-func logTicks(text func(float64) string) ticker {
-	return func(low, high float64, n int) []tick {
+// logTicks places ticks at powers of ten, and at numbers between them where there
+// is room. text labels a value, with its own unit. Between them are minor ticks.
+func logTicks(text func(float64) string) Ticker {
+	return func(low, high float64, n int) []Tick {
 		first, last := int(math.Floor(math.Log10(low))), int(math.Ceil(math.Log10(high)))
 		in := func(v float64) bool { return v >= low*(1-1e-9) && v <= high*(1+1e-9) }
 		for _, labelled := range []struct {
 			of    []float64
 			every int
 		}{{[]float64{1, 2, 3, 4, 5, 6, 7, 8, 9}, 1}, {[]float64{1, 2, 3, 5}, 1}, {[]float64{1, 2, 5}, 1}, {[]float64{1, 3}, 1}, {[]float64{1}, 1}, {[]float64{1}, 2}, {[]float64{1}, 3}, {[]float64{1}, 6}, {[]float64{1}, 12}} {
-			var all []tick
+			var all []Tick
 			count := 0
 			for e := first; e <= last; e++ {
 				for m := 1.0; m < 10; m++ {
@@ -88,7 +89,7 @@ func logTicks(text func(float64) string) ticker {
 						}
 					}
 					if label != "" || labelled.every == 1 || m == 1 {
-						all = append(all, tick{v, label})
+						all = append(all, Tick{v, label})
 					}
 				}
 			}
@@ -100,9 +101,9 @@ func logTicks(text func(float64) string) ticker {
 	}
 }
 
-// timeTicks stand at whole seconds, minutes, hours, days, months or years of
-// UTC; the values are seconds since 1970.
-func timeTicks(low, high float64, n int) []tick {
+// TimeTicks places ticks at whole seconds, minutes, hours, days, weeks, months or
+// years of UTC. Values are in seconds since 1970.
+func TimeTicks(low, high float64, n int) []Tick {
 	from, to := time.Unix(int64(math.Floor(low)), 0).UTC(), time.Unix(int64(math.Ceil(high)), 0).UTC()
 	for _, s := range []struct {
 		step   time.Duration
@@ -131,10 +132,10 @@ func timeTicks(low, high float64, n int) []tick {
 			at = time.Date(month/12, time.Month(month%12+1), 1, 0, 0, 0, 0, time.UTC)
 			next = func(t time.Time) time.Time { return t.AddDate(0, s.months, 0) }
 		}
-		var all []tick
+		var all []Tick
 		for ; !at.After(to) && len(all) <= n; at = next(at) {
 			if v := float64(at.Unix()); v >= low && v <= high {
-				all = append(all, tick{v, at.Format(s.layout)})
+				all = append(all, Tick{v, at.Format(s.layout)})
 			}
 		}
 		if len(all) <= n {

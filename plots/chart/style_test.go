@@ -1,0 +1,30 @@
+package chart
+
+import (
+	"fmt"
+	"slices"
+	"testing"
+)
+
+// Looks differ in more than colour, and the first two also in grey.
+func TestLooksDiffer(t *testing.T) {
+	var seen []string
+	for i := range 40 {
+		l := LookOf(i)
+		for _, s := range []string{fmt.Sprint(l.Ink, " hatch ", l.Hatch), fmt.Sprint(l.Ink, " mark ", l.Mark)} {
+			if slices.Contains(seen, s) {
+				t.Errorf("look %d is another's too: %s", i, s)
+			}
+			seen = append(seen, s)
+		}
+	}
+	for i := range len(palette()) - 1 {
+		a, b := LookOf(i), LookOf(i+1)
+		if a.Hatch == b.Hatch || a.Mark == b.Mark || slices.Equal(a.Dashes, b.Dashes) {
+			t.Errorf("looks %d and %d differ only in colour", i, i+1)
+		}
+	}
+	if d := Lightness(LookOf(1).Ink) - Lightness(LookOf(0).Ink); d < 0.15 {
+		t.Errorf("the first two looks are alike in grey: %g", d)
+	}
+}

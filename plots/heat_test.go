@@ -1,0 +1,20 @@
+package plots
+
+import (
+	"testing"
+
+	"github.com/sllmq/sllmq/plots/chart"
+)
+
+// The scale of a heat map only ever gets darker, so that it prints in grey.
+func TestHeatGetsDarker(t *testing.T) {
+	m := heatMap{high: 1}
+	last := 2.0
+	for i := range 101 {
+		l := chart.Lightness(m.colour(float64(i) / 100))
+		if l > last {
+			t.Errorf("lighter at %d %%", i)
+		}
+		last = l
+	}
+}
