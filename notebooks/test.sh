@@ -1,11 +1,11 @@
 #!/usr/bin/env bash
-# Runs notebooks/export.ipynb from start to end, over measurements made for it.
+# Runs notebooks/export.ipynb from start to end on fresh measurements.
 #
 #   notebooks/test.sh SLLMQ [FOLDER]
 #
-# Needs 2 GB below FOLDER (a temporary one). The packages of requirements.txt come
-# from PyPI into .venv-notebook at the first call, or SLLMQ_NOTEBOOK_PYTHON names a
-# Python that has them.
+# Needs 2 GB of disk in FOLDER (default: the folder for temporary files). The first call
+# installs the packages of requirements.txt from PyPI into .venv-notebook, unless
+# SLLMQ_NOTEBOOK_PYTHON names a Python that has them.
 set -euo pipefail
 
 sllmq=$(realpath "$1")
@@ -27,7 +27,7 @@ cd "$work"
 "$sllmq" collect --model-name synthetic/opt-125m --benchmark-type random,cached --num-replicas 2 --inference none --no-roofline --storage-path models
 for layout in "" "--partition-by month,machine"; do
 	rm -rf exported
-	# shellcheck disable=SC2086 # the flag and its value, or nothing
+	# shellcheck disable=SC2086 # $layout is a flag and its value, or empty
 	"$sllmq" export --to exported $layout >/dev/null
 	cp "$here/export.ipynb" .
 	"$python" -c 'from nbclient.cli import main; main()' --inplace export.ipynb

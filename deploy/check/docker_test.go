@@ -1,4 +1,4 @@
-// Package check holds the files of deploy to those who read them: Docker's own
+// Package check tests the files of deploy with the code that will read them: Docker's
 // parser and linter, kustomize, and the types of Kubernetes' API.
 package check
 
@@ -13,8 +13,8 @@ import (
 	"github.com/moby/buildkit/frontend/dockerfile/parser"
 )
 
-// lint parses a Dockerfile as BuildKit does and returns what its linter says,
-// and the names of its stages.
+// lint parses a Dockerfile as BuildKit does. It returns the parser's and the linter's
+// warnings, and the names of the stages.
 func lint(file []byte) (warnings, stages []string, err error) {
 	parsed, err := parser.Parse(bytes.NewReader(file))
 	if err != nil {
@@ -46,24 +46,25 @@ func TestDockerfile(t *testing.T) {
 		t.Error(w)
 	}
 	if got := strings.Join(stages, " "); got != "go build-native build-transformers transformers native" {
-		t.Errorf("stages %s", got)
+		t.Errorf("stages are %q", got)
 	}
 	if bytes.Contains(file, []byte("HF_TOKEN")) {
-		t.Error("a token has no place in an image")
+		t.Error("the Dockerfile must not mention HF_TOKEN: a token would be stored in the image")
 	}
 }
 
-// TestTheLinterSees is the linter at work: what it would not see proves nothing.
-func TestTheLinterSees(t *testing.T) {
+// TestLinterFindsMistakes shows that lint reports mistakes, so that its silence in
+// TestDockerfile means something.
+func TestLinterFindsMistakes(t *testing.T) {
 	for name, file := range map[string]string{
 		"unknown instruction": "FROM a\nRUM b\n",
 		"mixed case":          "FROM a as b\nRUN c\n",
 		"upper case stage":    "FROM a AS B\nRUN c\n",
-		"a maintainer":        "FROM a\nMAINTAINER b\n",
-		"nothing":             "",
+		"maintainer":          "FROM a\nMAINTAINER b\n",
+		"empty file":          "",
 	} {
 		if warnings, _, err := lint([]byte(file)); err == nil && len(warnings) == 0 {
-			t.Errorf("%s: nothing is said", name)
+			t.Errorf("%s: no warning and no error", name)
 		}
 	}
 }

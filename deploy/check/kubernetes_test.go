@@ -12,23 +12,23 @@ import (
 	"sigs.k8s.io/yaml"
 )
 
-// manifests are what a kustomization makes, by kind.
+// manifests are the objects that a kustomization generates.
 type manifests struct {
 	job     batch.Job
 	config  core.ConfigMap
 	results core.PersistentVolumeClaim
 }
 
-// build runs kustomize and decodes what it makes: a field that Kubernetes does
-// not know, or of another type, is an error.
+// build runs kustomize on dir and decodes the objects strictly: an unknown field, or a
+// value of the wrong type, fails the test.
 func build(t *testing.T, dir string) manifests {
 	t.Helper()
-	made, err := krusty.MakeKustomizer(krusty.MakeDefaultOptions()).Run(filesys.MakeFsOnDisk(), dir)
+	generated, err := krusty.MakeKustomizer(krusty.MakeDefaultOptions()).Run(filesys.MakeFsOnDisk(), dir)
 	if err != nil {
 		t.Fatal(err)
 	}
 	var m manifests
-	for _, r := range made.Resources() {
+	for _, r := range generated.Resources() {
 		var into any
 		switch kind := r.GetKind(); kind {
 		case "Job":
@@ -38,7 +38,7 @@ func build(t *testing.T, dir string) manifests {
 		case "PersistentVolumeClaim":
 			into = &m.results
 		default:
-			t.Fatalf("%s: a %s is not expected", dir, kind)
+			t.Fatalf("%s: unexpected kind %s", dir, kind)
 		}
 		text, err := r.AsYAML()
 		if err != nil {
@@ -58,16 +58,16 @@ func TestManifests(t *testing.T) {
 		if m.job.APIVersion != "batch/v1" || m.job.Name == "" || len(pod.Containers) != 1 {
 			t.Fatalf("%s: job %+v", dir, m.job)
 		}
-		// What the API server refuses although the types allow it.
+		// The types allow other policies, but the API server refuses them.
 		if pod.RestartPolicy != core.RestartPolicyNever && pod.RestartPolicy != core.RestartPolicyOnFailure {
-			t.Errorf("%s: a job's pods can't have the restart policy %q", dir, pod.RestartPolicy)
+			t.Errorf("%s: restart policy %q is not allowed in a job", dir, pod.RestartPolicy)
 		}
 		c := pod.Containers[0]
 		if c.Image == "" || !slices.Contains(c.Args, "collect") {
 			t.Errorf("%s: image %q, arguments %v", dir, c.Image, c.Args)
 		}
 		if len(c.EnvFrom) != 1 || c.EnvFrom[0].ConfigMapRef == nil || c.EnvFrom[0].ConfigMapRef.Name != m.config.Name {
-			t.Errorf("%s: the configuration is not that of the config map %s", dir, m.config.Name)
+			t.Errorf("%s: the container does not read the config map %s", dir, m.config.Name)
 		}
 		volumes := map[string]core.Volume{}
 		for _, v := range pod.Volumes {
@@ -76,56 +76,57 @@ func TestManifests(t *testing.T) {
 		mounted := map[string]core.Volume{}
 		for _, at := range c.VolumeMounts {
 			if _, ok := volumes[at.Name]; !ok {
-				t.Errorf("%s: there is no volume %s", dir, at.Name)
+				t.Errorf("%s: mounted volume %s does not exist", dir, at.Name)
 			}
 			mounted[at.MountPath] = volumes[at.Name]
 		}
 		if v := mounted[m.config.Data["STORAGE_PATH"]]; v.HostPath == nil {
-			t.Errorf("%s: the replicas are not on the node's storage", dir)
+			t.Errorf("%s: STORAGE_PATH is not on the node's storage", dir)
 		}
 		if v := mounted["/results"]; v.PersistentVolumeClaim == nil || v.PersistentVolumeClaim.ClaimName != m.results.Name {
-			t.Errorf("%s: the results are not on the claim %s", dir, m.results.Name)
+			t.Errorf("%s: /results is not the volume of claim %s", dir, m.results.Name)
 		}
 		if !strings.HasPrefix(m.config.Data["SLLMQ_WAREHOUSE"], "/results/") {
-			t.Errorf("%s: the warehouse is in %s", dir, m.config.Data["SLLMQ_WAREHOUSE"])
+			t.Errorf("%s: the warehouse %s is not under /results", dir, m.config.Data["SLLMQ_WAREHOUSE"])
 		}
 		gpus := c.Resources.Limits["nvidia.com/gpu"]
 		if gpus.Value() != 1 || !gpus.Equal(c.Resources.Requests["nvidia.com/gpu"]) {
-			t.Errorf("%s: %s GPUs", dir, gpus.String())
+			t.Errorf("%s: limit of %s GPUs, want 1 requested and 1 as limit", dir, gpus.String())
 		}
 		for _, e := range c.Env {
 			if e.Name == "HF_TOKEN" && (e.Value != "" || e.ValueFrom == nil || e.ValueFrom.SecretKeyRef == nil) {
-				t.Errorf("%s: the token does not come from a secret", dir)
+				t.Errorf("%s: HF_TOKEN does not come from a secret", dir)
 			}
 		}
 		if !slices.ContainsFunc(c.Env, func(e core.EnvVar) bool { return e.Name == "HF_TOKEN" }) {
-			t.Errorf("%s: there is no token", dir)
+			t.Errorf("%s: HF_TOKEN is not set", dir)
 		}
 	}
 }
 
-// TestEveryNodeOnce: an index a node, no two of them on one, into one data set.
-func TestEveryNodeOnce(t *testing.T) {
+// TestOnePodPerNode checks that k8s/nodes runs one index on each node, no two on the same
+// node, and collects into one data set.
+func TestOnePodPerNode(t *testing.T) {
 	m := build(t, "../k8s/nodes")
 	s := m.job.Spec
 	if s.CompletionMode == nil || *s.CompletionMode != batch.IndexedCompletion || *s.Completions != *s.Parallelism {
-		t.Errorf("mode %v, %d of %d at once", s.CompletionMode, *s.Parallelism, *s.Completions)
+		t.Errorf("completion mode %v with %d of %d pods at once, want Indexed with all", s.CompletionMode, *s.Parallelism, *s.Completions)
 	}
-	// The API server wants these of a backoff limit for each index.
+	// The API server requires these when backoffLimitPerIndex is set.
 	if s.BackoffLimitPerIndex == nil || s.Template.Spec.RestartPolicy != core.RestartPolicyNever || *s.MaxFailedIndexes > *s.Completions {
-		t.Errorf("an index that fails ends the others: %+v", s)
+		t.Errorf("a failed index would end the others: %+v", s)
 	}
 	apart := s.Template.Spec.Affinity.PodAntiAffinity.RequiredDuringSchedulingIgnoredDuringExecution
 	if len(apart) != 1 || apart[0].TopologyKey != "kubernetes.io/hostname" || apart[0].LabelSelector.MatchLabels["batch.kubernetes.io/job-name"] != m.job.Name {
-		t.Errorf("pods of %s may share a node: %+v", m.job.Name, apart)
+		t.Errorf("two pods of %s could share a node: %+v", m.job.Name, apart)
 	}
 	if len(s.Template.Spec.NodeSelector) == 0 {
-		t.Error("the pool is not named")
+		t.Error("no node selector: the pool is not named")
 	}
 	if !slices.Contains(m.results.Spec.AccessModes, core.ReadWriteMany) || slices.Contains(m.results.Spec.AccessModes, core.ReadWriteOnce) {
-		t.Errorf("several nodes can't write to %v", m.results.Spec.AccessModes)
+		t.Errorf("several nodes cannot write to a volume with access modes %v", m.results.Spec.AccessModes)
 	}
 	if !strings.HasSuffix(m.config.Data["SLLMQ_WAREHOUSE"], "/") {
-		t.Errorf("%s is no folder of Parquet", m.config.Data["SLLMQ_WAREHOUSE"])
+		t.Errorf("the warehouse %s is not a folder (no trailing slash)", m.config.Data["SLLMQ_WAREHOUSE"])
 	}
 }
