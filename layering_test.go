@@ -19,13 +19,13 @@ const module = "github.com/sllmq/sllmq/"
 // allowed lists, for each package, the packages of ours that it may import. A
 // package that is not here has no place in the house yet: give it one.
 var allowed = map[string][]string{
-	"cmd/sllmq":                      {"collector", "collector/checkpoint", "collector/device", "collector/directio", "collector/doctor", "collector/hub", "collector/machine", "collector/roofline", "collector/sllmstore/server", "collector/worker", "health", "internal/atomicfile", "internal/size", "plots", "plots/gallery", "plots/report", "queries", "queries/render", "queries/shell", "queries/stats", "queries/stream", "warehouse"},
+	"cmd/sllmq":                      {"collector", "collector/checkpoint", "collector/device", "collector/directio", "collector/doctor", "collector/hub", "collector/machine", "collector/roofline", "collector/sllmstore/server", "collector/worker", "internal/atomicfile", "internal/size", "plots", "plots/gallery", "plots/report", "queries", "queries/render", "queries/shell", "queries/stats", "queries/stream", "warehouse"},
 	"collector":                      {"collector/checkpoint", "collector/device", "collector/directio", "collector/hostmem", "collector/hub", "collector/loader", "collector/machine", "collector/nvidia/nvml", "collector/roofline", "collector/sllmstore/client", "collector/worker", "internal/size", "warehouse/record"},
 	"collector/checkpoint":           {"collector/checkpoint/torchfile", "internal/filelock"},
 	"collector/checkpoint/torchfile": {},
 	"collector/device":               {"collector/hostmem", "collector/nvidia/cuda"},
 	"collector/directio":             {},
-	"collector/doctor":               {"collector/directio", "collector/hostmem", "collector/machine", "collector/nvidia/cuda", "collector/nvidia/nvml", "collector/nvidia/nvrtc", "collector/nvidia/sharedlib", "collector/worker", "health", "internal/size"},
+	"collector/doctor":               {"collector/directio", "collector/hostmem", "collector/machine", "collector/nvidia/cuda", "collector/nvidia/nvml", "collector/nvidia/nvrtc", "collector/nvidia/sharedlib", "collector/worker", "internal/size", "internal/text"},
 	"collector/hostmem":              {},
 	"collector/hub":                  {"collector/machine", "internal/filelock"},
 	"collector/inference":            {"collector/nvidia/cuda"},

@@ -29,7 +29,7 @@ func larger(t *testing.T) string {
 // they come from.
 func TestTiersOfRealLoads(t *testing.T) {
 	storage := t.TempDir()
-	if m, err := machine.Machine(storage); err != nil || m.Filesystem == nil || *m.Filesystem == "tmpfs" || machine.BlockDevice(storage) == "" {
+	if m, err := machine.Describe(t.Context(), storage); err != nil || m.Filesystem == nil || *m.Filesystem == "tmpfs" || machine.BlockDevice(storage) == "" {
 		t.Skip("the temporary folder lies on no block device")
 	}
 	model := larger(t)

@@ -1,6 +1,7 @@
 package collector
 
 import (
+	"context"
 	"fmt"
 	"slices"
 	"strings"
@@ -21,7 +22,7 @@ func (c Config) devices() []string {
 
 // openGPUs finds the GPUs that the devices name; nil where they name none, and
 // nothing of NVIDIA's is opened then.
-func openGPUs(devices []string) (*machine.GPUs, error) {
+func openGPUs(ctx context.Context, devices []string) (*machine.GPUs, error) {
 	var ordinals []int
 	for _, name := range devices {
 		n, err := device.Parse(name)
@@ -37,7 +38,7 @@ func openGPUs(devices []string) (*machine.GPUs, error) {
 	if len(ordinals) == 0 {
 		return nil, nil
 	}
-	gpus, err := machine.OpenGPUs(ordinals)
+	gpus, err := machine.OpenGPUs(ctx, ordinals)
 	if err != nil {
 		return nil, fmt.Errorf("device %s: %w", strings.Join(devices, ","), err)
 	}

@@ -88,7 +88,7 @@ func NewPlan(c Config) (Plan, error) {
 		return Plan{}, errors.New("plan engine transformers: its interpreter was not asked what it has")
 	}
 	devices := c.devices()
-	gpus, err := openGPUs(devices)
+	gpus, err := openGPUs(context.Background(), devices)
 	if err != nil {
 		return Plan{}, err
 	}

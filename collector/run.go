@@ -147,10 +147,10 @@ func (b *benchmark) tellOverflows() error {
 
 func (b *benchmark) run(ctx context.Context) error {
 	var err error
-	if b.machine, err = machine.Machine(b.plan.Config.StoragePath); err != nil {
+	if b.machine, err = machine.Describe(ctx, b.plan.Config.StoragePath); err != nil {
 		return err
 	}
-	if b.gpus, err = openGPUs(b.plan.Config.devices()); err != nil {
+	if b.gpus, err = openGPUs(ctx, b.plan.Config.devices()); err != nil {
 		return err
 	}
 	defer func() { _ = b.gpus.Close() }() // they were only looked at

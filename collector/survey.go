@@ -60,7 +60,7 @@ func Survey(ctx context.Context, c Config, o SurveyOptions, sink Sink, progress 
 	if err := b.prepare(ctx); err != nil {
 		return nil, err
 	}
-	if b.machine, err = machine.Machine(plan.Config.StoragePath); err != nil {
+	if b.machine, err = machine.Describe(ctx, plan.Config.StoragePath); err != nil {
 		return nil, err
 	}
 	made := plan.Checkpoints[0]

@@ -303,7 +303,7 @@ func (o *collectOptions) collect(ctx context.Context, env *environment, plan col
 
 // endLost marks the runs of collectors that died on this machine.
 func (o *collectOptions) endLost(ctx context.Context, sink *warehouse.Log, progress *progress) error {
-	here, err := machine.Machine(o.config.StoragePath)
+	here, err := machine.Describe(ctx, o.config.StoragePath)
 	if err != nil {
 		return err
 	}

@@ -16,7 +16,6 @@ import (
 	"github.com/sllmq/sllmq/collector"
 	"github.com/sllmq/sllmq/collector/doctor"
 	"github.com/sllmq/sllmq/collector/machine"
-	"github.com/sllmq/sllmq/health"
 	"github.com/sllmq/sllmq/warehouse"
 )
 
@@ -29,17 +28,18 @@ func newDoctorCommand(env *environment) *cobra.Command {
 	o := doctorOptions{machine: doctor.Options{StoragePath: collector.DefaultConfig().StoragePath, PoolBytes: collector.DefaultConfig().PoolBytes, Python: collector.DefaultConfig().Python}}
 	c := &cobra.Command{
 		Use:   "doctor",
-		Short: "Say whether warehouse and machine are ready to measure",
-		Long: `Say whether the warehouse is whole and the machine is ready to measure.
+		Short: "Check warehouse and machine before measuring",
+		Long: `Check whether the warehouse is intact and the machine is fit to measure on.
 
-ok is as it should be, none is not there and only some need it, warn makes
-measurements worse or should be looked at, fail can't be used. What can be tried
-is tried: memory is locked, a file on the storage path written, read past the
-page cache and removed, a GPU copied to and from. Exit code 1 if anything fails.`,
+A check ends as ok, none (absent, and optional), warn (works, but measurements
+suffer or somebody should look) or fail (unusable). Whatever can be tried is
+tried: doctor locks memory, writes a file to the storage path, reads it past the
+page cache and removes it, and copies to each GPU and back. Exit code 1 if a
+check fails.`,
 		Example: "  sllmq doctor --storage-path /mnt/nvme/models\n  sllmq doctor --format json",
 		Args:    noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			// As collect reads them.
+			// The same variables as collect.
 			for flag, variable := range map[string]string{"storage-path": "STORAGE_PATH", "python": "SLLMQ_PYTHON"} {
 				if value := env.getenv(variable); value != "" && !cmd.Flags().Changed(flag) {
 					if err := cmd.Flags().Set(flag, value); err != nil {
@@ -51,13 +51,13 @@ page cache and removed, a GPU copied to and from. Exit code 1 if anything fails.
 		},
 	}
 	f := c.Flags()
-	f.StringVar(&o.machine.StoragePath, "storage-path", o.machine.StoragePath, "folder for the replicas, on the storage to be measured ($STORAGE_PATH)")
-	f.StringVar(&o.machine.Python, "python", o.machine.Python, "Python of the engine transformers ($SLLMQ_PYTHON)")
+	f.StringVar(&o.machine.StoragePath, "storage-path", o.machine.StoragePath, "folder for replicas, on the storage to measure ($STORAGE_PATH)")
+	f.StringVar(&o.machine.Python, "python", o.machine.Python, "Python for the engine transformers ($SLLMQ_PYTHON)")
 	f.StringVar(&o.format, "format", "table", "table, json")
 	return c
 }
 
-// failedChecksError says that something can't be used.
+// failedChecksError reports how many checks failed.
 type failedChecksError struct{ n int }
 
 func (e *failedChecksError) Error() string {
@@ -67,10 +67,10 @@ func (e *failedChecksError) Error() string {
 	return fmt.Sprintf("%d checks failed", e.n)
 }
 
-// examined is a finding and what it is about.
-type examined struct {
+// finding is a finding about the warehouse or the machine.
+type finding struct {
 	Of string `json:"of"` // warehouse or machine
-	health.Finding
+	doctor.Finding
 }
 
 func (o doctorOptions) run(ctx context.Context, env *environment) error {
@@ -79,19 +79,19 @@ func (o doctorOptions) run(ctx context.Context, env *environment) error {
 	}
 	host, err := os.Hostname()
 	if err != nil {
-		return fmt.Errorf("name this machine: %w", err)
+		return fmt.Errorf("read this machine's name: %w", err)
 	}
 	options := warehouse.Options{LockWait: 5 * time.Second}
-	var all []examined
+	var all []finding
 	for _, f := range warehouse.Examine(ctx, env.warehouse, options, warehouse.Host{Name: host, BootID: machine.BootID(), Alive: machine.Alive}) {
-		all = append(all, examined{"warehouse", f})
+		all = append(all, finding{"warehouse", doctor.Finding{Check: f.Check, State: doctor.State(f.State), Saw: f.Saw, Do: f.Do}})
 	}
-	for _, f := range doctor.Look(ctx, o.machine) {
-		all = append(all, examined{"machine", f})
+	for _, f := range doctor.Examine(ctx, o.machine) {
+		all = append(all, finding{"machine", f})
 	}
 	failed := 0
 	for _, f := range all {
-		if f.State == health.Fail {
+		if f.State == doctor.Fail {
 			failed++
 		}
 	}
@@ -112,9 +112,9 @@ func (o doctorOptions) run(ctx context.Context, env *environment) error {
 	return nil
 }
 
-// writeFindings prints a line a finding and one for what to do, cut between words
-// at 80 columns.
-func writeFindings(out io.Writer, all []examined) {
+// writeFindings prints a line for each finding and one for its advice, folded at
+// 80 columns.
+func writeFindings(out io.Writer, all []finding) {
 	for i, f := range all {
 		if i == 0 || f.Of != all[i-1].Of {
 			fmt.Fprintln(out, f.Of)

@@ -80,7 +80,7 @@ func ratesHere(ctx context.Context, env *environment, storagePath string) (colle
 	if _, err := os.Stat(env.warehouse); err != nil {
 		return rates, nil
 	}
-	machine, err := machine.Machine(storagePath)
+	here, err := machine.Describe(ctx, storagePath)
 	if err != nil {
 		return rates, err
 	}
@@ -88,7 +88,7 @@ func ratesHere(ctx context.Context, env *environment, storagePath string) (colle
 	if err != nil {
 		return rates, err
 	}
-	rows, err := queries.Rates(ctx, db.SQL(), machine.Machine)
+	rows, err := queries.Rates(ctx, db.SQL(), here.Machine)
 	if err = errors.Join(err, db.Close()); err != nil {
 		return rates, err
 	}

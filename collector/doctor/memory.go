@@ -1,6 +1,7 @@
 package doctor
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"strings"
@@ -9,37 +10,35 @@ import (
 
 	"github.com/sllmq/sllmq/collector/hostmem"
 	"github.com/sllmq/sllmq/collector/machine"
-	"github.com/sllmq/sllmq/health"
 	"github.com/sllmq/sllmq/internal/size"
 )
 
-// memoryLock tries to lock memory, since a sandbox may refuse what the limit
-// allows.
-func memoryLock(want int64) health.Finding {
-	f := health.Finding{Check: "memory lock", State: health.OK, Do: "ulimit -l unlimited; LimitMEMLOCK=infinity in a systemd unit; --ulimit memlock=-1 for docker run"}
+// memoryLock locks memory, since a sandbox may refuse what the limit allows.
+func memoryLock(want int64) Finding {
+	f := Finding{Check: "memory lock", State: OK, Do: "ulimit -l unlimited; LimitMEMLOCK=infinity in a systemd unit; --ulimit memlock=-1 for docker run"}
 	limit := machine.LockableMemory()
-	const most = 16 << 20
-	try := int64(most)
+	amount := int64(16 << 20)
 	if limit >= 0 {
-		try = min(try, limit/int64(os.Getpagesize())*int64(os.Getpagesize()))
+		page := int64(os.Getpagesize())
+		amount = min(amount, limit/page*page)
 	}
-	switch err := lock(try); {
-	case try == 0 || err != nil:
-		f.State, f.Saw = health.Warn, "none may be locked: the pool's pages may be swapped out, and copies to a GPU are slow"
+	switch err := lock(amount); {
+	case amount == 0 || err != nil:
+		f.State, f.Saw = Warn, "memory can't be locked: the kernel may swap the pool out, and copies to a GPU are slow"
 		if err != nil {
 			f.Saw += " (" + err.Error() + ")"
 		}
 	case limit < 0:
 		f.Saw, f.Do = "no limit", ""
 	case limit < want:
-		f.State, f.Saw = health.Warn, fmt.Sprintf("%s may be locked, and the pool is %s by default: it would not be locked, or smaller", size.Decimal(limit), size.Decimal(want))
+		f.State, f.Saw = Warn, fmt.Sprintf("limited to %s, less than the default pool of %s: the pool would be smaller or not locked", size.Decimal(limit), size.Decimal(want))
 	default:
-		f.Saw, f.Do = size.Decimal(limit)+" may be locked", ""
+		f.Saw, f.Do = "limited to "+size.Decimal(limit), ""
 	}
 	return f
 }
 
-func lock(size int64) (err error) {
+func lock(size int64) error {
 	if size == 0 {
 		return nil
 	}
@@ -50,39 +49,36 @@ func lock(size int64) (err error) {
 	if err = unix.Mlock(b); err == nil {
 		err = unix.Munlock(b)
 	}
-	if unmapErr := hostmem.Unmap(b); err == nil {
-		err = unmapErr
-	}
-	return err
+	return errors.Join(err, hostmem.Unmap(b))
 }
 
-func memory() health.Finding {
-	f := health.Finding{Check: "memory", State: health.OK}
+func memory() Finding {
+	f := Finding{Check: "memory", State: OK}
 	available, err := machine.AvailableMemory()
 	if err != nil {
-		return health.Finding{Check: f.Check, State: health.Warn, Saw: err.Error()}
+		f.State, f.Saw = Warn, err.Error()
+		return f
 	}
 	f.Saw = size.Decimal(available) + " available"
 	const little = 2 << 30
 	if available < little {
-		f.State, f.Do = health.Warn, "stop what else runs, or raise the container's limit: a load takes the model's size, and the pool as much again"
+		f.State, f.Do = Warn, "stop other programs, or raise the container's limit: a load takes as much memory as the model, and the pool as much again"
 	}
 	return f
 }
 
-// hugePages of the kernel's own making are worth up to a factor of two where
-// requests to the storage are large.
-func hugePages() health.Finding {
+// hugePages checks transparent huge pages, which speed up large reads by up to a
+// factor of two.
+func hugePages() Finding {
 	const file = "/sys/kernel/mm/transparent_hugepage/enabled"
-	f := health.Finding{Check: "huge pages", State: health.OK}
-	text, err := os.ReadFile(file)
-	_, rest, _ := strings.Cut(string(text), "[")
+	f := Finding{Check: "huge pages", State: OK}
+	_, rest, _ := strings.Cut(machine.ReadLine(file), "[")
 	f.Saw, _, _ = strings.Cut(rest, "]")
-	switch {
-	case err != nil || f.Saw == "":
-		f.State, f.Saw = health.Warn, "this kernel has none: large reads are cut into small requests"
-	case f.Saw == "never":
-		f.State, f.Do = health.Warn, "echo madvise | sudo tee "+file
+	switch f.Saw {
+	case "":
+		f.State, f.Saw = Warn, "not supported by this kernel, which splits large reads into small requests"
+	case "never":
+		f.State, f.Do = Warn, "echo madvise | sudo tee "+file
 	}
 	return f
 }

@@ -8,19 +8,21 @@ import (
 	"strings"
 
 	"github.com/sllmq/sllmq/collector/worker"
-	"github.com/sllmq/sllmq/health"
+	"github.com/sllmq/sllmq/internal/text"
 )
 
 // python asks a Python for the packages of the engine transformers.
-func python(ctx context.Context, command string) health.Finding {
-	f := health.Finding{Check: "Python worker", State: health.OK}
+func python(ctx context.Context, command string) Finding {
+	f := Finding{Check: "Python worker", State: OK}
 	if _, err := exec.LookPath(command); err != nil {
-		return health.Finding{Check: f.Check, State: health.None, Saw: fmt.Sprintf("there is no %s; only --engine transformers needs one", command), Do: "install Python 3, or name one with --python"}
+		f.State, f.Saw, f.Do = None, fmt.Sprintf("%s was not found; only --engine transformers needs it", command), "install Python 3, or name one with --python"
+		return f
 	}
 	needed, optional := []string{"torch", "transformers", "safetensors"}, []string{"accelerate", "sllm_store"}
 	p, err := worker.AskPython(ctx, command, slices.Concat(needed, optional))
 	if err != nil {
-		return health.Finding{Check: f.Check, State: health.Warn, Saw: oneLine(err), Do: "name another Python with --python"}
+		f.State, f.Saw, f.Do = Warn, text.OneLine(err.Error()), "name another Python with --python"
+		return f
 	}
 	f.Saw = fmt.Sprintf("%s, Python %s", p.Path, p.Packages["python"])
 	for _, name := range []string{"torch", "transformers", "safetensors", "accelerate", "serverless-llm-store"} {
@@ -28,21 +30,22 @@ func python(ctx context.Context, command string) health.Finding {
 			f.Saw += ", " + name + " " + version
 		}
 	}
-	p.Missing = slices.DeleteFunc(p.Missing, func(name string) bool { return !slices.Contains(needed, name) })
-	if missing := slices.Sorted(slices.Values(p.Missing)); len(missing) > 0 {
-		f.State = health.None
+	missing := slices.DeleteFunc(slices.Sorted(slices.Values(p.Missing)), func(name string) bool { return !slices.Contains(needed, name) })
+	if len(missing) > 0 {
+		f.State = None
 		f.Saw += "; only --engine transformers needs " + strings.Join(missing, ", ")
 		f.Do = command + " -m pip install " + strings.Join(missing, " ")
 	}
 	return f
 }
 
-// store looks for ServerlessLLM's server, which loader store can start.
-func store() health.Finding {
-	f := health.Finding{Check: "sllm-store", State: health.OK}
+// store looks for ServerlessLLM's server, which the loader store can start.
+func store() Finding {
+	f := Finding{Check: "sllm-store", State: OK}
 	path, err := exec.LookPath("sllm-store")
 	if err != nil {
-		return health.Finding{Check: f.Check, State: health.None, Saw: "not on the PATH; only --loader store needs a server", Do: "pip install serverless-llm-store, or sllmq store serve"}
+		f.State, f.Saw, f.Do = None, "not on the PATH; only --loader store needs a server", "pip install serverless-llm-store, or sllmq store serve"
+		return f
 	}
 	f.Saw = path
 	return f

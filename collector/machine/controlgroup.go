@@ -9,20 +9,20 @@ import (
 	"time"
 )
 
-// controlGroups is where the kernel tells of control groups (cgroups(7)): of
-// version 2, which has one tree, of version 1, which has one for each controller,
-// or of both side by side, each controller in one of them.
+// controlGroups is where the kernel describes control groups (cgroups(7)):
+// version 2 has one tree, version 1 one for each controller, and a machine may
+// have both, with each controller in one of them.
 type controlGroups struct {
-	self string // the file that says which groups this process is in
+	self string // the file that lists the groups of this process
 	root string // where the trees are mounted
 }
 
 var theControlGroups = controlGroups{self: "/proc/self/cgroup", root: "/sys/fs/cgroup"}
 
-// groups are the folders of this process's group for a controller and of those
-// above it, the nearest first, and the version that they are of; 0: there is none.
-// In a container the file may name groups that lie above what is mounted there;
-// then only the mounted ones are.
+// groups returns the folders of this process's group for a controller and of the
+// groups above it, nearest first, and the version that has the controller, 0 for
+// neither. In a container the file may name groups above the mounted ones, which
+// are left out.
 func (g controlGroups) groups(controller string) (version int, dirs []string) {
 	text, err := os.ReadFile(g.self)
 	if err != nil {
@@ -30,14 +30,14 @@ func (g controlGroups) groups(controller string) (version int, dirs []string) {
 	}
 	var tree, group string
 	for line := range strings.Lines(string(text)) {
-		// A line is number:controllers:path, of version 2 without controllers.
+		// A line is number:controllers:path; version 2 has 0 and no controllers.
 		parts := strings.SplitN(strings.TrimSpace(line), ":", 3)
 		switch {
 		case len(parts) != 3:
 		case slices.Contains(strings.Split(parts[1], ","), controller):
 			version, tree, group = 1, filepath.Join(g.root, controller), parts[2]
 			if !isFolder(tree) {
-				tree = filepath.Join(g.root, parts[1]) // no link for each name
+				tree = filepath.Join(g.root, parts[1]) // no symbolic link for each name
 			}
 		case parts[0] == "0" && parts[1] == "" && version == 0:
 			version, tree, group = 2, g.root, parts[2]
@@ -64,9 +64,8 @@ func isFolder(path string) bool {
 	return err == nil && info.IsDir()
 }
 
-// throttled is how long quotas of CPU time were used up, of this process's group
-// and of those above it together; nil where that is not told. Without a quota it
-// is 0.
+// throttled returns how long CPU quotas held back this process's group and those
+// above it, together; 0 without a quota, nil if the kernel does not report it.
 func (g controlGroups) throttled() *time.Duration {
 	version, dirs := g.groups("cpu")
 	key, unit := "throttled_usec", time.Microsecond
@@ -74,32 +73,32 @@ func (g controlGroups) throttled() *time.Duration {
 		key, unit = "throttled_time", time.Nanosecond
 	}
 	var sum time.Duration
-	told := false
+	reported := false
 	for _, dir := range dirs {
 		if n, ok := numbersIn(dir, "cpu.stat")[key]; ok {
 			sum += time.Duration(n) * unit
-			told = true
+			reported = true
 		}
 	}
-	if !told {
+	if !reported {
 		return nil
 	}
 	return &sum
 }
 
-// memoryLeft is how many bytes the limits of this process's group and of those
-// above it leave; false where there is no limit. Page cache does not count, since
-// it gives way.
+// memoryLeft returns how many bytes the limits of this process's group and of
+// those above it leave; false if there is no limit. Page cache does not count as
+// used: the kernel reclaims it.
 func (g controlGroups) memoryLeft() (least int64, limited bool) {
 	version, dirs := g.groups("memory")
 	file, taken := "memory.max", []string{"anon", "kernel", "shmem"}
 	if version == 1 {
 		file, taken = "memory.limit_in_bytes", []string{"total_rss", "total_shmem"}
 	}
-	// Version 1 has a number for no limit: the largest of whole pages.
+	// Version 1 writes the largest multiple of a page for no limit.
 	const none = 1 << 62
 	for _, dir := range dirs {
-		left, err := strconv.ParseInt(readLine(dir, file), 10, 64)
+		left, err := strconv.ParseInt(ReadLine(dir, file), 10, 64)
 		if err != nil || left >= none {
 			continue // "max", or no such file
 		}
@@ -117,8 +116,8 @@ func (g controlGroups) memoryLeft() (least int64, limited bool) {
 	return max(0, least), limited
 }
 
-// numbersIn reads a file whose lines are a key and a number, nil where there is
-// none.
+// numbersIn reads a file whose lines are a key and a number; nil if there is no
+// such file.
 func numbersIn(elem ...string) map[string]int64 {
 	text, err := os.ReadFile(filepath.Join(elem...))
 	if err != nil {

@@ -1,6 +1,7 @@
 package machine
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"strings"
@@ -10,33 +11,33 @@ import (
 	"github.com/sllmq/sllmq/warehouse/record"
 )
 
-// GPU is a CUDA device, seen from outside: no context is made on it.
+// GPU is a CUDA device, observed without a context on it.
 type GPU struct {
 	Ordinal    int
 	Name       string
 	UUID       string
 	TotalBytes int64
-	seen       *nvml.GPU // nil: there is no NVML, or it does not know the device
+	observed   *nvml.GPU // nil if NVML is missing or does not know the device
 }
 
-// GPUs are those that were asked for.
+// GPUs are open for observation until Close.
 type GPUs struct {
 	List    []GPU
 	library *nvml.Library
 }
 
-// OpenGPUs finds the devices with these ordinals, as CUDA counts them, and
-// what NVML can tell of them.
-func OpenGPUs(ordinals []int) (*GPUs, error) {
+// OpenGPUs finds the GPUs with these ordinals, as CUDA counts them, and
+// observes them through NVML if it is there. Opening the driver may take seconds.
+func OpenGPUs(ctx context.Context, ordinals []int) (*GPUs, error) {
 	driver, err := cuda.Open("")
 	if err != nil {
 		return nil, err
 	}
 	all := &GPUs{}
-	all.library, _ = nvml.Open("") // without it there is less to tell
+	all.library, _ = nvml.Open("") // without it the GPUs report less
 	for _, ordinal := range ordinals {
 		g, err := all.find(driver, ordinal)
-		if err != nil {
+		if err := errors.Join(err, ctx.Err()); err != nil {
 			return nil, errors.Join(err, all.Close())
 		}
 		all.List = append(all.List, g)
@@ -62,14 +63,14 @@ func (all *GPUs) find(driver *cuda.Driver, ordinal int) (GPU, error) {
 	}
 	g.UUID = uuid.String()
 	if all.library != nil {
-		if seen, err := all.library.Find(g.UUID); err == nil {
-			g.seen = seen
+		if observed, err := all.library.Find(g.UUID); err == nil {
+			g.observed = observed
 		}
 	}
 	return g, nil
 }
 
-// Close gives NVML back.
+// Close ends the observation. Closing nil does nothing.
 func (all *GPUs) Close() error {
 	if all == nil || all.library == nil {
 		return nil
@@ -77,10 +78,11 @@ func (all *GPUs) Close() error {
 	return all.library.Close()
 }
 
-// Device is the name that devices have here.
+// Device returns the device's name, such as cuda:0.
 func (g GPU) Device() string { return fmt.Sprintf("cuda:%d", g.Ordinal) }
 
-// FreeBytes is how much memory nobody uses: all of it where that is not known.
+// FreeBytes returns how much of the GPU's memory nobody uses: all of it if NVML
+// does not report the use.
 func (g GPU) FreeBytes() int64 {
 	if used := g.UsedBytes(); used != nil {
 		return max(0, g.TotalBytes-*used)
@@ -88,45 +90,48 @@ func (g GPU) FreeBytes() int64 {
 	return g.TotalBytes
 }
 
-// UsedBytes is how much memory is in use, by whomever.
+// UsedBytes returns how much of the GPU's memory is in use, by anybody; nil if
+// NVML does not report it.
 func (g GPU) UsedBytes() *int64 {
-	if g.seen == nil {
+	if g.observed == nil {
 		return nil
 	}
-	used, _, err := g.seen.Memory()
+	used, _, err := g.observed.Memory()
 	if err != nil {
 		return nil
 	}
 	return &used
 }
 
-// Status is how the GPU is now; empty where NVML can't tell.
+// Status returns the GPU's clocks, power and so on; empty if NVML does not
+// report them.
 func (g GPU) Status() nvml.Status {
-	if g.seen == nil {
+	if g.observed == nil {
 		return nvml.Status{}
 	}
-	return g.seen.Status()
+	return g.observed.Status()
 }
 
-// Processes is how many processes compute on the GPU; nil: not known.
+// Processes returns how many processes compute on the GPU; nil if NVML does not
+// report it.
 func (g GPU) Processes() *int64 {
-	if g.seen == nil {
+	if g.observed == nil {
 		return nil
 	}
-	list, err := g.seen.Processes()
+	list, err := g.observed.Processes()
 	if err != nil {
 		return nil
 	}
 	return new(int64(len(list)))
 }
 
-// gpus fills in what the machine has of GPUs, where NVML is there to tell.
-func gpus(m *record.Machine) {
+// describeGPUs fills in the machine's GPUs as far as NVML reports them.
+func describeGPUs(m *record.Machine) {
 	library, err := nvml.Open("")
 	if err != nil {
 		return
 	}
-	defer func() { _ = library.Close() }() // nothing hangs on it
+	defer func() { _ = library.Close() }() // the facts are read already
 	if v, err := library.Driver(); err == nil {
 		m.GPUDriver = known(v)
 	}
@@ -144,7 +149,8 @@ func gpus(m *record.Machine) {
 	}
 }
 
-// uuids are those of all GPUs, with commas; nil where one does not tell its own.
+// uuids returns the UUIDs of all GPUs, separated by commas; nil if one of them
+// does not report its own.
 func uuids(all []*nvml.GPU) *string {
 	var list []string
 	for _, g := range all {

@@ -8,10 +8,9 @@ import (
 	"time"
 )
 
-// kernelThreadsCPU is the CPU time of the kernel's own threads that live now:
-// reclaiming pages, finishing I/O and writing back are done there for others.
-// It is nil where they can't be seen, as in a container with process ids of its
-// own.
+// kernelThreadsCPU returns the CPU time of the kernel's threads that are alive:
+// they reclaim pages, finish I/O and write back for others. It is nil where they
+// are invisible, as in a container with its own process IDs.
 func kernelThreadsCPU() *time.Duration {
 	entries, err := os.ReadDir("/proc")
 	if err != nil {
@@ -34,11 +33,12 @@ func kernelThreadsCPU() *time.Duration {
 	return total
 }
 
-// kernelThreadCPU is false for what is no thread of the kernel.
+// kernelThreadCPU returns the CPU time of the thread under dir, a folder of
+// /proc; false if it is not a thread of the kernel.
 func kernelThreadCPU(dir string) (time.Duration, bool) {
-	// The name, in brackets, may hold anything; state, parent and so on follow
-	// (proc_pid_stat(5)), of which the seventh are the flags.
-	_, rest, ok := strings.Cut(readLine(dir, "stat"), ") ")
+	// The name, in parentheses, may contain anything; the flags are the seventh
+	// field after it (proc_pid_stat(5)).
+	_, rest, ok := strings.Cut(ReadLine(dir, "stat"), ") ")
 	fields := strings.Fields(rest)
 	if !ok || len(fields) < 13 {
 		return 0, false
@@ -47,8 +47,8 @@ func kernelThreadCPU(dir string) (time.Duration, bool) {
 	if flags, err := strconv.ParseUint(fields[6], 10, 64); err != nil || flags&isKernelThread == 0 {
 		return 0, false
 	}
-	// In nanoseconds where the scheduler keeps them, else in hundredths of a second.
-	if first, _, ok := strings.Cut(readLine(dir, "schedstat"), " "); ok {
+	// Nanoseconds if the scheduler counts them, else hundredths of a second.
+	if first, _, ok := strings.Cut(ReadLine(dir, "schedstat"), " "); ok {
 		if n, err := strconv.ParseInt(first, 10, 64); err == nil {
 			return time.Duration(n), true
 		}

@@ -1,41 +1,47 @@
-package machine
+package machine_test
 
 import (
-	"os"
 	"path/filepath"
-	"strings"
 	"testing"
+
+	"github.com/sllmq/sllmq/collector/machine"
 )
 
-func TestTheBalloonSaysWhetherFreePagesGoBack(t *testing.T) {
-	root := t.TempDir()
-	say := func(device, kind, features string) {
-		t.Helper()
-		dir := filepath.Join(root, device)
-		if err := os.MkdirAll(dir, 0o755); err != nil {
-			t.Fatal(err)
-		}
-		for name, text := range map[string]string{"device": kind, "features": features} {
-			if err := os.WriteFile(filepath.Join(dir, name), []byte(text+"\n"), 0o644); err != nil {
-				t.Fatal(err)
-			}
-		}
+func TestTheIDIsStable(t *testing.T) {
+	dir := t.TempDir()
+	a, err := machine.Describe(t.Context(), filepath.Join(dir, "not", "there", "yet"))
+	if err != nil {
+		t.Fatal(err)
 	}
-	none := strings.Repeat("0", 64)
-	say("virtio0", "0x0002", none[:5]+"1"+none[6:]) // a disk's feature is another
-	if got := freePageReporting(root); got != nil {
-		t.Errorf("without a balloon: %v", *got)
+	b, err := machine.Describe(t.Context(), filepath.Join(dir, "not", "there", "yet"))
+	if err != nil {
+		t.Fatal(err)
 	}
-	say("virtio1", "0x0005", "01100")
-	if got := freePageReporting(root); got != nil {
-		t.Errorf("a balloon that does not say: %v", *got)
+	if a.ID != b.ID || len(a.ID) != 16 {
+		t.Errorf("ids %q and %q", a.ID, b.ID)
 	}
-	say("virtio1", "0x0005", none)
-	if got := freePageReporting(root); got == nil || *got {
-		t.Errorf("a balloon that does not report: %v", got)
+	if a.Machine == "" || a.Kernel == nil || a.MemoryBytes == nil || a.Filesystem == nil {
+		t.Errorf("a fact that Linux always reports is missing: %+v", a)
 	}
-	say("virtio1", "0x0005", none[:5]+"1"+none[6:])
-	if got := freePageReporting(root); got == nil || !*got {
-		t.Errorf("a balloon that reports: %v", got)
+	other, err := machine.Describe(t.Context(), "/proc")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if other.ID == a.ID {
+		t.Error("another filesystem has the same machine ID")
+	}
+}
+
+func TestAvailableMemoryIsBelowTotal(t *testing.T) {
+	m, err := machine.Describe(t.Context(), ".")
+	if err != nil {
+		t.Fatal(err)
+	}
+	got, err := machine.AvailableMemory()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got <= 0 || got > *m.MemoryBytes {
+		t.Errorf("available %d of %d", got, *m.MemoryBytes)
 	}
 }

@@ -3,25 +3,26 @@ package machine
 import (
 	"os"
 	"path/filepath"
+	"runtime"
 	"strconv"
 	"strings"
 )
 
-// StorageNode is the NUMA node that the storage of an absolute path hangs on,
-// nil where there is one node alone or the hardware does not tell. The path need
-// not exist yet.
+// StorageNode returns the NUMA node to which the storage under an absolute path
+// is attached; nil if there is only one node or the hardware does not report it.
+// The path need not exist yet.
 func StorageNode(path string) *int {
-	if nodes, err := parseCPUs(readLine("/sys/devices/system/node/online")); err != nil || len(nodes) < 2 {
+	if nodes, err := parseCPUs(ReadLine("/sys/devices/system/node/online")); err != nil || len(nodes) < 2 {
 		return nil
 	}
 	return nodeOf(BlockDevice(Existing(path)))
 }
 
-// nodeOf looks for the node of a device, by its folder under /sys/devices: the
-// nearest above it that has one is what sits on the bus.
+// nodeOf returns the node of a device, given its folder under /sys/devices: that
+// of the nearest parent that has one, which is the device on the bus.
 func nodeOf(dir string) *int {
 	for strings.Count(dir, "/") > 1 {
-		if node, err := strconv.Atoi(readLine(dir, "numa_node")); err == nil && node >= 0 {
+		if node, err := strconv.Atoi(ReadLine(dir, "numa_node")); err == nil && node >= 0 {
 			return &node
 		}
 		dir = filepath.Dir(dir)
@@ -29,19 +30,29 @@ func nodeOf(dir string) *int {
 	return nil
 }
 
-// NodeCPUs are the CPUs of a NUMA node, none where there is no such node.
+// NodeCPUs returns the CPUs of a NUMA node, none if there is no such node.
 func NodeCPUs(node int) []int {
-	cpus, err := parseCPUs(readLine("/sys/devices/system/node", "node"+strconv.Itoa(node), "cpulist"))
+	cpus, err := parseCPUs(ReadLine("/sys/devices/system/node", "node"+strconv.Itoa(node), "cpulist"))
 	if err != nil {
 		return nil
 	}
 	return cpus
 }
 
-// mostCPUs bounds what a list may count up to.
+// mostCPUs bounds the numbers in a list.
 const mostCPUs = 1 << 16
 
-// parseCPUs reads a list such as 0-3,8: of CPUs, or of nodes.
+// OnlineCPUs returns how many CPUs the machine runs on, whether or not this
+// process may use them.
+func OnlineCPUs() int {
+	cpus, err := parseCPUs(ReadLine("/sys/devices/system/cpu/online"))
+	if err != nil || len(cpus) == 0 {
+		return runtime.NumCPU()
+	}
+	return len(cpus)
+}
+
+// parseCPUs parses a list such as 0-3,8, of CPUs or of nodes.
 func parseCPUs(list string) ([]int, error) {
 	if list == "" {
 		return nil, nil

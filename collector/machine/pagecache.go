@@ -9,8 +9,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Resident is how many bytes of the files lie in the page cache. It asks
-// cachestat (Linux 6.5) and falls back to mincore.
+// Resident returns how many bytes of the files are in the page cache. It calls
+// cachestat(2), from Linux 6.5 on, and falls back to mincore(2).
 func Resident(paths []string) (int64, error) {
 	var total int64
 	for _, path := range paths {
@@ -23,8 +23,8 @@ func Resident(paths []string) (int64, error) {
 	return total, nil
 }
 
-// Drop asks the kernel to forget the files' clean pages, after writing the
-// dirty ones: dirty pages can't be dropped.
+// Drop drops the files from the page cache. Dirty pages can't be dropped, so it
+// writes them first.
 func Drop(paths []string) error {
 	for _, path := range paths {
 		if err := dropFile(path); err != nil {
@@ -64,12 +64,12 @@ func residentFile(path string) (int64, error) {
 	return min(pages*int64(os.Getpagesize()), info.Size()), err
 }
 
-// sysCachestat is the same number on every architecture, as all system calls
-// since Linux 5.0 are.
+// sysCachestat is the system call's number, the same on every architecture, as
+// of all system calls since Linux 5.0.
 const sysCachestat = 451
 
 func cachestat(f *os.File) (int64, error) {
-	whole := struct{ offset, length uint64 }{} // length 0: to the end
+	whole := struct{ offset, length uint64 }{} // length 0 means to the end
 	var stat struct{ cache, dirty, writeback, evicted, recentlyEvicted uint64 }
 	_, _, errno := unix.Syscall6(sysCachestat, f.Fd(), uintptr(unsafe.Pointer(&whole)), uintptr(unsafe.Pointer(&stat)), 0, 0, 0)
 	if errno != 0 {

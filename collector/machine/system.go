@@ -1,36 +1,32 @@
 package machine
 
 import (
-	"fmt"
-	"os"
-	"path/filepath"
 	"strconv"
 	"strings"
 	"time"
-
-	"golang.org/x/sys/unix"
 )
 
 // System is what the whole machine has done since it booted, or, after Sub,
-// between two moments: what tells whether others were at work beside a load.
-// What the kernel won't tell is nil.
+// between two moments. It shows whether others were at work during a load. What
+// the kernel does not report is nil.
 type System struct {
 	// Pressure is how long some task waited for the resource
 	// (Documentation/accounting/psi.rst of the kernel, "some").
 	CPUPressure, MemoryPressure, IOPressure *time.Duration
-	// Busy is CPU time of all processes and of the kernel's own threads; Steal
-	// is what the hypervisor kept for others.
+	// Busy is CPU time of all processes and of the kernel's threads; Steal is
+	// CPU time that the hypervisor gave to others.
 	Busy, Steal *time.Duration
-	// KernelThreads is CPU time of the kernel's own threads that still live.
+	// KernelThreads is CPU time of the kernel's threads that are still alive.
 	KernelThreads *time.Duration
-	// Throttled is how long quotas kept the control group off the CPUs.
+	// Throttled is how long CPU quotas held the control group back.
 	Throttled *time.Duration
-	// Of the block device under the files.
+	// Counters of the block device under the files.
 	DeviceReadBytes, DeviceReads *int64
-	DeviceBusy                   *time.Duration // had a request in flight
+	DeviceBusy                   *time.Duration // with a request in flight
 }
 
-// ReadSystem asks the kernel. device is BlockDevice's, or empty.
+// ReadSystem reads the counters of the machine and of a block device, which
+// BlockDevice named; "" for none.
 func ReadSystem(device string) System {
 	s := System{
 		CPUPressure:    pressure("cpu"),
@@ -46,11 +42,11 @@ func ReadSystem(device string) System {
 	return s
 }
 
-// Sub is what happened since an earlier moment.
+// Sub returns what happened since an earlier moment.
 func (s System) Sub(earlier System) System {
 	kernel := less(s.KernelThreads, earlier.KernelThreads)
 	if kernel != nil && *kernel < 0 {
-		kernel = nil // a thread ended, and its time is no longer told
+		kernel = nil // a thread ended, and its time is no longer counted
 	}
 	return System{
 		CPUPressure: less(s.CPUPressure, earlier.CPUPressure), MemoryPressure: less(s.MemoryPressure, earlier.MemoryPressure),
@@ -61,6 +57,7 @@ func (s System) Sub(earlier System) System {
 	}
 }
 
+// less is now - then; nil unless both are known.
 func less[T int64 | time.Duration](now, then *T) *T {
 	if now == nil || then == nil {
 		return nil
@@ -68,10 +65,10 @@ func less[T int64 | time.Duration](now, then *T) *T {
 	return new(*now - *then)
 }
 
-// pressure reads the total of a line such as
-// "some avg10=0.00 avg60=0.00 avg300=0.00 total=12345", in microseconds.
+// pressure reads the total, in microseconds, of a line such as
+// "some avg10=0.00 avg60=0.00 avg300=0.00 total=12345".
 func pressure(resource string) *time.Duration {
-	line, _, _ := strings.Cut(readLine("/proc/pressure/"+resource), "\n") // the next one is "full"
+	line, _, _ := strings.Cut(ReadLine("/proc/pressure/"+resource), "\n") // "full" follows
 	_, total, ok := strings.Cut(line, "total=")
 	n, err := strconv.ParseInt(total, 10, 64)
 	if !strings.HasPrefix(line, "some ") || !ok || err != nil {
@@ -80,14 +77,10 @@ func pressure(resource string) *time.Duration {
 	return new(time.Duration(n) * time.Microsecond)
 }
 
-// tick is what /proc counts CPU time in on every architecture that Go knows: the
-// kernel's USER_HZ, whatever its own rate.
-const tick = time.Second / 100
-
 // cpuTimes reads the first line of /proc/stat (proc_stat(5)): user, nice,
 // system, idle, iowait, irq, softirq, steal.
 func cpuTimes() (busy, steal *time.Duration) {
-	fields := strings.Fields(readLine("/proc/stat"))
+	fields := strings.Fields(ReadLine("/proc/stat"))
 	if len(fields) < 9 || fields[0] != "cpu" {
 		return nil, nil
 	}
@@ -100,41 +93,4 @@ func cpuTimes() (busy, steal *time.Duration) {
 		ticks[i] = n
 	}
 	return new(time.Duration(ticks[0]+ticks[1]+ticks[2]+ticks[5]+ticks[6]) * tick), new(time.Duration(ticks[7]) * tick)
-}
-
-// BlockDevice names the block device that holds a file, by its folder
-// under /sys/devices; it is empty for a filesystem that has none of its own, such
-// as tmpfs, overlay or a network's.
-func BlockDevice(path string) string {
-	var stat unix.Stat_t
-	if err := unix.Stat(path, &stat); err != nil {
-		return ""
-	}
-	dir := fmt.Sprintf("/sys/dev/block/%d:%d", unix.Major(stat.Dev), unix.Minor(stat.Dev))
-	real, err := filepath.EvalSymlinks(dir)
-	if err != nil {
-		return ""
-	}
-	if _, err := os.Stat(filepath.Join(real, "stat")); err != nil {
-		return ""
-	}
-	return real
-}
-
-// blockStat reads a device's counters (Documentation/block/stat.rst of the
-// kernel): reads, sectors of 512 bytes read, and milliseconds with a request
-// in flight.
-func blockStat(dir string) (reads, bytes *int64, busy *time.Duration) {
-	fields := strings.Fields(readLine(filepath.Join(dir, "stat")))
-	if len(fields) < 11 {
-		return nil, nil, nil
-	}
-	var n [11]int64
-	for i := range n {
-		var err error
-		if n[i], err = strconv.ParseInt(fields[i], 10, 64); err != nil {
-			return nil, nil, nil
-		}
-	}
-	return &n[0], new(n[2] * 512), new(time.Duration(n[9]) * time.Millisecond)
 }

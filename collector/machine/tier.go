@@ -2,23 +2,24 @@ package machine
 
 import "github.com/sllmq/sllmq/warehouse/record"
 
-// Evidence is what is known about where a load's bytes came from.
+// Evidence is what was measured of where a load's bytes came from.
 type Evidence struct {
-	FileBytes           int64  // of the files that were to be read
-	ResidentBeforeBytes *int64 // of them in the page cache before
+	FileBytes           int64  // size of the files to be read
+	ResidentBeforeBytes *int64 // of which were in the page cache before
 	StorageReadBytes    *int64 // fetched from block devices during the load
-	PoolHit             bool   // the model lay in the pool
+	PoolHit             bool   // the model was in the pool
 	Direct              bool   // O_DIRECT was in force for every read
 }
 
-// A tier is named when at least this share of the bytes came from it.
+// nearlyAll is the share of the bytes from which on a tier is named.
 const nearlyAll = 0.95
 
-// SourceTier tells where the bytes came from, "" when nothing tells.
+// SourceTier names the tier that the bytes came from, "" if the evidence does
+// not say.
 //
-// What the block layer counted decides. Where it counted nothing although the
-// pages were not in memory (network and pass-through filesystems are not its
-// business), the residency does.
+// What the block layer counted decides. If it counted nothing although the pages
+// were not in memory, as with network and pass-through filesystems, residency
+// decides.
 func SourceTier(e Evidence) string {
 	if e.PoolHit {
 		return record.TierPool
