@@ -3,35 +3,48 @@ package queries
 import (
 	"context"
 	"database/sql"
+	_ "embed"
 	"errors"
 	"fmt"
 	"slices"
 	"strings"
-	"time"
 )
 
 // periods are the spans of time that arms may be, and how they are written.
 var periods = map[string]string{"day": "%Y-%m-%d", "week": "%G-W%V", "month": "%Y-%m", "year": "%Y"}
 
-// resolve says what By means: a column of load_facts, a period of time, or a
-// tag, with or without tag: before its key. Of By tag, the key is found by the
-// baseline's value.
+//go:embed sql/load_facts_columns.sql
+var columnsSQL string
+
+//go:embed sql/tag_keys.sql
+var tagKeysSQL string
+
+// resolve returns what By means: a column of load_facts, a period of time, or
+// tag: and a tag's key. By may name a tag by its key alone; for By tag, the key
+// is the one under which some run has the baseline as its value.
 func (c Contrast) resolve(ctx context.Context, db *sql.DB) (string, error) {
 	_, period := periods[c.By]
 	if period || c.By == "time" || strings.HasPrefix(c.By, "tag:") {
 		return c.By, nil
 	}
-	columns, err := all(ctx, db, "list columns", func(rows *sql.Rows, name *string) error { return rows.Scan(name) },
-		"SELECT column_name FROM duckdb_columns() WHERE table_name = 'load_facts' AND database_name = current_database() ORDER BY column_index")
+	type column struct {
+		Name string `db:"column_name"`
+	}
+	columns, err := all[column](ctx, db, "list columns", columnsSQL)
 	if err != nil {
 		return "", err
 	}
-	if slices.Contains(columns, c.By) {
+	if slices.Contains(columns, column{c.By}) {
 		return c.By, nil
 	}
-	keys, err := all(ctx, db, "look for a tag", func(rows *sql.Rows, key *string) error { return rows.Scan(key) },
-		"SELECT DISTINCT e.key FROM (SELECT unnest(map_entries(tags)) AS e FROM runs) WHERE e.key = $by OR ($by = 'tag' AND e.value = $value) ORDER BY ALL",
-		sql.Named("by", c.By), sql.Named("value", c.Baseline))
+	type tag struct {
+		Key string `db:"key"`
+	}
+	tags, err := all[tag](ctx, db, "find a tag", tagKeysSQL, sql.Named("by", c.By), sql.Named("value", c.Baseline))
+	var keys []string
+	for _, t := range tags {
+		keys = append(keys, t.Key)
+	}
 	switch {
 	case err != nil:
 		return "", err
@@ -45,10 +58,11 @@ func (c Contrast) resolve(ctx context.Context, db *sql.DB) (string, error) {
 	return "", &NoColumnError{fmt.Sprintf("no column and no tag %q to compare by: use a tag's key, day, week, month, time:MOMENT, or a column of load_facts, such as format, loader, model, machine or run_id", c.By)}
 }
 
-// armExpression is the SQL of the arm's name.
-func (c Contrast) armExpression() (string, error) {
+// armExpression returns the SQL, over the columns of load_facts, of the arm that
+// a load belongs to. By is resolved.
+func (c Contrast) armExpression(v *values) (string, error) {
 	if key, ok := strings.CutPrefix(c.By, "tag:"); ok {
-		return "tags[" + quote(key) + "]", nil
+		return "tags[" + v.text(key) + "]", nil
 	}
 	if layout, ok := periods[c.By]; ok {
 		return "strftime(started_at, " + quote(layout) + ")", nil
@@ -57,13 +71,12 @@ func (c Contrast) armExpression() (string, error) {
 		if c.SplitAt.IsZero() {
 			return "", errors.New("compare by time: no moment to split at")
 		}
-		at := c.SplitAt.UTC().Format(time.RFC3339Nano)
-		return fmt.Sprintf("CASE WHEN started_at < %s::TIMESTAMPTZ THEN 'before' ELSE 'after' END", quote(at)), nil
+		return "CASE WHEN started_at < " + v.time(c.SplitAt) + " THEN 'before' ELSE 'after' END", nil
 	}
-	return `"` + c.By + `"::VARCHAR`, nil
+	return `"` + strings.ReplaceAll(c.By, `"`, `""`) + `"::VARCHAR`, nil
 }
 
-// NoColumnError is of what there is not to compare by.
+// NoColumnError reports that there is no such column or tag to compare by.
 type NoColumnError struct{ text string }
 
 func (e *NoColumnError) Error() string { return e.text }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"database/sql"
 	_ "embed"
-	"fmt"
 )
 
 //go:embed sql/catalog.sql
@@ -21,23 +20,24 @@ type Column struct{ Name, Type, Comment string }
 
 // Catalog lists the tables and views, by name, with their columns in order.
 func Catalog(ctx context.Context, db *sql.DB) ([]Table, error) {
-	rows, err := db.QueryContext(ctx, catalogSQL)
-	if err != nil {
-		return nil, fmt.Errorf("list the tables: %w", err)
+	type row struct {
+		Relation string `db:"relation"`
+		Kind     string `db:"kind"`
+		About    string `db:"relation_comment"`
+		Column   string `db:"column_name"`
+		Type     string `db:"data_type"`
+		Comment  string `db:"comment"`
 	}
-	defer rows.Close()
 	var tables []Table
-	for rows.Next() {
-		var t Table
-		var c Column
-		if err := rows.Scan(&t.Name, &t.Kind, &t.Comment, &c.Name, &c.Type, &c.Comment); err != nil {
-			return nil, fmt.Errorf("list the tables: %w", err)
+	for r, err := range each[row](ctx, db, "list the tables", catalogSQL) {
+		if err != nil {
+			return nil, err
 		}
-		if len(tables) == 0 || tables[len(tables)-1].Name != t.Name {
-			tables = append(tables, t)
+		if len(tables) == 0 || tables[len(tables)-1].Name != r.Relation {
+			tables = append(tables, Table{Name: r.Relation, Kind: r.Kind, Comment: r.About})
 		}
 		last := &tables[len(tables)-1]
-		last.Columns = append(last.Columns, c)
+		last.Columns = append(last.Columns, Column{r.Column, r.Type, r.Comment})
 	}
-	return tables, rows.Err()
+	return tables, nil
 }

@@ -100,7 +100,7 @@ func (c Check) judge(pairs []Pair, noise Noise) (Checked, error) {
 		evidence.P = p.AdjustedP
 		d, err := gate.Decide(evidence)
 		if err != nil {
-			return Checked{}, fmt.Errorf("judge %s: %w", strings.Join(p.Group, ", "), err)
+			return Checked{}, fmt.Errorf("judge %s: %w", strings.Join(p.Shared.Values(), ", "), err)
 		}
 		if d.Verdict == stats.Regression {
 			if doubt := noise.doubt(p); doubt != "" {

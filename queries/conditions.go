@@ -5,21 +5,13 @@ import (
 	"fmt"
 	"maps"
 	"math"
+	"reflect"
 	"slices"
 	"strings"
 
 	"github.com/sllmq/sllmq/queries/stats"
+	"github.com/sllmq/sllmq/warehouse/record"
 )
-
-// sharedColumns are what arms have to have in common to be compared.
-var sharedColumns = []string{"machine", "model", "benchmark_type", "device", "engine", "format", "loader"}
-
-// watchedColumns are conditions that should be the same in both arms, or the
-// comparison is of more than was asked. machine_id is the last: it is a digest
-// of the machine's facts, some of which stand before it.
-var watchedColumns = []string{"machine", "model", "model_revision", "benchmark_type", "device", "engine", "format", "loader", "source_tier", "direct_io", "dtype", "page_cache",
-	"mem_pool_size_bytes", "pool_locked", "num_thread", "chunk_size_bytes", "io_depth", "io_size_bytes",
-	"kernel", "gpu_driver", "gpu_model", "filesystem", "storage_device", "huge_pages", "cpu_governor", "sllmq_version", "machine_id"}
 
 // machineColumns are facts that machine_id is a digest of.
 var machineColumns = []string{"machine", "kernel", "gpu_driver", "gpu_model", "filesystem", "storage_device", "huge_pages", "cpu_governor"}
@@ -44,15 +36,6 @@ func implied(by string) []string {
 	return []string{by}
 }
 
-// shared are the columns that arms of c have in common.
-func (c Contrast) shared() []string {
-	if c.Across {
-		return nil
-	}
-	gone := implied(c.By)
-	return slices.DeleteFunc(slices.Clone(sharedColumns), func(column string) bool { return slices.Contains(gone, column) })
-}
-
 const (
 	// noisyShare is the part of loading time that the hypervisor or the control
 	// group may take before a machine is called noisy.
@@ -67,63 +50,59 @@ const (
 )
 
 // warnings are what should be known before the ratio is believed.
-func (c Contrast) warnings(before, after []armSession) (list []string) {
-	told := map[string]bool{}
-	for i, column := range watchedColumns {
-		a, b := shares(before, i), shares(after, i)
+func (c Contrast) warnings(before, after side) (list []string) {
+	warned := map[string]bool{}
+	for _, w := range watched {
+		column, a, b := w.Name, shares(before.under, w), shares(after.under, w)
 		switch {
 		case slices.Contains(implied(c.By), column):
 			// Another format is another loader; but one format of several is a mixture.
 			if column == "loader" && c.By == "format" {
-				for arm, mixed := range map[string]map[string]float64{before[0].arm: a, after[0].arm: b} {
+				for arm, mixed := range map[string]map[string]float64{before.arm: a, after.arm: b} {
 					if len(mixed) > 1 {
 						list = append(list, fmt.Sprintf("%s is a mixture of loaders: %s", arm, describe(mixed)))
 					}
 				}
 				slices.Sort(list)
 			}
-		case column == "machine_id" && slices.ContainsFunc(machineColumns, func(fact string) bool { return told[fact] }):
+		case column == "machine_id" && slices.ContainsFunc(machineColumns, func(fact string) bool { return warned[fact] }):
 		case distance(a, b) > 0 && (!sameKeys(a, b) || distance(a, b) > otherShare):
-			told[column] = true
+			warned[column] = true
 			list = append(list, fmt.Sprintf("%s differs: %s against %s", column, describe(b), describe(a)))
 		}
 	}
-	for _, side := range [][]armSession{before, after} {
+	for _, side := range []side{before, after} {
 		failed, loads, total, taken := 0, 0, 0.0, 0.0
-		for _, s := range side {
-			failed += s.failed
-			loads += s.failed + len(s.seconds)
-			taken += s.takenS
-			for _, t := range s.seconds {
+		for _, s := range side.sessions {
+			failed += s.Failed
+			loads += s.Failed + len(s.Seconds)
+			taken += s.TakenS
+			for _, t := range s.Seconds {
 				total += t
 			}
 		}
 		if failed > 0 {
-			list = append(list, fmt.Sprintf("%d of %d loads of %s failed", failed, loads, side[0].arm))
+			list = append(list, fmt.Sprintf("%d of %d loads of %s failed", failed, loads, side.arm))
 		}
 		if total > 0 && taken > noisyShare*total {
-			list = append(list, fmt.Sprintf("a noisy machine: others took %.0f %% of the CPU time while %s was loaded", 100*taken/total, side[0].arm))
+			list = append(list, fmt.Sprintf("a noisy machine: others took %.0f %% of the CPU time while %s was loaded", 100*taken/total, side.arm))
 		}
-		if units := stats.Units(times(side)); len(units) >= modesN {
+		if units := stats.Units(side.times()); len(units) >= modesN {
 			if dip, err := stats.DipTest(units); err == nil && dip.P < modesP {
-				list = append(list, fmt.Sprintf("%s has more than one mode (dip test): its median may lie where few loads do", side[0].arm))
+				list = append(list, fmt.Sprintf("%s has more than one mode (dip test): its median may lie where few loads do", side.arm))
 			}
 		}
 	}
 	return list
 }
 
-// shares is which part of an arm's loads was made under each value of the
-// i-th condition.
-func shares(sessions []armSession, i int) map[string]float64 {
+// shares is the share of an arm's loads that were measured under each value of
+// a condition.
+func shares(list []measuredUnder, condition record.Column) map[string]float64 {
 	counts, total := map[string]int{}, 0
-	for _, s := range sessions {
-		for _, p := range s.conditions {
-			if p.loads > 0 {
-				counts[p.values[i]] += p.loads
-				total += p.loads
-			}
-		}
+	for i := range list {
+		counts[reflect.ValueOf(&list[i].conditions).Elem().FieldByIndex(condition.Index).String()] += list[i].Loads
+		total += list[i].Loads
 	}
 	parts := map[string]float64{}
 	for value, n := range counts {

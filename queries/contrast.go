@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/sllmq/sllmq/queries/stats"
+	"github.com/sllmq/sllmq/warehouse/record"
 )
 
 // Contrast asks how loading times differ between the arms of one column.
@@ -29,7 +30,7 @@ type Contrast struct {
 // Pair is one arm held against the baseline, where all else that is asked
 // about is the same.
 type Pair struct {
-	Group         []string // what both arms share: machine, model, benchmark type, …
+	Shared        Key // what both arms have in common
 	Baseline, Arm string
 	stats.Comparison
 	BeforeLoads, AfterLoads ArmLoads
@@ -39,7 +40,6 @@ type Pair struct {
 	Warnings                []string
 	Apart                   float64 // how much of the machine's moods is in the ratio: 0 if both arms were measured in the same nights, 1 if each had one of its own
 	nightsP                 float64 // of a test over the arms' nights, each by the median of its sessions
-	machineFirst            bool    // in Group
 }
 
 // ArmLoads are the loads of an arm.
@@ -54,43 +54,37 @@ func (c Contrast) Ask(ctx context.Context, db *sql.DB) (_ []Pair, err error) {
 	if c.By, err = c.resolve(ctx, db); err != nil {
 		return nil, err
 	}
-	sessions, err := c.sessions(ctx, db)
+	sessions, err := compared[armSession](ctx, db, c, sessionsSQL)
 	if err != nil {
 		return nil, err
 	}
-	return c.pairs(sessions)
+	under, err := compared[measuredUnder](ctx, db, c, conditionsSQL)
+	if err != nil {
+		return nil, err
+	}
+	return c.pairs(ctx, sessions, under)
 }
 
 // pairs compares what was measured.
-func (c Contrast) pairs(sessions []armSession) ([]Pair, error) {
+func (c Contrast) pairs(ctx context.Context, sessions []armSession, under []measuredUnder) ([]Pair, error) {
 	if len(sessions) == 0 {
 		return nil, errors.New("no loads to compare: sllmq summary says what there is")
 	}
 	baseline := c.baseline(sessions)
-	groups := map[string]map[string][]armSession{}
-	for _, s := range sessions {
-		if len(c.Arms) > 0 && !slices.Contains(c.Arms, s.arm) {
-			continue
-		}
-		if groups[s.group] == nil {
-			groups[s.group] = map[string][]armSession{}
-		}
-		groups[s.group][s.arm] = append(groups[s.group][s.arm], s)
-	}
+	groups := c.groups(sessions, under)
 	var pairs []Pair
-	for _, group := range slices.Sorted(maps.Keys(groups)) {
-		arms := groups[group]
+	for _, key := range slices.SortedFunc(maps.Keys(groups), Key.compare) {
+		arms := groups[key]
 		for _, arm := range slices.Sorted(maps.Keys(arms)) {
-			if arm == baseline || len(arms[baseline]) == 0 {
+			if arm == baseline || arms[baseline] == nil {
 				continue
 			}
-			p, err := c.pair(arms[baseline], arms[arm])
+			p, err := c.pair(ctx, *arms[baseline], *arms[arm])
 			if err != nil {
-				return nil, fmt.Errorf("compare %s with %s (%s): %w", arm, baseline, strings.ReplaceAll(group, "\x1f", ", "), err)
+				return nil, fmt.Errorf("compare %s with %s (%s): %w", arm, baseline, strings.Join(key.Values(), ", "), err)
 			}
 			if p != nil {
-				p.Group, p.Baseline, p.Arm = strings.Split(group, "\x1f"), baseline, arm
-				p.machineFirst = slices.Index(c.shared(), "machine") == 0
+				p.Shared = key
 				pairs = append(pairs, *p)
 			}
 		}
@@ -108,14 +102,14 @@ func (c Contrast) baseline(sessions []armSession) string {
 	}
 	first := sessions[0]
 	for _, s := range sessions {
-		if c.By == "format" && s.arm == "safetensors" {
-			return s.arm
+		if c.By == "format" && s.Compared == "safetensors" {
+			return s.Compared
 		}
-		if s.startedAt.Before(first.startedAt) {
+		if s.StartedAt.Before(first.StartedAt) {
 			first = s
 		}
 	}
-	return first.arm
+	return first.Compared
 }
 
 // AloneError says that all loads are of the baseline.
@@ -127,22 +121,23 @@ func (e *AloneError) Error() string {
 
 // nothing says why there is no pair.
 func (c Contrast) nothing(sessions []armSession, baseline string) error {
-	arms, shared := map[string]bool{}, c.shared()
-	values := map[bool][]map[string]bool{} // of the baseline and of others: what they have of each shared column
-	for _, is := range []bool{true, false} {
-		for range shared {
-			values[is] = append(values[is], map[string]bool{})
-		}
+	arms := map[string]bool{}
+	type seen struct{ baseline, others bool }
+	var values [len(dimensions)]map[string]seen // who has each value of a dimension
+	for i := range values {
+		values[i] = map[string]seen{}
 	}
 	for _, s := range sessions {
-		if len(c.Arms) > 0 && !slices.Contains(c.Arms, s.arm) {
+		if len(c.Arms) > 0 && !slices.Contains(c.Arms, s.Compared) {
 			continue
 		}
-		arms[s.arm] = true
-		if len(shared) > 0 {
-			for i, value := range strings.Split(s.group, "\x1f") {
-				values[s.arm == baseline][i][value] = true
-			}
+		arms[s.Compared] = true
+		key := c.key(s.Arm)
+		for i := range dimensions {
+			by := values[i][key.value(i)]
+			by.baseline = by.baseline || s.Compared == baseline
+			by.others = by.others || s.Compared != baseline
+			values[i][key.value(i)] = by
 		}
 	}
 	known := arms[baseline]
@@ -153,9 +148,9 @@ func (c Contrast) nothing(sessions []armSession, baseline string) error {
 		others = append(others[:shown], "…")
 	}
 	var apart []string
-	for i, column := range shared {
-		if !slices.ContainsFunc(slices.Collect(maps.Keys(values[false][i])), func(v string) bool { return values[true][i][v] }) {
-			apart = append(apart, column)
+	for i, d := range dimensions {
+		if !slices.Contains(slices.Collect(maps.Values(values[i])), seen{true, true}) {
+			apart = append(apart, d.column)
 		}
 	}
 	switch {
@@ -169,7 +164,7 @@ func (c Contrast) nothing(sessions []armSession, baseline string) error {
 	case len(apart) > 0:
 		return fmt.Errorf("nothing to hold against %s %q: %s: no %s in common with it", c.By, baseline, strings.Join(others, ", "), strings.Join(apart, ", "))
 	}
-	return fmt.Errorf("nothing to hold against %s %q: no loads of %s that did not fail agree with it in %s", c.By, baseline, strings.Join(others, ", "), strings.Join(shared, ", "))
+	return fmt.Errorf("nothing to hold against %s %q: no loads of %s that did not fail agree with it in %s", c.By, baseline, strings.Join(others, ", "), strings.Join(c.key(record.Arm{}).columns(), ", "))
 }
 
 // correct fills in what depends on all pairs.
@@ -198,41 +193,31 @@ func (c Contrast) correct(pairs []Pair) error {
 }
 
 // pair compares two arms of a group; nil if one has no load that counts.
-func (c Contrast) pair(before, after []armSession) (*Pair, error) {
-	x, y := times(before), times(after)
+func (c Contrast) pair(ctx context.Context, before, after side) (*Pair, error) {
+	x, y := before.times(), after.times()
 	if len(x) == 0 || len(y) == 0 {
 		return nil, nil
 	}
-	compared, err := stats.Compare(x, y, stats.CompareOptions{Confidence: c.Confidence, Seed: c.Seed, Draws: c.Draws})
+	compared, err := stats.Compare(ctx, x, y, stats.CompareOptions{Confidence: c.Confidence, Seed: c.Seed, Draws: c.Draws})
 	if err != nil {
 		return nil, err
 	}
-	p := &Pair{Comparison: compared, Warnings: c.warnings(before, after)}
-	if p.BeforeLoads, err = loadsOf(before); err != nil {
+	p := &Pair{Baseline: before.arm, Arm: after.arm, Comparison: compared, Warnings: c.warnings(before, after)}
+	if p.BeforeLoads, err = loadsOf(before.sessions); err != nil {
 		return nil, err
 	}
-	if p.AfterLoads, err = loadsOf(after); err != nil {
+	if p.AfterLoads, err = loadsOf(after.sessions); err != nil {
 		return nil, err
 	}
 	p.MeanRatio = p.AfterLoads.MeanS / p.BeforeLoads.MeanS
-	return p, p.tellNights(before, after)
-}
-
-// times are of the loads that did not fail, by session.
-func times(sessions []armSession) (all [][]float64) {
-	for _, s := range sessions {
-		if len(s.seconds) > 0 {
-			all = append(all, s.seconds)
-		}
-	}
-	return all
+	return p, p.countNights(before.sessions, after.sessions)
 }
 
 func loadsOf(sessions []armSession) (l ArmLoads, err error) {
 	all := slices.Concat(times(sessions)...)
 	l.N = len(all)
 	for _, s := range sessions {
-		l.Failed += s.failed
+		l.Failed += s.Failed
 	}
 	for _, t := range all {
 		l.MeanS += t / float64(len(all))

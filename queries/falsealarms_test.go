@@ -46,13 +46,13 @@ func (b *bench) session(arm string, factor float64) armSession {
 	b.drift = driftKept*b.drift + math.Sqrt(1-driftKept*driftKept)*driftSize*b.NormFloat64()
 	level := b.mood * factor * math.Exp(b.drift+sessionLuck*b.NormFloat64())
 	b.now = b.now.Add(10 * time.Minute)
-	s := armSession{arm: arm, group: "m", startedAt: b.now, lastAt: b.now.Add(time.Minute), conditions: []portion{{make([]string, len(watchedColumns)), sessionLoads}}}
+	s := armSession{Compared: arm, StartedAt: b.now, LastAt: b.now.Add(time.Minute)}
 	for range sessionLoads {
 		t := level * math.Exp(loadNoise*b.NormFloat64()+loadTail*b.ExpFloat64())
 		if b.Float64() < outlierRate {
 			t *= 1.3 + 2*b.Float64()
 		}
-		s.seconds = append(s.seconds, t)
+		s.Seconds = append(s.Seconds, t)
 	}
 	return s
 }
@@ -136,7 +136,7 @@ func (b *bench) twins(t *testing.T, pairs int) stats.Noise {
 
 // nightFloorOf is what sql/nights.sql has of the baseline's sessions.
 func nightFloorOf(t *testing.T, all []armSession) stats.Noise {
-	nights := nightsOf(slices.DeleteFunc(slices.Clone(all), func(s armSession) bool { return s.arm != "main" }), nil)
+	nights := nightsOf(slices.DeleteFunc(slices.Clone(all), func(s armSession) bool { return s.Compared != "main" }), nil)
 	var medians [][2]float64
 	for pair := range slices.Chunk(nights, 2) {
 		if len(pair) == 2 {
@@ -192,7 +192,7 @@ func TestFalseAlarms(t *testing.T) {
 			if r.twins > 0 {
 				noise.Twins = newBench(seed+comparisons).twins(t, r.twins)
 			}
-			pairs, err := check.pairs(measured)
+			pairs, err := check.pairs(t.Context(), measured, nil)
 			if err != nil {
 				t.Error(err)
 				return of

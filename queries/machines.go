@@ -5,57 +5,44 @@ import (
 	"database/sql"
 	_ "embed"
 	"time"
+
+	"github.com/sllmq/sllmq/warehouse/record"
 )
 
 //go:embed sql/machines.sql
 var machinesSQL string
 
-// Machine is where chosen loads were measured. What is not known is nil.
+// Machine is a machine that measured some of the chosen loads.
 type Machine struct {
-	Machine                                                           string
-	Loads                                                             int64
-	SllmqVersions, OS, Kernel, Arch, CPUModel                         *string
-	CPUs, CPUSockets, NUMANodes                                       *int64
-	CPUGovernor                                                       *string
-	MemoryBytes                                                       *int64
-	HugePages                                                         *string
-	FreePageReporting                                                 *bool
-	Hypervisor                                                        *string
-	GPUModel                                                          *string
-	GPUs, GPUMemoryBytes                                              *int64
-	GPUDriver                                                         *string
-	MountPoint, Filesystem, MountOptions, StorageDevice, StorageModel *string
-	StorageRotational                                                 *bool
-	StorageScheduler                                                  *string
-	StorageMaxIOBytes, StorageReadAheadBytes, StorageBytes            *int64
-	StorageBytesPerS, CopyBytesPerS, DeviceBytesPerS                  *float64 // the best that was measured
+	record.Machine
+	Loads         int64   `db:"loads"`          // chosen, of all kinds
+	SllmqVersions *string `db:"sllmq_versions"` // that measured them
+
+	// The highest bandwidths of its rooflines; nil: not measured.
+	StorageBytesPerS *float64 `db:"storage_bytes_per_s"`
+	CopyBytesPerS    *float64 `db:"copy_bytes_per_s"`
+	DeviceBytesPerS  *float64 `db:"device_bytes_per_s"`
 }
 
 // Machines answers sql/machines.sql for the loads that f chooses.
 func Machines(ctx context.Context, db *sql.DB, f Filter) ([]Machine, error) {
-	return all(ctx, db, "list machines", func(rows *sql.Rows, m *Machine) error {
-		return rows.Scan(&m.Machine, &m.Loads, &m.SllmqVersions, &m.OS, &m.Kernel, &m.Arch, &m.CPUModel, &m.CPUs, &m.CPUSockets, &m.NUMANodes, &m.CPUGovernor,
-			&m.MemoryBytes, &m.HugePages, &m.FreePageReporting, &m.Hypervisor, &m.GPUModel, &m.GPUs, &m.GPUMemoryBytes, &m.GPUDriver,
-			&m.MountPoint, &m.Filesystem, &m.MountOptions, &m.StorageDevice, &m.StorageModel, &m.StorageRotational, &m.StorageScheduler, &m.StorageMaxIOBytes, &m.StorageReadAheadBytes, &m.StorageBytes,
-			&m.StorageBytesPerS, &m.CopyBytesPerS, &m.DeviceBytesPerS)
-	}, f.over(machinesSQL))
+	return narrowed[Machine](ctx, db, "list machines", machinesSQL, f)
 }
 
 //go:embed sql/failures.sql
 var failuresSQL string
 
-// Failure is a load that failed.
+// Failure is a failed load.
 type Failure struct {
-	StartedAt                                             time.Time
-	Machine, Model, BenchmarkType, Format, Loader, Device string
-	RunID                                                 string
-	Seq, Replica                                          int64
-	Error                                                 string
+	StartedAt time.Time `db:"started_at"`
+	record.Arm
+	RunID   string `db:"run_id"`
+	Seq     int64  `db:"seq"`
+	Replica int64  `db:"replica"`
+	Error   string `db:"error"`
 }
 
 // Failures answers sql/failures.sql for the loads that f chooses.
 func Failures(ctx context.Context, db *sql.DB, f Filter) ([]Failure, error) {
-	return all(ctx, db, "list failures", func(rows *sql.Rows, l *Failure) error {
-		return rows.Scan(&l.StartedAt, &l.Machine, &l.Model, &l.BenchmarkType, &l.Format, &l.Loader, &l.Device, &l.RunID, &l.Seq, &l.Replica, &l.Error)
-	}, f.over(failuresSQL))
+	return narrowed[Failure](ctx, db, "list failures", failuresSQL, f)
 }

@@ -28,16 +28,16 @@ func nightsOf(before, after []armSession) []night {
 	for _, s := range after {
 		all = append(all, session{s, true})
 	}
-	all = slices.DeleteFunc(all, func(s session) bool { return len(s.seconds) == 0 })
-	slices.SortStableFunc(all, func(a, b session) int { return a.startedAt.Compare(b.startedAt) })
+	all = slices.DeleteFunc(all, func(s session) bool { return len(s.Seconds) == 0 })
+	slices.SortStableFunc(all, func(a, b session) int { return a.StartedAt.Compare(b.StartedAt) })
 	var nights []night
 	var last time.Time
 	for i, s := range all {
-		if i == 0 || s.startedAt.Sub(last) > nightGap {
+		if i == 0 || s.StartedAt.Sub(last) > nightGap {
 			nights = append(nights, night{})
 		}
-		if s.lastAt.After(last) || i == 0 {
-			last = s.lastAt
+		if s.LastAt.After(last) || i == 0 {
+			last = s.LastAt
 		}
 		n := &nights[len(nights)-1]
 		if s.after {
@@ -49,14 +49,14 @@ func nightsOf(before, after []armSession) []night {
 	return nights
 }
 
-// tellNights says in how many nights the arms were measured, how much of what
+// countNights says in how many nights the arms were measured, how much of what
 // nights do is in their ratio, and whether the nights tell the arms apart.
 //
 // A night's mood is in an arm by the share of its sessions that were measured
 // then, and in the ratio by the difference of both arms' shares. So the ratio has
 // the sum of these differences' squares of the moods' variance: 2 of a night
 // each.
-func (p *Pair) tellNights(before, after []armSession) error {
+func (p *Pair) countNights(before, after []armSession) error {
 	nights := nightsOf(before, after)
 	sessions := [2]float64{float64(len(times(before))), float64(len(times(after)))}
 	var medians [2][]float64

@@ -27,7 +27,12 @@ const enoughNights = 10
 // NoiseFloor is how much A/A runs of the loads that f chooses differ: see
 // stats.NoiseFloor. Without any, Pairs is 0.
 func NoiseFloor(ctx context.Context, db *sql.DB, f Filter, confidence float64) (stats.Noise, error) {
-	return floorOf(ctx, db, f, twinsSQL, confidence, stats.NoiseFloor)
+	statement, arguments := f.narrow(twinsSQL)
+	pairs, err := measuredTwice(ctx, db, statement, arguments)
+	if err != nil || len(pairs) == 0 {
+		return stats.Noise{}, err
+	}
+	return stats.NoiseFloor(pairs, confidence)
 }
 
 // nightFloor is how much the baseline differs from itself from one night in
@@ -37,23 +42,32 @@ func (c Contrast) nightFloor(ctx context.Context, db *sql.DB) (stats.Noise, erro
 	if c.By, err = c.resolve(ctx, db); err != nil {
 		return stats.Noise{}, err
 	}
-	arm, err := c.armExpression()
+	var v values
+	arm, err := c.armExpression(&v)
 	if err != nil {
 		return stats.Noise{}, err
 	}
-	f := c.Filter
-	is := fmt.Sprintf("(%s) = %s", arm, quote(c.Baseline))
-	if f.Where != "" {
-		is += " AND (" + f.Where + "\n)"
-	}
-	f.Where = is
-	return floorOf(ctx, db, f, nightsSQL, nightConfidence, stats.SureFloor)
-}
-
-func floorOf(ctx context.Context, db *sql.DB, f Filter, statement string, confidence float64, floor func([][2]float64, float64) (stats.Noise, error)) (stats.Noise, error) {
-	pairs, err := all(ctx, db, "look for noise", func(rows *sql.Rows, p *[2]float64) error { return rows.Scan(&p[0], &p[1]) }, f.over(statement))
+	baseline := fmt.Sprintf("(%s) = %s", arm, v.text(c.Baseline))
+	pairs, err := measuredTwice(ctx, db, over(nightsSQL, nil, append(c.conditions(&v), baseline)), v.arguments)
 	if err != nil || len(pairs) == 0 {
 		return stats.Noise{}, err
 	}
-	return floor(pairs, confidence)
+	return stats.SureFloor(pairs, nightConfidence)
+}
+
+// measuredTwice returns the medians of each thing that a statement finds
+// measured twice.
+func measuredTwice(ctx context.Context, db *sql.DB, statement string, arguments []any) ([][2]float64, error) {
+	type row struct {
+		A float64 `db:"a_s"`
+		B float64 `db:"b_s"`
+	}
+	var pairs [][2]float64
+	for r, err := range each[row](ctx, db, "measure noise", statement, arguments...) {
+		if err != nil {
+			return nil, err
+		}
+		pairs = append(pairs, [2]float64{r.A, r.B})
+	}
+	return pairs, nil
 }

@@ -36,45 +36,6 @@ func (p Pair) Notes() []string {
 	return list
 }
 
-// GroupTitle is what sets a pair's group apart from the others' in few words:
-// its model and benchmark type first, and the machine last. If there is one
-// group, it is all of it.
-func GroupTitle(p Pair, pairs []Pair) string {
-	return title(p, func(i int) bool { return !common(pairs, i) || single(pairs) })
-}
-
-// CommonTitle is what all groups share, where there are several.
-func CommonTitle(pairs []Pair) string {
-	if single(pairs) {
-		return ""
-	}
-	return title(pairs[0], func(i int) bool { return common(pairs, i) })
-}
-
-// common says whether the i-th part of the group is that of all pairs.
-func common(pairs []Pair, i int) bool {
-	return !slices.ContainsFunc(pairs, func(other Pair) bool { return i >= len(other.Group) || other.Group[i] != pairs[0].Group[i] })
-}
-
-// single says whether there is one group.
-func single(pairs []Pair) bool {
-	return !slices.ContainsFunc(pairs, func(other Pair) bool { return !slices.Equal(other.Group, pairs[0].Group) })
-}
-
-// title joins the parts that are wanted, the machine last.
-func title(p Pair, wanted func(i int) bool) string {
-	var parts []string
-	for i, g := range p.Group {
-		if g != "" && wanted(i) {
-			parts = append(parts, g)
-		}
-	}
-	if len(parts) > 1 && parts[0] == p.Group[0] && p.machineFirst {
-		parts = append(parts[1:], parts[0])
-	}
-	return strings.Join(parts, ", ")
-}
-
 // GeometricMean is of the ratios of an arm's pairs.
 type GeometricMean struct {
 	Mean float64

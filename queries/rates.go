@@ -9,16 +9,16 @@ import (
 //go:embed sql/rates.sql
 var ratesSQL string
 
-// Rate is how fast loads of a kind were on a machine, whatever the model.
+// Rate is how fast loads of one kind were on a machine, over all models.
 type Rate struct {
-	Format, Loader, BenchmarkType string
-	BytesPerS                     float64  // median
-	DecodeBytesPerS               *float64 // weights read while texts were generated; nil: none were
+	Format          string   `db:"format"`
+	Loader          string   `db:"loader"`
+	BenchmarkType   string   `db:"benchmark_type"`
+	BytesPerS       float64  `db:"bytes_per_s"`        // median
+	DecodeBytesPerS *float64 `db:"decode_bytes_per_s"` // weights read while text was generated; nil: none was
 }
 
-// Rates answers sql/rates.sql for a machine by its name.
+// Rates answers sql/rates.sql for the machine of a name.
 func Rates(ctx context.Context, db *sql.DB, machine string) ([]Rate, error) {
-	return all(ctx, db, "ask how fast "+machine+" was", func(rows *sql.Rows, r *Rate) error {
-		return rows.Scan(&r.Format, &r.Loader, &r.BenchmarkType, &r.BytesPerS, &r.DecodeBytesPerS)
-	}, ratesSQL, sql.Named("machine", machine))
+	return all[Rate](ctx, db, "read the rates of "+machine, ratesSQL, sql.Named("machine", machine))
 }

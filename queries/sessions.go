@@ -3,160 +3,166 @@ package queries
 import (
 	"context"
 	"database/sql"
+	_ "embed"
 	"fmt"
+	"reflect"
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/sllmq/sllmq/warehouse/record"
 )
+
+//go:embed sql/sessions.sql
+var sessionsSQL string
+
+//go:embed sql/conditions.sql
+var conditionsSQL string
 
 // armSession is what one session measured of one arm.
 type armSession struct {
-	arm, group string
-	startedAt  time.Time
-	lastAt     time.Time // beginning of its last load
-	seconds    []float64 // of the loads that did not fail
-	failed     int
-	takenS     float64 // that the hypervisor or the control group took during them
-	conditions []portion
+	RunID    string `db:"run_id"`
+	Session  int64  `db:"session"`
+	Compared string `db:"arm"` // which of the arms that are compared
+	record.Arm
+	StartedAt time.Time `db:"began_at"`
+	LastAt    time.Time `db:"last_at"`
+	Seconds   floats    `db:"seconds"` // of the loads that did not fail
+	Failed    int       `db:"failed"`
+	TakenS    float64   `db:"taken_s"` // CPU time that others took during these loads
 }
 
-// portion is how many loads were made under which conditions: a value for
-// each of watchedColumns.
-type portion struct {
-	values []string
-	loads  int
+// floats is a list of DOUBLE.
+type floats []float64
+
+// Scan implements sql.Scanner.
+func (f *floats) Scan(value any) error {
+	list, ok := value.([]any)
+	if !ok {
+		return fmt.Errorf("a list of numbers is a %T", value)
+	}
+	*f = make(floats, len(list))
+	for i, v := range list {
+		if (*f)[i], ok = v.(float64); !ok {
+			return fmt.Errorf("a number is a %T", v)
+		}
+	}
+	return nil
 }
 
-// perLoad are the conditions that may change from load to load.
-var perLoad = []string{"source_tier", "direct_io"}
+// conditions are what both arms of a comparison should have in common, or it
+// compares more than was asked for. What is not known is empty.
+type conditions struct {
+	record.Arm
+	ModelRevision  string `db:"model_revision"`
+	SourceTier     string `db:"source_tier"`
+	DirectIO       string `db:"direct_io"`
+	DType          string `db:"dtype"`
+	PageCache      string `db:"page_cache"`
+	MemPoolBytes   string `db:"mem_pool_size_bytes"`
+	PoolLocked     string `db:"pool_locked"`
+	NumThread      string `db:"num_thread"`
+	ChunkSizeBytes string `db:"chunk_size_bytes"`
+	IODepth        string `db:"io_depth"`
+	IOSizeBytes    string `db:"io_size_bytes"`
+	Kernel         string `db:"kernel"`
+	GPUDriver      string `db:"gpu_driver"`
+	GPUModel       string `db:"gpu_model"`
+	Filesystem     string `db:"filesystem"`
+	StorageDevice  string `db:"storage_device"`
+	HugePages      string `db:"huge_pages"`
+	CPUGovernor    string `db:"cpu_governor"`
+	SllmqVersion   string `db:"sllmq_version"`
+	MachineID      string `db:"machine_id"` // a digest of facts some of which stand above, so it is the last
+}
 
-// sessionsSQL groups before it names: names of groups and conditions are put
-// together once a session, and not once a load.
-const sessionsSQL = `WITH chosen AS (
-    SELECT *, %s AS arm, error IS NULL AND loading_time_s IS NOT NULL AS counted
-    FROM load_facts
-    WHERE NOT warmup
-      AND (%s)
-), measured AS (
-    SELECT run_id, session, arm, %s,
-           list(loading_time_s ORDER BY seq) FILTER (counted) AS seconds, count(*) FILTER (NOT counted) AS failed, min(started_at) AS began_at, max(started_at) AS last_at,
-           sum(coalesce(steal_s, 0) + coalesce(throttled_s, 0)) FILTER (counted) AS taken_s,
-           %s
-    FROM chosen
-    WHERE arm IS NOT NULL
-    GROUP BY run_id, session, arm, %s
-)
-SELECT run_id::VARCHAR, session, arm, %s AS shared, %s AS watched, began_at, last_at, coalesce(seconds, []), failed, coalesce(taken_s, 0)
-FROM measured
-ORDER BY run_id, session, arm`
+// watched are the columns of conditions.
+var watched = record.Columns(reflect.TypeFor[conditions]())
 
-// SQL lists what is compared, ready to be run in DuckDB itself; the statistics
-// are this package's.
+// measuredUnder is how many loads of an arm that did not fail were measured
+// under some conditions.
+type measuredUnder struct {
+	Compared string `db:"arm"`
+	conditions
+	Loads int `db:"loads"`
+}
+
+// SQL lists the sessions that c compares. It runs in DuckDB as it is; the
+// statistics are this package's.
 func (c Contrast) SQL(ctx context.Context, db *sql.DB) (_ string, err error) {
 	if c.By, err = c.resolve(ctx, db); err != nil {
 		return "", err
 	}
-	statement, err := c.statement()
-	if err != nil {
-		return "", err
-	}
-	return c.paste(statement), nil
+	statement, err := c.statement(sessionsSQL, &values{paste: true})
+	return pasted(statement), err
 }
 
-// statement lists what is compared. By is resolved.
-func (c Contrast) statement() (string, error) {
-	arm, err := c.armExpression()
+// statement returns a statement over the loads that c compares, which have the
+// column arm. By is resolved.
+func (c Contrast) statement(statement string, v *values) (string, error) {
+	arm, err := c.armExpression(v)
 	if err != nil {
 		return "", err
 	}
-	extra := "true"
+	conditions := c.conditions(v)
 	if c.By != "loader" && !strings.Contains(c.Where, "raw") {
-		extra = "loader <> 'raw'" // the storage's roofline, and no loader that anyone serves with
+		conditions = append(conditions, "loader <> 'raw'") // the storage's own speed: nobody serves with it
 	}
-	var constant []string // within a session
-	for _, column := range append(slices.Clone(sharedColumns), watchedColumns...) {
-		if !slices.Contains(perLoad, column) {
-			constant = append(constant, fmt.Sprintf("any_value(%s) AS %[1]s", column))
-		}
-	}
-	slices.Sort(constant)
-	text := func(columns []string, separator string) string {
-		var parts []string
-		for _, column := range columns {
-			parts = append(parts, "coalesce("+column+"::VARCHAR, '')")
-		}
-		if len(parts) == 0 {
-			return "''"
-		}
-		return strings.Join(parts, " || "+separator+" || ")
-	}
-	varying := strings.Join(perLoad, ", ")
-	return fmt.Sprintf(sessionsSQL, arm, extra, varying, strings.Join(slices.Compact(constant), ", "), varying,
-		text(c.shared(), "chr(31)"), text(watchedColumns, "chr(30)")), nil
+	return over(statement, []string{arm + " AS arm"}, conditions), nil
 }
 
-// sessions reads what is to be compared.
-func (c Contrast) sessions(ctx context.Context, db *sql.DB) ([]armSession, error) {
-	statement, err := c.statement()
+// compared returns the rows of a statement over the loads that c compares.
+func compared[T any](ctx context.Context, db *sql.DB, c Contrast, statement string) ([]T, error) {
+	var v values
+	statement, err := c.statement(statement, &v)
 	if err != nil {
 		return nil, err
 	}
-	names, conditions := map[string]string{}, map[string][]string{}
-	var sessions []armSession
-	var last struct {
-		run, arm string
-		session  int64
-	}
-	_, err = all(ctx, db, "compare by "+c.By, func(rows *sql.Rows, _ *struct{}) error {
-		var s armSession
-		var run, watched string
-		var session int64
-		var seconds []any
-		if err := rows.Scan(&run, &session, &s.arm, &s.group, &watched, &s.startedAt, &s.lastAt, &seconds, &s.failed, &s.takenS); err != nil {
-			return err
-		}
-		for _, v := range seconds {
-			second, ok := v.(float64)
-			if !ok {
-				return fmt.Errorf("a loading time is a %T", v)
-			}
-			s.seconds = append(s.seconds, second)
-		}
-		s.arm, s.group = one(names, s.arm), one(names, s.group)
-		if conditions[watched] == nil {
-			conditions[watched] = strings.Split(watched, "\x1e")
-		}
-		s.conditions = []portion{{conditions[watched], len(s.seconds)}}
-		if n := len(sessions); n > 0 && last.run == run && last.session == session && last.arm == s.arm {
-			sessions[n-1].join(s)
-			return nil
-		}
-		last.run, last.session, last.arm = run, session, s.arm
-		sessions = append(sessions, s)
-		return nil
-	}, c.over(statement))
-	return sessions, err
+	return all[T](ctx, db, "compare by "+c.By, statement, v.arguments...)
 }
 
-// one keeps a single copy of equal names.
-func one(names map[string]string, name string) string {
-	if kept, ok := names[name]; ok {
-		return kept
-	}
-	names[name] = name
-	return name
+// side is what was measured of one arm of a comparison, within a group.
+type side struct {
+	arm      string
+	sessions []armSession
+	under    []measuredUnder
 }
 
-// join adds the loads of the same session under other conditions.
-func (s *armSession) join(o armSession) {
-	s.seconds = append(s.seconds, o.seconds...)
-	s.failed += o.failed
-	s.takenS += o.takenS
-	s.conditions = append(s.conditions, o.conditions...)
-	if o.startedAt.Before(s.startedAt) {
-		s.startedAt = o.startedAt
+// times are the loading times of the loads that did not fail, by session.
+func (s side) times() [][]float64 { return times(s.sessions) }
+
+func times(sessions []armSession) (list [][]float64) {
+	for _, s := range sessions {
+		if len(s.Seconds) > 0 {
+			list = append(list, s.Seconds)
+		}
 	}
-	if o.lastAt.After(s.lastAt) {
-		s.lastAt = o.lastAt
+	return list
+}
+
+// groups sorts what was measured by what arms have in common and by arm.
+func (c Contrast) groups(sessions []armSession, under []measuredUnder) map[Key]map[string]*side {
+	groups := map[Key]map[string]*side{}
+	at := func(arm string, a record.Arm) *side {
+		if len(c.Arms) > 0 && !slices.Contains(c.Arms, arm) {
+			return &side{}
+		}
+		k := c.key(a)
+		if groups[k] == nil {
+			groups[k] = map[string]*side{}
+		}
+		if groups[k][arm] == nil {
+			groups[k][arm] = &side{arm: arm}
+		}
+		return groups[k][arm]
 	}
+	for _, s := range sessions {
+		to := at(s.Compared, s.Arm)
+		to.sessions = append(to.sessions, s)
+	}
+	for _, u := range under {
+		to := at(u.Compared, u.Arm)
+		to.under = append(to.under, u)
+	}
+	return groups
 }

@@ -7,23 +7,34 @@ import (
 	"database/sql"
 	_ "embed"
 	"fmt"
+
+	"github.com/sllmq/sllmq/warehouse/record"
 )
 
 //go:embed sql/summary.sql
 var summarySQL string
 
-// SummaryRow is the loading times of one model, benchmark type, format,
-// loader, device, engine and machine. Times are seconds, nil where no load is
-// counted (or, for the sample's standard deviation, only one).
+// SummaryRow summarizes the loading times of one arm. Times are seconds over
+// counted loads; nil if no load counts, or only one for SampleStdS.
 type SummaryRow struct {
-	Model, BenchmarkType, Format, Loader, Device, Engine, Machine string
-	Loads, Failed, Warmups, NumReplicas                           int64
-	MeanS, MedianS, MinS, MaxS, SampleStdS, PopulationStdS        *float64
-	MedianBytesPerS, MeanTokensPerS                               *float64
-	Bound                                                         string // "" where nothing is known
-	MedianEfficiency                                              *float64
-	NotFromStorage, OverRoofline                                  int64  // loads that are not what they are said to be
-	SourceTiers                                                   string // "storage", or "storage 28, page_cache 2"
+	record.Arm
+	Loads            int64    `db:"loads"` // counted
+	Failed           int64    `db:"failed"`
+	Warmups          int64    `db:"warmups"`
+	NumReplicas      int64    `db:"num_replicas"`
+	MeanS            *float64 `db:"mean_s"`
+	MedianS          *float64 `db:"median_s"`
+	MinS             *float64 `db:"min_s"`
+	MaxS             *float64 `db:"max_s"`
+	SampleStdS       *float64 `db:"sample_std_s"`
+	PopulationStdS   *float64 `db:"population_std_s"`
+	MedianBytesPerS  *float64 `db:"median_bytes_per_s"`
+	MeanTokensPerS   *float64 `db:"mean_tokens_per_s"`
+	Bound            string   `db:"bound"` // empty: unknown
+	MedianEfficiency *float64 `db:"median_efficiency"`
+	NotFromStorage   int64    `db:"not_from_storage"` // random loads that were not cold
+	OverRoofline     int64    `db:"over_roofline"`    // loads with an efficiency over 1
+	SourceTiers      string   `db:"source_tiers"`     // storage, or storage 28, page_cache 2
 }
 
 // Warnings are what should be known before the row is believed.
@@ -39,11 +50,7 @@ func (r SummaryRow) Warnings() (list []string) {
 
 // Summary answers sql/summary.sql for the loads that f chooses.
 func Summary(ctx context.Context, db *sql.DB, f Filter) ([]SummaryRow, error) {
-	return all(ctx, db, "summarise", func(rows *sql.Rows, r *SummaryRow) error {
-		return rows.Scan(&r.Model, &r.BenchmarkType, &r.Format, &r.Loader, &r.Device, &r.Engine, &r.Machine,
-			&r.Loads, &r.Failed, &r.Warmups, &r.NumReplicas, &r.MeanS, &r.MedianS, &r.MinS, &r.MaxS, &r.SampleStdS, &r.PopulationStdS,
-			&r.MedianBytesPerS, &r.MeanTokensPerS, &r.Bound, &r.MedianEfficiency, &r.NotFromStorage, &r.OverRoofline, &r.SourceTiers)
-	}, f.over(summarySQL))
+	return narrowed[SummaryRow](ctx, db, "summarize", summarySQL, f)
 }
 
 // Comparison is one safetensors row beside one sllm row of the same model,
@@ -65,8 +72,9 @@ func Compare(rows []SummaryRow) []Comparison {
 	var pairs []Comparison
 	for _, a := range rows {
 		for _, b := range rows {
-			if a.Format == "safetensors" && b.Format == "sllm" && a.Loads > 0 && b.Loads > 0 && a.Loader != "raw" && b.Loader != "raw" &&
-				a.Model == b.Model && a.BenchmarkType == b.BenchmarkType && a.Device == b.Device && a.Engine == b.Engine && a.Machine == b.Machine {
+			same := b.Arm
+			same.Format, same.Loader = a.Format, a.Loader
+			if a.Format == "safetensors" && b.Format == "sllm" && a.Arm == same && a.Loads > 0 && b.Loads > 0 && a.Loader != "raw" && b.Loader != "raw" {
 				pairs = append(pairs, Comparison{SafeTensors: a, SLLM: b})
 			}
 		}
@@ -74,8 +82,9 @@ func Compare(rows []SummaryRow) []Comparison {
 	return pairs
 }
 
-// SummarySQL is the statement of Summary, for whoever wants the rows as they are.
-func SummarySQL(f Filter) string { return f.over(summarySQL) }
+// SummarySQL returns the statement of Summary and its arguments, for callers
+// that pass its rows on as they are.
+func SummarySQL(f Filter) (statement string, arguments []any) { return f.narrow(summarySQL) }
 
 // FormatName is a format as people write it.
 func FormatName(format string) string {

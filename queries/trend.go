@@ -10,29 +10,30 @@ import (
 	"time"
 
 	"github.com/sllmq/sllmq/queries/stats"
+	"github.com/sllmq/sllmq/warehouse/record"
 )
 
 //go:embed sql/levels.sql
 var levelsSQL string
 
-// Level is the median of a run, and under what it was measured; what is not
-// known is empty.
+// Level is the median loading time of one run and the conditions that trends
+// look at; a condition that is not known is empty.
 type Level struct {
-	RunID                                                         string
-	StartedAt                                                     time.Time
-	Machine, Model, BenchmarkType, Format, Loader, Device, Engine string
-	Loads                                                         int64
-	MedianS                                                       float64
-	SllmqVersion, Kernel, GPUDriver, StorageDevice                string
-	Tags                                                          string // KEY=VALUE, with commas between them
+	RunID     string    `db:"run_id"`
+	StartedAt time.Time `db:"started_at"` // of its first load
+	record.Arm
+	Loads         int64   `db:"loads"`
+	MedianS       float64 `db:"median_s"`
+	SllmqVersion  string  `db:"sllmq_version"`
+	Kernel        string  `db:"kernel"`
+	GPUDriver     string  `db:"gpu_driver"`
+	StorageDevice string  `db:"storage_device"`
+	Tags          string  `db:"tagged"` // KEY=VALUE, separated by commas
 }
 
 // Levels answers sql/levels.sql for the loads that f chooses.
 func Levels(ctx context.Context, db *sql.DB, f Filter) ([]Level, error) {
-	return all(ctx, db, "list runs in time", func(rows *sql.Rows, l *Level) error {
-		return rows.Scan(&l.RunID, &l.StartedAt, &l.Machine, &l.Model, &l.BenchmarkType, &l.Format, &l.Loader, &l.Device, &l.Engine,
-			&l.Loads, &l.MedianS, &l.SllmqVersion, &l.Kernel, &l.GPUDriver, &l.StorageDevice, &l.Tags)
-	}, f.over(levelsSQL))
+	return narrowed[Level](ctx, db, "list runs in time", levelsSQL, f)
 }
 
 // Trend asks where the level of loading times changed in the course of time.
@@ -75,10 +76,10 @@ const TrendNeed = 8
 
 // TrendSeries is one arm in time.
 type TrendSeries struct {
-	Machine, Model, BenchmarkType, Format, Loader, Device, Engine string
-	Levels                                                        []Level // runs, in time
-	Stretches                                                     []Stretch
-	Tags                                                          []string // of its runs, if they have not all the same
+	record.Arm
+	Levels    []Level // runs, in time
+	Stretches []Stretch
+	Tags      []string // of its runs, if they differ
 }
 
 // Stretch is a part of a series with one level. The first begins with the
@@ -102,9 +103,8 @@ func (t Trend) Ask(ctx context.Context, db *sql.DB) ([]TrendSeries, error) {
 	}
 	var list []TrendSeries
 	for _, l := range levels {
-		s := TrendSeries{Machine: l.Machine, Model: l.Model, BenchmarkType: l.BenchmarkType, Format: l.Format, Loader: l.Loader, Device: l.Device, Engine: l.Engine}
-		if n := len(list); n == 0 || !list[n-1].same(s) {
-			list = append(list, s)
+		if n := len(list); n == 0 || list[n-1].Arm != l.Arm {
+			list = append(list, TrendSeries{Arm: l.Arm})
 		}
 		last := &list[len(list)-1]
 		last.Levels = append(last.Levels, l)
@@ -117,22 +117,18 @@ func (t Trend) Ask(ctx context.Context, db *sql.DB) ([]TrendSeries, error) {
 		if len(s.Tags) == 1 {
 			s.Tags = nil
 		}
-		if s.Stretches, err = t.split(s.Levels); err != nil {
+		if s.Stretches, err = t.split(ctx, s.Levels); err != nil {
 			return nil, fmt.Errorf("trend of %s, %s: %w", s.Model, s.Loader, err)
 		}
 	}
 	return list, nil
 }
 
-func (s TrendSeries) same(o TrendSeries) bool {
-	return s.Machine == o.Machine && s.Model == o.Model && s.BenchmarkType == o.BenchmarkType && s.Format == o.Format && s.Loader == o.Loader && s.Device == o.Device && s.Engine == o.Engine
-}
-
 // split finds the stretches of a series.
-func (t Trend) split(levels []Level) ([]Stretch, error) {
+func (t Trend) split(ctx context.Context, levels []Level) ([]Stretch, error) {
 	starts := map[int]float64{0: math.NaN()} // and the p of what began there
 	if t.By == "" {
-		points, err := stats.ChangePoints(medians(levels), t.Alpha, 0)
+		points, err := stats.ChangePoints(ctx, medians(levels), t.Alpha, 0)
 		if err != nil {
 			return nil, err
 		}

@@ -59,7 +59,7 @@ type pairRow struct {
 }
 
 func newPairRow(c queries.Contrast, p queries.Pair) pairRow {
-	r := pairRow{By: c.By, Group: p.Group, Baseline: p.Baseline, Arm: p.Arm, Unit: p.Unit, Confidence: c.Confidence,
+	r := pairRow{By: c.By, Group: p.Shared.Values(), Baseline: p.Baseline, Arm: p.Arm, Unit: p.Unit, Confidence: c.Confidence,
 		BaselineN: p.Before.N, ArmN: p.After.N,
 		BaselineLoads: p.BeforeLoads.N, ArmLoads: p.AfterLoads.N, BaselineFailed: p.BeforeLoads.Failed, ArmFailed: p.AfterLoads.Failed,
 		BaselineOutliers: p.BeforeLoads.Outliers, ArmOutliers: p.AfterLoads.Outliers,

@@ -29,7 +29,7 @@ func writePairs(out io.Writer, c queries.Contrast, pairs []queries.Pair) {
 	}
 	fmt.Fprintf(out, pairLine+"\n", "", "median", "interval", "mean", "ratio", "interval", "p", "n")
 	for i, p := range pairs {
-		if i == 0 || !slices.Equal(p.Group, pairs[i-1].Group) {
+		if i == 0 || p.Shared != pairs[i-1].Shared {
 			if title := queries.GroupTitle(p, pairs); title != "" {
 				fmt.Fprintln(out, title)
 			}

@@ -12,6 +12,7 @@ import (
 
 	"github.com/sllmq/sllmq/queries"
 	"github.com/sllmq/sllmq/queries/stats"
+	"github.com/sllmq/sllmq/warehouse/record"
 )
 
 // TestNamesDoNotReachATerminalAsCommands: whoever made a warehouse that is
@@ -19,7 +20,7 @@ import (
 func TestNamesDoNotReachATerminalAsCommands(t *testing.T) {
 	const name = "böse\x1b[2J\rx\x7f"
 	var out, said bytes.Buffer
-	if err := writeSummary(&out, []queries.SummaryRow{{Model: name, Format: "sllm", Loader: name, Machine: name}}); err != nil {
+	if err := writeSummary(&out, []queries.SummaryRow{{Arm: record.Arm{Model: name, Format: "sllm", Loader: name, Machine: name}}}); err != nil {
 		t.Fatal(err)
 	}
 	env := &environment{stderr: &said}
@@ -35,7 +36,7 @@ func TestNamesDoNotReachATerminalAsCommands(t *testing.T) {
 func TestNamesInComparisons(t *testing.T) {
 	const name = "böse\x1b[2J\n| x |\x7f"
 	contrast := queries.Contrast{By: name, Confidence: 0.95}
-	pair := queries.Pair{Group: []string{name}, Baseline: name, Arm: name}
+	pair := queries.Pair{Shared: queries.Key{Arm: record.Arm{Model: name}}, Baseline: name, Arm: name}
 	for _, format := range []string{"table", "markdown"} {
 		var compared, judged bytes.Buffer
 		if err := writeComparison(&compared, format, contrast, []queries.Pair{pair}); err != nil {

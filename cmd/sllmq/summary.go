@@ -53,7 +53,8 @@ func (o summaryOptions) run(ctx context.Context, env *environment) (err error) {
 	}
 	defer func() { err = errors.Join(err, db.Close()) }()
 	if o.format != "table" {
-		return printQuery(ctx, env, db, o.format, queries.SummarySQL(filter))
+		statement, arguments := queries.SummarySQL(filter)
+		return printQuery(ctx, env, db, o.format, statement, arguments...)
 	}
 	rows, err := queries.Summary(ctx, db.SQL(), filter)
 	if err != nil {

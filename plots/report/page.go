@@ -114,7 +114,7 @@ func (r *Report) page() (page, error) {
 		p.Counts += ", " + count(&failed, "failed", "failed")
 	}
 	for _, m := range r.machines {
-		p.Machines = append(p.Machines, machine{m.Machine, facts(m)})
+		p.Machines = append(p.Machines, machine{m.Machine.Machine, facts(m)})
 	}
 	p.Blocks = blocks(r.summary)
 	for _, c := range r.comparisons {

@@ -1,6 +1,9 @@
 -- title: The best that was measured of storage and memory, on the machines of the chosen loads
 -- columns:
 --   bytes_per_s: the highest bandwidth of each kind
+WITH load_facts AS NOT MATERIALIZED (
+    FROM main.load_facts
+)
 SELECT kind, max(bandwidth_bytes_per_s) AS bytes_per_s
 FROM rooflines
 WHERE machine_id IN (SELECT machine_id FROM load_facts)

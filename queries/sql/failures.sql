@@ -1,7 +1,10 @@
 -- title: Chosen loads that failed, the last first
 -- columns:
 --   error: what went wrong, in the load or in the text after it
-SELECT started_at, machine, model, benchmark_type, format, loader, device, run_id::VARCHAR AS run_id, seq, replica, error
+WITH load_facts AS NOT MATERIALIZED (
+    FROM main.load_facts
+)
+SELECT started_at, machine, model, benchmark_type, format, engine, loader, device, run_id::VARCHAR AS run_id, seq, replica, error
 FROM load_facts
 WHERE error IS NOT NULL
 ORDER BY started_at DESC, run_id, seq DESC

@@ -2,6 +2,9 @@
 -- columns:
 --   tagged: the run's tags as KEY=VALUE, without that which tells A/A twins apart
 --   started_at: of the run's first load; median_s: loading time in seconds
+WITH load_facts AS NOT MATERIALIZED (
+    FROM main.load_facts
+)
 SELECT f.run_id::VARCHAR AS run_id, min(f.started_at) AS started_at, f.machine, f.model, f.benchmark_type, f.format, f.loader, f.device, f.engine,
        count(*) AS loads, median(f.loading_time_s) AS median_s,
        coalesce(f.sllmq_version, '') AS sllmq_version, coalesce(f.kernel, '') AS kernel,

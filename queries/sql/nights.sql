@@ -1,7 +1,9 @@
 -- title: One thing measured in two nights: medians of an arm in a night and in the next one under the same conditions
 -- columns:
 --   a_s, b_s: median loading time in a night and in the one after it, in seconds, of the arm that differs most of those that were measured in both; no night is in two pairs. Nights are parted by two hours in which the machine measured nothing of this
-WITH collects AS (
+WITH load_facts AS NOT MATERIALIZED (
+    FROM main.load_facts
+), collects AS (
     SELECT collect_id, machine, model, model_revision, benchmark_type, format, loader, device, engine, dtype, page_cache, kernel, gpu_driver, sllmq_version, machine_id,
            min(started_at) AS began_at, max(started_at) AS last_at, median(loading_time_s) AS median_s
     FROM load_facts

@@ -1,7 +1,9 @@
 -- title: What was sampled during the last load that was traced, a random one if there is any
 -- columns:
 --   at_s: when, since the load began; value: in the unit of the metric's name, over the time since the sample before
-WITH traced AS (
+WITH load_facts AS NOT MATERIALIZED (
+    FROM main.load_facts
+), traced AS (
     SELECT * FROM load_facts
     WHERE loading_time_s IS NOT NULL AND EXISTS (FROM io_trace t WHERE t.run_id = load_facts.run_id AND t.seq = load_facts.seq)
     ORDER BY benchmark_type = 'random' DESC, started_at DESC

@@ -2,7 +2,9 @@
 -- columns:
 --   start_s, duration_s, busy_s: median over the loads that have the stage; stages may overlap
 --   loading_time_s: median over the arm's loads
-WITH chosen AS (
+WITH load_facts AS NOT MATERIALIZED (
+    FROM main.load_facts
+), chosen AS (
     SELECT * FROM load_facts
     WHERE NOT warmup AND error IS NULL AND loading_time_s IS NOT NULL
 ), arms AS (

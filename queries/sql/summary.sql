@@ -8,7 +8,9 @@
 --   sample_std_s, population_std_s: its standard deviation, over n-1 and over n
 --   median_bytes_per_s: tensor bytes over loading time
 --   source_tiers: where the bytes came from, with how many loads where not all agree
-WITH chosen AS (
+WITH load_facts AS NOT MATERIALIZED (
+    FROM main.load_facts
+), chosen AS (
     SELECT *, NOT warmup AND error IS NULL AS counted
     FROM load_facts
 ), tier_loads AS (

@@ -1,7 +1,9 @@
 -- title: A/A runs: medians of the same thing, measured twice
 -- columns:
 --   a_s, b_s: median loading time of a session of either twin, in seconds
-WITH twins AS (
+WITH load_facts AS NOT MATERIALIZED (
+    FROM main.load_facts
+), twins AS (
     SELECT collect_id, machine, model, benchmark_type, format, loader, device, engine, session, tags['aa'] AS twin, median(loading_time_s) AS median_s
     FROM load_facts
     WHERE NOT warmup AND error IS NULL AND loading_time_s > 0 AND tags['aa'] IN ('a', 'b')

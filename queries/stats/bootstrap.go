@@ -1,6 +1,7 @@
 package stats
 
 import (
+	"context"
 	"fmt"
 	"math"
 	"math/rand/v2"
@@ -29,7 +30,7 @@ type Ratio struct {
 // Application", 1997, 3.8). Under
 // MedianNeed drawn units an arm, the interval may hold less than it says, which
 // is a doubt; of a single value there is none. It is drawn most times at most.
-func ratioOfMedians(before, after [][]float64, confidence float64, seed uint64, most int) (Ratio, error) {
+func ratioOfMedians(ctx context.Context, before, after [][]float64, confidence float64, seed uint64, most int) (Ratio, error) {
 	need, err := MedianNeed(confidence)
 	if err != nil {
 		return Ratio{}, err
@@ -53,6 +54,9 @@ func ratioOfMedians(before, after [][]float64, confidence float64, seed uint64, 
 	random := rand.New(rand.NewPCG(seed, 0))
 	draws := make([]float64, min(most, max(fewestDraws, mostMedians/(a.medianDraws()+b.medianDraws()))))
 	for i := range draws {
+		if err := ctx.Err(); err != nil {
+			return Ratio{}, err
+		}
 		draws[i] = b.draw(random) / a.draw(random)
 	}
 	slices.Sort(draws)

@@ -57,8 +57,8 @@ func TestManySessionsAreDrawnByTheirMedians(t *testing.T) {
 	for range manySessions + 1 {
 		before, after = append(before, []float64{1 + random.Float64()}), append(after, []float64{2 + random.Float64()})
 	}
-	sessions := must[Ratio](t)(ratioOfMedians(before, after, 0.95, 1, mostDraws))
-	loads := must[Ratio](t)(ratioOfMedians([][]float64{slices.Concat(before...)}, [][]float64{slices.Concat(after...)}, 0.95, 1, mostDraws))
+	sessions := must[Ratio](t)(ratioOfMedians(t.Context(), before, after, 0.95, 1, mostDraws))
+	loads := must[Ratio](t)(ratioOfMedians(t.Context(), [][]float64{slices.Concat(before...)}, [][]float64{slices.Concat(after...)}, 0.95, 1, mostDraws))
 	if sessions.Estimate != loads.Estimate || sessions.Interval != loads.Interval {
 		t.Errorf("%+v and %+v", sessions, loads)
 	}

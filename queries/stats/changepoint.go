@@ -1,6 +1,7 @@
 package stats
 
 import (
+	"context"
 	"math"
 	"math/rand/v2"
 	"slices"
@@ -35,7 +36,7 @@ type ChangePoint struct {
 // what MongoDB's performance tests trust (Daly and others, "The use of change
 // point detection to identify software performance regressions in a continuous
 // integration system", 2020). Under 8 values nothing can be significant at 0.05.
-func ChangePoints(series []float64, alpha float64, seed uint64) ([]ChangePoint, error) {
+func ChangePoints(ctx context.Context, series []float64, alpha float64, seed uint64) ([]ChangePoint, error) {
 	if err := finite(series); err != nil {
 		return nil, err
 	}
@@ -47,7 +48,11 @@ func ChangePoints(series []float64, alpha float64, seed uint64) ([]ChangePoint, 
 	}
 	random := rand.New(rand.NewPCG(seed, 0))
 	values := unit(series)
-	segments := []segment{newSegment(values, 0, len(values), random)}
+	whole, err := newSegment(ctx, values, 0, len(values), random)
+	if err != nil {
+		return nil, err
+	}
+	segments := []segment{whole}
 	p := map[int]float64{}
 	for {
 		best := 0
@@ -74,8 +79,15 @@ func ChangePoints(series []float64, alpha float64, seed uint64) ([]ChangePoint, 
 		if p[s.split] = float64(chance) / (permutations + 1); p[s.split] > alpha {
 			break
 		}
-		segments = slices.Replace(segments, best, best+1,
-			newSegment(values, s.from, s.split, random), newSegment(values, s.split, s.to, random))
+		left, err := newSegment(ctx, values, s.from, s.split, random)
+		if err != nil {
+			return nil, err
+		}
+		right, err := newSegment(ctx, values, s.split, s.to, random)
+		if err != nil {
+			return nil, err
+		}
+		segments = slices.Replace(segments, best, best+1, left, right)
 	}
 	var points []ChangePoint
 	for i := 1; i < len(segments); i++ {
@@ -109,21 +121,24 @@ type segment struct {
 	permuted        []float64
 }
 
-func newSegment(values []float64, from, to int, random *rand.Rand) segment {
+func newSegment(ctx context.Context, values []float64, from, to int, random *rand.Rand) (segment, error) {
 	s := segment{from: from, to: to, permuted: make([]float64, permutations)}
 	if to-from < 2*shortestSegment {
-		return s
+		return s, nil
 	}
 	splitter := newSplitter(values[from:to])
 	at, energy := splitter.best()
 	s.split, s.energy = from+at, energy
 	for i := range s.permuted {
+		if err := ctx.Err(); err != nil {
+			return segment{}, err
+		}
 		random.Shuffle(len(splitter.ranks), func(a, b int) {
 			splitter.ranks[a], splitter.ranks[b] = splitter.ranks[b], splitter.ranks[a]
 		})
 		_, s.permuted[i] = splitter.best()
 	}
-	return s
+	return s, nil
 }
 
 // splitter finds the best split of a segment in O(n log n): the distances of a

@@ -2,6 +2,7 @@ package stats
 
 import (
 	"cmp"
+	"context"
 	"slices"
 )
 
@@ -34,7 +35,7 @@ type CompareOptions struct {
 // Compare compares two arms, each a list of sessions with their times. Where
 // both have several sessions, the unit is the session and stands in by its
 // median; else it is the load, and what a session's luck did cannot be told.
-func Compare(before, after [][]float64, o CompareOptions) (Comparison, error) {
+func Compare(ctx context.Context, before, after [][]float64, o CompareOptions) (Comparison, error) {
 	c := Comparison{Unit: "session"}
 	if len(before) < 2 || len(after) < 2 {
 		c.Unit = "load"
@@ -42,7 +43,7 @@ func Compare(before, after [][]float64, o CompareOptions) (Comparison, error) {
 		before, after = [][]float64{slices.Concat(before...)}, [][]float64{slices.Concat(after...)}
 	}
 	var err error
-	if c.Ratio, err = ratioOfMedians(before, after, o.Confidence, o.Seed, cmp.Or(o.Draws, mostDraws)); err != nil {
+	if c.Ratio, err = ratioOfMedians(ctx, before, after, o.Confidence, o.Seed, cmp.Or(o.Draws, mostDraws)); err != nil {
 		return Comparison{}, err
 	}
 	x, y := Units(before), Units(after)

@@ -54,7 +54,7 @@ func TestCoverage(t *testing.T) {
 		ratio, factor, slower := 0.0, 0.0, 0.0
 		for round := range rounds {
 			before, after := arms(random, c.sessions, c.loads, c.luck)
-			drawn := must[Ratio](t)(ratioOfMedians(before, after, 0.95, uint64(round), 399))
+			drawn := must[Ratio](t)(ratioOfMedians(t.Context(), before, after, 0.95, uint64(round), 399))
 			if i := drawn.Interval; i.Lo <= 1 && i.Hi >= 1 {
 				ratio += 1.0 / rounds
 			}

@@ -1,6 +1,7 @@
 package stats
 
 import (
+	"context"
 	"errors"
 	"math"
 	"math/rand/v2"
@@ -16,24 +17,24 @@ var calls = map[string]func([]float64) error{
 	"HodgesLehmannRatio": func(xs []float64) error { _, err := HodgesLehmannRatio(xs, xs, 0.95); return err },
 	"GeometricMean":      func(xs []float64) error { _, err := GeometricMean(xs); return err },
 	"RatioOfMedians": func(xs []float64) error {
-		_, err := ratioOfMedians([][]float64{xs}, [][]float64{xs}, 0.95, 1, mostDraws)
+		_, err := ratioOfMedians(context.Background(), [][]float64{xs}, [][]float64{xs}, 0.95, 1, mostDraws)
 		return err
 	},
 	"RatioOfMedians, sessions": func(xs []float64) error {
-		_, err := ratioOfMedians([][]float64{xs, xs}, [][]float64{xs, xs, xs}, 0.95, 1, mostDraws)
+		_, err := ratioOfMedians(context.Background(), [][]float64{xs, xs}, [][]float64{xs, xs, xs}, 0.95, 1, mostDraws)
 		return err
 	},
 	"Compare": func(xs []float64) error {
-		_, err := Compare([][]float64{xs}, [][]float64{xs}, CompareOptions{Confidence: 0.95, Seed: 1})
+		_, err := Compare(context.Background(), [][]float64{xs}, [][]float64{xs}, CompareOptions{Confidence: 0.95, Seed: 1})
 		return err
 	},
 	"Compare, sessions": func(xs []float64) error {
-		_, err := Compare([][]float64{xs, xs}, [][]float64{xs, xs}, CompareOptions{Confidence: 0.95, Seed: 1})
+		_, err := Compare(context.Background(), [][]float64{xs, xs}, [][]float64{xs, xs}, CompareOptions{Confidence: 0.95, Seed: 1})
 		return err
 	},
 	"OutliersTukey": func(xs []float64) error { _, err := OutliersTukey(xs, TukeyCutoff); return err },
 	"DipTest":       func(xs []float64) error { _, err := DipTest(xs); return err },
-	"ChangePoints":  func(xs []float64) error { _, err := ChangePoints(xs, 0.05, 1); return err },
+	"ChangePoints":  func(xs []float64) error { _, err := ChangePoints(context.Background(), xs, 0.05, 1); return err },
 }
 
 func TestWhatIsNoNumberIsRefused(t *testing.T) {
@@ -59,10 +60,10 @@ func TestWhatIsNoNumberIsRefused(t *testing.T) {
 			}
 		}
 	}
-	if _, err := Compare(nil, [][]float64{{1}}, CompareOptions{Confidence: 0.95, Seed: 1}); !errors.Is(err, ErrEmpty) {
+	if _, err := Compare(t.Context(), nil, [][]float64{{1}}, CompareOptions{Confidence: 0.95, Seed: 1}); !errors.Is(err, ErrEmpty) {
 		t.Error(err)
 	}
-	if _, err := Compare([][]float64{{1}, {}}, [][]float64{{1}, {2}}, CompareOptions{Confidence: 0.95, Seed: 1}); !errors.Is(err, ErrEmpty) {
+	if _, err := Compare(t.Context(), [][]float64{{1}, {}}, [][]float64{{1}, {2}}, CompareOptions{Confidence: 0.95, Seed: 1}); !errors.Is(err, ErrEmpty) {
 		t.Error(err)
 	}
 }
@@ -72,9 +73,9 @@ func TestLevelsAreInsideZeroAndOne(t *testing.T) {
 	for _, bad := range []float64{0, 1, -1, 2, math.NaN()} {
 		_, summary := Summarize(xs, bad)
 		_, shift := HodgesLehmann(xs, xs, bad)
-		_, ratio := ratioOfMedians([][]float64{xs}, [][]float64{xs}, bad, 1, mostDraws)
+		_, ratio := ratioOfMedians(t.Context(), [][]float64{xs}, [][]float64{xs}, bad, 1, mostDraws)
 		_, noise := NoiseFloor([][2]float64{{1, 2}}, bad)
-		_, points := ChangePoints(xs, bad, 1)
+		_, points := ChangePoints(t.Context(), xs, bad, 1)
 		_, need := NeedPerArm(bad)
 		_, gate := Gate{Alpha: bad}.Decide(Evidence{Ratio: 1, P: 1})
 		for i, err := range []error{summary, shift, ratio, noise, points, need, gate} {
@@ -111,7 +112,7 @@ func TestNeeds(t *testing.T) {
 	if one.Median != 7 || one.Mean != 7 || one.Interval.Known() || one.Interval.Confidence != 1 || one.Doubts[0] != "need >= 6 values for an interval of the median at 95 %" {
 		t.Errorf("%+v", one)
 	}
-	ratio := must[Ratio](t)(ratioOfMedians([][]float64{{2}}, [][]float64{{3, 3}}, 0.95, 1, mostDraws))
+	ratio := must[Ratio](t)(ratioOfMedians(t.Context(), [][]float64{{2}}, [][]float64{{3, 3}}, 0.95, 1, mostDraws))
 	if ratio.Estimate != 1.5 || ratio.Interval.Known() || len(ratio.Doubts) != 1 {
 		t.Errorf("%+v", ratio)
 	}
@@ -149,12 +150,12 @@ func TestAllEqual(t *testing.T) {
 			t.Errorf("%d: %v", n, out)
 		}
 		if n > longestSeries {
-			if _, err := ChangePoints(xs, 0.05, 1); !errors.Is(err, ErrTooMany) {
+			if _, err := ChangePoints(t.Context(), xs, 0.05, 1); !errors.Is(err, ErrTooMany) {
 				t.Error(err)
 			}
 			continue
 		}
-		if points := must[[]ChangePoint](t)(ChangePoints(xs, 0.05, 1)); points != nil {
+		if points := must[[]ChangePoint](t)(ChangePoints(t.Context(), xs, 0.05, 1)); points != nil {
 			t.Errorf("%d: %v", n, points)
 		}
 	}
@@ -172,7 +173,7 @@ func TestLargeSamples(t *testing.T) {
 		t.Logf("%s: %v", what, time.Since(start).Round(time.Millisecond))
 		start = time.Now()
 	}
-	c := must[Comparison](t)(Compare([][]float64{xs}, [][]float64{ys}, CompareOptions{Confidence: 0.95, Seed: 1}))
+	c := must[Comparison](t)(Compare(t.Context(), [][]float64{xs}, [][]float64{ys}, CompareOptions{Confidence: 0.95, Seed: 1}))
 	lap("compare 100,000 with 100,000")
 	within(t, "ratio", c.Ratio.Estimate, 1.1, 0.05)
 	within(t, "factor", c.Factor.Estimate, 1.1, 0.03)
@@ -185,7 +186,7 @@ func TestLargeSamples(t *testing.T) {
 	for i := range series[4000:] {
 		series[4000+i] *= 1.5
 	}
-	points := must[[]ChangePoint](t)(ChangePoints(series, 0.05, 1))
+	points := must[[]ChangePoint](t)(ChangePoints(t.Context(), series, 0.05, 1))
 	lap("change points of 10,000")
 	if len(points) == 0 || math.Abs(float64(points[0].Index-4000)) > 200 {
 		t.Error(points)

@@ -133,7 +133,7 @@ func TestCompareSaysWhatItsUnitIs(t *testing.T) {
 	session := func(at float64) []float64 { return []float64{at, at * 1.01, at * 0.99} }
 	several := [][]float64{session(1), session(1.1), session(0.9), session(1.05)}
 	slow := [][]float64{session(2), session(2.1), session(1.9), session(2.05)}
-	c := must[Comparison](t)(Compare(several, slow, CompareOptions{Confidence: 0.95, Seed: 1}))
+	c := must[Comparison](t)(Compare(t.Context(), several, slow, CompareOptions{Confidence: 0.95, Seed: 1}))
 	if c.Unit != "session" || c.Before.N != 4 || c.After.N != 4 || c.Doubts != nil {
 		t.Errorf("%+v", c)
 	}
@@ -143,11 +143,11 @@ func TestCompareSaysWhatItsUnitIs(t *testing.T) {
 	if d := must[Decision](t)(Gate{MaxSlowdown: 0.1, Alpha: 0.05}.Decide(c.Evidence())); d.Verdict != Regression {
 		t.Errorf("%+v", d)
 	}
-	one := must[Comparison](t)(Compare(several[:1], slow, CompareOptions{Confidence: 0.95, Seed: 1}))
+	one := must[Comparison](t)(Compare(t.Context(), several[:1], slow, CompareOptions{Confidence: 0.95, Seed: 1}))
 	if one.Unit != "load" || one.Before.N != 3 || one.After.N != 12 || len(one.Doubts) != 1 {
 		t.Errorf("%+v", one)
 	}
-	three := must[Comparison](t)(Compare(several[:3], slow[:3], CompareOptions{Confidence: 0.95, Seed: 1}))
+	three := must[Comparison](t)(Compare(t.Context(), several[:3], slow[:3], CompareOptions{Confidence: 0.95, Seed: 1}))
 	if d := must[Decision](t)(Gate{MaxSlowdown: 0.1, Alpha: 0.05}.Decide(three.Evidence())); d.Verdict != Inconclusive {
 		t.Errorf("%+v", d)
 	}

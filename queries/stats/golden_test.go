@@ -176,7 +176,7 @@ func TestHodgesLehmannGolden(t *testing.T) {
 func TestRatioGolden(t *testing.T) {
 	for i, want := range readGolden(t).Ratios {
 		for seed := range uint64(5) {
-			got := must[Ratio](t)(ratioOfMedians([][]float64{want.Before}, [][]float64{want.After}, 0.95, seed, mostDraws))
+			got := must[Ratio](t)(ratioOfMedians(t.Context(), [][]float64{want.Before}, [][]float64{want.After}, 0.95, seed, mostDraws))
 			near(t, fmt.Sprint(i), got.Estimate, want.Estimate)
 			const rounding = 1e-12
 			if lo := got.Interval.Lo; lo < want.Lo[0]-rounding || lo > want.Lo[1]+rounding {
@@ -193,7 +193,7 @@ func TestRatioGolden(t *testing.T) {
 func TestRatioOfSessionsGolden(t *testing.T) {
 	for i, want := range readGolden(t).Clustered {
 		for seed := range uint64(3) {
-			got := must[Ratio](t)(ratioOfMedians(want.Before, want.After, 0.95, seed, mostDraws))
+			got := must[Ratio](t)(ratioOfMedians(t.Context(), want.Before, want.After, 0.95, seed, mostDraws))
 			near(t, fmt.Sprint(i), got.Estimate, want.Estimate)
 			if lo := got.Interval.Lo; lo < want.Lo[0] || lo > want.Lo[1] {
 				t.Errorf("%d: low %v, want %v", i, lo, want.Lo)

@@ -96,9 +96,9 @@ func TestNothingIsChangedAndSeedsDecide(t *testing.T) {
 	x, y := draw(random, 40, false), draw(random, 30, false)
 	before, after := [][]float64{x[:20], x[20:]}, [][]float64{y[:10], y[10:20], y[20:]}
 	keep := slices.Concat(x, y)
-	a := must[Comparison](t)(Compare(before, after, CompareOptions{Confidence: 0.95, Seed: 7}))
-	b := must[Comparison](t)(Compare(before, after, CompareOptions{Confidence: 0.95, Seed: 7}))
-	c := must[Comparison](t)(Compare(before, after, CompareOptions{Confidence: 0.95, Seed: 8}))
+	a := must[Comparison](t)(Compare(t.Context(), before, after, CompareOptions{Confidence: 0.95, Seed: 7}))
+	b := must[Comparison](t)(Compare(t.Context(), before, after, CompareOptions{Confidence: 0.95, Seed: 7}))
+	c := must[Comparison](t)(Compare(t.Context(), before, after, CompareOptions{Confidence: 0.95, Seed: 8}))
 	if a.Ratio.Interval != b.Ratio.Interval {
 		t.Errorf("one seed, two intervals: %v and %v", a.Ratio.Interval, b.Ratio.Interval)
 	}
@@ -125,8 +125,8 @@ func TestRatioScales(t *testing.T) {
 			after = append(after, draw(random, 12, false))
 			scaled = append(scaled, mapped(after[len(after)-1], func(v float64) float64 { return 4 * v }))
 		}
-		r := must[Ratio](t)(ratioOfMedians(before, after, 0.95, 1, mostDraws))
-		s := must[Ratio](t)(ratioOfMedians(before, scaled, 0.95, 1, mostDraws))
+		r := must[Ratio](t)(ratioOfMedians(t.Context(), before, after, 0.95, 1, mostDraws))
+		s := must[Ratio](t)(ratioOfMedians(t.Context(), before, scaled, 0.95, 1, mostDraws))
 		near(t, "estimate", s.Estimate, 4*r.Estimate)
 		near(t, "low", s.Interval.Lo, 4*r.Interval.Lo)
 		near(t, "high", s.Interval.Hi, 4*r.Interval.Hi)
