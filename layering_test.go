@@ -57,7 +57,7 @@ var allowed = map[string][]string{
 	"plots/chart":                    {"plots/canvas"},
 	"plots/gallery":                  {"plots", "queries"},
 	"plots/report":                   {"plots", "plots/gallery", "queries"},
-	"queries":                        {"queries/stats"},
+	"queries":                        {"queries/stats", "warehouse/record"},
 	"queries/render":                 {},
 	"queries/shell":                  {"queries"},
 	"queries/stats":                  {},
