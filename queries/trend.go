@@ -180,8 +180,7 @@ func stretch(levels []Level, starts map[int]float64) (all []Stretch) {
 	}
 	for i := range all {
 		s := &all[i]
-		times := slices.Sorted(slices.Values(medians(levels[s.Index : s.Index+s.Runs])))
-		s.MedianS = (times[(len(times)-1)/2] + times[len(times)/2]) / 2
+		s.MedianS = stats.Median(medians(levels[s.Index : s.Index+s.Runs]))
 		if i > 0 {
 			s.Change = s.MedianS/all[i-1].MedianS - 1
 		}

@@ -94,7 +94,7 @@ func ChangePoints(ctx context.Context, series []float64, alpha float64, seed uin
 		before, after := segments[i-1], segments[i]
 		points = append(points, ChangePoint{
 			Index: after.from, P: p[after.from],
-			Before: middle(sorted(series[before.from:before.to])), After: middle(sorted(series[after.from:after.to])),
+			Before: Median(series[before.from:before.to]), After: Median(series[after.from:after.to]),
 		})
 	}
 	return points, nil

@@ -70,7 +70,7 @@ func Units(sessions [][]float64) []float64 {
 	}
 	all := make([]float64, len(sessions))
 	for i, xs := range sessions {
-		all[i] = middle(sorted(xs))
+		all[i] = Median(xs)
 	}
 	return all
 }

@@ -192,3 +192,21 @@ func TestLargeSamples(t *testing.T) {
 		t.Error(points)
 	}
 }
+
+func TestMedianAndQuantile(t *testing.T) {
+	xs := []float64{4, 1, 3, 2}
+	for q, want := range map[float64]float64{0: 1, 0.25: 1.75, 0.5: 2.5, 1: 4} {
+		if got := Quantile(xs, q); got != want {
+			t.Errorf("Quantile(%v, %v) = %v, want %v", xs, q, got, want)
+		}
+	}
+	if got := Median(xs[:3]); got != 3 || xs[0] != 4 {
+		t.Errorf("Median = %v of %v", got, xs)
+	}
+	if got := Median([]float64{math.MaxFloat64, math.MaxFloat64}); got != math.MaxFloat64 {
+		t.Errorf("Median of the greatest numbers = %v", got)
+	}
+	if got := Median(nil); !math.IsNaN(got) {
+		t.Errorf("Median of nothing = %v", got)
+	}
+}

@@ -1,7 +1,5 @@
 package stats
 
-import "math"
-
 // TukeyCutoff is the cutoff that Tukey gives.
 const TukeyCutoff = 1.5
 
@@ -24,14 +22,3 @@ func OutliersTukey(xs []float64, cutoff float64) ([]int, error) {
 	return out, nil
 }
 
-// quantile is the q-th quantile of a sorted sample, linear between its values:
-// definition 7 of Hyndman and Fan, "Sample quantiles in statistical packages",
-// 1996.
-func quantile(sorted []float64, q float64) float64 {
-	whole, part := math.Modf(q * float64(len(sorted)-1))
-	at := int(whole)
-	if part == 0 {
-		return sorted[at]
-	}
-	return sorted[at]*(1-part) + sorted[at+1]*part
-}

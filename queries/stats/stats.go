@@ -8,7 +8,6 @@ import (
 	"errors"
 	"fmt"
 	"math"
-	"slices"
 )
 
 var (
@@ -73,26 +72,6 @@ func level(name string, p float64) error {
 	return nil
 }
 
-// sorted is a copy of xs in ascending order.
-func sorted(xs []float64) []float64 {
-	xs = slices.Clone(xs)
-	slices.Sort(xs)
-	return xs
-}
-
-// middle is the median of a sorted sample.
-func middle(sorted []float64) float64 {
-	n := len(sorted)
-	return between(sorted[(n-1)/2], sorted[n/2])
-}
-
-// between is the point halfway from a to b, with no overflow on the way.
-func between(a, b float64) float64 {
-	if a == b {
-		return a
-	}
-	return a/2 + b/2
-}
 
 // percent writes a confidence as people say it.
 func percent(confidence float64) string { return fmt.Sprintf("%.4g %%", 100*confidence) }
