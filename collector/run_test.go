@@ -308,22 +308,22 @@ func TestAWorkerThatCanNotStartIsARow(t *testing.T) {
 
 func TestPlansThatCanNotBeCarriedOut(t *testing.T) {
 	for want, change := range map[string]func(*collector.Config){
-		"more than the":        func(c *collector.Config) { c.PoolBytes = 1 << 50 },
-		"of pool in chunks":    func(c *collector.Config) { c.PoolBytes = 512 << 10; c.ChunkBytes = 64 << 10 },
-		"no such file":         func(c *collector.Config) { c.Models = []string{"./nowhere"} },
-		"was not fetched":      func(c *collector.Config) { c.Models = []string{"facebook/opt-6.7b"} },
-		"no model synthetic/x": func(c *collector.Config) { c.Models = []string{"synthetic/x"} },
-		"no benchmark type":    func(c *collector.Config) { c.BenchmarkTypes = []string{"warm"} },
-		"no loader":            func(c *collector.Config) { c.Loaders = []string{"fast"} },
+		"more than the":             func(c *collector.Config) { c.PoolBytes = 1 << 50 },
+		"of pool in chunks":         func(c *collector.Config) { c.PoolBytes = 512 << 10; c.ChunkBytes = 64 << 10 },
+		"no such file":              func(c *collector.Config) { c.Models = []string{"./nowhere"} },
+		"was not fetched":           func(c *collector.Config) { c.Models = []string{"facebook/opt-6.7b"} },
+		"unknown model synthetic/x": func(c *collector.Config) { c.Models = []string{"synthetic/x"} },
+		"no benchmark type":         func(c *collector.Config) { c.BenchmarkTypes = []string{"warm"} },
+		"no loader":                 func(c *collector.Config) { c.Loaders = []string{"fast"} },
 		`loader from_pretrained belongs to another engine`: func(c *collector.Config) { c.Loaders = []string{"from_pretrained"} },
-		"unknown format":       func(c *collector.Config) { c.Formats = []string{"pickle"} },
-		"which is not among":   func(c *collector.Config) { c.Formats = []string{"sllm"}; c.Loaders = []string{"pool", "mmap"} },
-		"no loader among":      func(c *collector.Config) { c.Formats = []string{"sllm"}; c.Loaders = []string{"mmap"} },
-		"device":               func(c *collector.Config) { c.Devices = []string{"cuda:0"} },
-		"twice":                func(c *collector.Config) { c.Devices = []string{"host", "host"} },
-		"--num-replicas 0":     func(c *collector.Config) { c.Replicas = 0 },
-		"--chunk-size":         func(c *collector.Config) { c.ChunkBytes = 5000 },
-		"nothing is converted": func(c *collector.Config) { c.DType = "int8" },
+		"unknown format":        func(c *collector.Config) { c.Formats = []string{"pickle"} },
+		"which is not among":    func(c *collector.Config) { c.Formats = []string{"sllm"}; c.Loaders = []string{"pool", "mmap"} },
+		"no loader among":       func(c *collector.Config) { c.Formats = []string{"sllm"}; c.Loaders = []string{"mmap"} },
+		"device":                func(c *collector.Config) { c.Devices = []string{"cuda:0"} },
+		"twice":                 func(c *collector.Config) { c.Devices = []string{"host", "host"} },
+		"--num-replicas 0":      func(c *collector.Config) { c.Replicas = 0 },
+		"--chunk-size":          func(c *collector.Config) { c.ChunkBytes = 5000 },
+		"cannot convert tensor": func(c *collector.Config) { c.DType = "int8" },
 		"--num-replicas": func(c *collector.Config) {
 			c.Models = []string{"synthetic/opt-125m"}
 			c.Replicas = 5000

@@ -6,7 +6,7 @@ import (
 	"testing"
 )
 
-// BenchmarkGenerate is the rate at which weights are made up on one core.
+// BenchmarkGenerate measures the rate of generating weights on one core.
 func BenchmarkGenerate(b *testing.B) {
 	for _, d := range []DType{Float16, BFloat16, Float32} {
 		b.Run(d.String(), func(b *testing.B) {
@@ -26,7 +26,7 @@ func BenchmarkGenerate(b *testing.B) {
 	}
 }
 
-// BenchmarkPrepare is the rate at which a first replica comes to the disk.
+// BenchmarkPrepare measures the rate of writing a first replica to disk.
 func BenchmarkPrepare(b *testing.B) {
 	for _, f := range Formats() {
 		b.Run(string(f), func(b *testing.B) {
@@ -51,7 +51,7 @@ func BenchmarkPrepare(b *testing.B) {
 	}
 }
 
-// BenchmarkOpen is the part of a load that this package takes.
+// BenchmarkOpen measures this package's part of a load.
 func BenchmarkOpen(b *testing.B) {
 	for _, name := range []string{"opt-1.3b", "qwen3-32b"} {
 		for _, f := range Formats() {

@@ -6,11 +6,11 @@ import (
 	"math"
 )
 
-// conversion turns the elements in src into dst's type, as many as dst has
-// room for, and counts the finite values that became infinite.
+// conversion converts elements from src to dst until dst is full, and returns
+// the number of finite values that became infinite. Elements are little-endian.
 type conversion func(dst, src []byte) (overflows int64)
 
-// convertible says whether a type can be converted from.
+// convertible reports whether elements of a type can be converted to another.
 func (d DType) convertible() bool {
 	switch d {
 	case Float16, BFloat16, Float32, Float64:
@@ -19,10 +19,10 @@ func (d DType) convertible() bool {
 	return false
 }
 
-// findConversion gives the conversion between two different types. It rounds
-// to nearest, ties to even; NaN stays NaN. From float64 it goes by way of
-// float32, as torch's does.
-func findConversion(from, to DType) (conversion, error) {
+// conversionBetween returns the conversion between two different types. It
+// rounds to nearest, ties to even; NaN stays NaN. It converts float64 through
+// float32, as torch does.
+func conversionBetween(from, to DType) (conversion, error) {
 	switch {
 	case to == Float32 && from == Float64:
 		return float64ToFloat32, nil
@@ -37,38 +37,38 @@ func findConversion(from, to DType) (conversion, error) {
 	case to == BFloat16 && from == Float64:
 		return throughFloat32(float32ToBFloat16, 2), nil
 	case to == Float16 && from == BFloat16, to == BFloat16 && from == Float16:
-		return between(from), nil
+		return convert16(from), nil
 	}
-	return nil, fmt.Errorf("%s is not converted to %s: use --dtype auto", from, to)
+	return nil, fmt.Errorf("cannot convert %s to %s: use --dtype auto", from, to)
 }
 
-// Infinities, by the bits under the sign.
+// The bits of infinity, without the sign.
 const (
 	infinity16  = 0x7c00
 	infinityB16 = 0x7f80
 	infinity32  = 0x7f80_0000
 )
 
-// toFloat16 rounds to IEEE 754's binary16.
+// toFloat16 rounds the bits of a float32 to IEEE 754 binary16.
 func toFloat16(bits uint32) uint16 {
 	sign := uint16(bits>>16) & 0x8000
 	bits &= 0x7fff_ffff
 	switch {
-	case bits > infinity32: // NaN, made quiet
+	case bits > infinity32: // a quiet NaN
 		return sign | infinity16 | 0x200 | uint16(bits>>13)&0x3ff
 	case bits >= 0x4780_0000: // 2^16 and more
 		return sign | infinity16
 	case bits < 0x3880_0000: // below 2^-14, where halves are multiples of 2^-24
-		// In [0.5, 1) the steps of a float32 are 2^-24, so the addition rounds.
+		// In [0.5, 1), float32 values are 2^-24 apart, so the addition rounds.
 		return sign | uint16(math.Float32bits(math.Float32frombits(bits)+0.5)-math.Float32bits(0.5))
 	}
-	// The exponent is moved and what is cut off rounded; a significand that
-	// overflows carries into the exponent, and past the last into infinity.
+	// Rebias the exponent and round the significand. A significand that overflows
+	// carries into the exponent, and past the largest exponent into infinity.
 	bits -= (127 - 15) << 23
 	return sign | uint16((bits+0xfff+bits>>13&1)>>13)
 }
 
-// toBFloat16 rounds to a float32's upper half.
+// toBFloat16 rounds the bits of a float32 to their upper half.
 func toBFloat16(bits uint32) uint16 {
 	if bits&0x7fff_ffff > infinity32 {
 		return uint16(bits>>16) | 0x40
@@ -76,7 +76,7 @@ func toBFloat16(bits uint32) uint16 {
 	return uint16((bits + 0x7fff + bits>>16&1) >> 16)
 }
 
-// fromFloat16 is exact.
+// fromFloat16 returns the bits of a binary16 value as a float32, which is exact.
 func fromFloat16(h uint16) uint32 {
 	sign := uint32(h&0x8000) << 16
 	exponent, fraction := uint32(h>>10)&0x1f, uint32(h&0x3ff)
@@ -131,10 +131,11 @@ func float64ToFloat32(dst, src []byte) (overflows int64) {
 	return overflows
 }
 
-// throughFloat32 goes from float64 by way of float32, a piece at a time.
+// throughFloat32 converts float64 to float32 in pieces and each piece by
+// second, whose elements have the given size in bytes.
 func throughFloat32(second conversion, size int) conversion {
 	return func(dst, src []byte) (overflows int64) {
-		var piece [4096]byte
+		var piece [4096]byte // stays in the first-level cache
 		for len(dst) > 0 {
 			n := min(len(dst)/size, len(piece)/4)
 			if n == 0 {
@@ -148,12 +149,11 @@ func throughFloat32(second conversion, size int) conversion {
 	}
 }
 
-// widen makes float32 of a type of 16 bits: there are few values, so each is
-// looked up.
+// widen converts a 16-bit type to float32 by a table of all values.
 func widen(from DType) conversion {
 	var table [1 << 16]uint32
 	for i := range table {
-		table[i] = bitsOf(from, uint16(i))
+		table[i] = float32Bits(from, uint16(i))
 	}
 	return func(dst, src []byte) int64 {
 		for len(dst) >= 4 && len(src) >= 2 {
@@ -164,12 +164,13 @@ func widen(from DType) conversion {
 	}
 }
 
-// between goes from one type of 16 bits to the other.
-func between(from DType) conversion {
+// convert16 converts float16 to bfloat16 or the reverse by a table of all
+// values.
+func convert16(from DType) conversion {
 	var table [1 << 16]uint16
 	var over [1 << 16]uint8
 	for i := range table {
-		bits := bitsOf(from, uint16(i))
+		bits := float32Bits(from, uint16(i))
 		limit := uint16(infinity16)
 		table[i] = toFloat16(bits)
 		if from == Float16 {
@@ -190,8 +191,8 @@ func between(from DType) conversion {
 	}
 }
 
-// bitsOf is a value of 16 bits as a float32.
-func bitsOf(d DType, v uint16) uint32 {
+// float32Bits returns the bits of a 16-bit value as a float32.
+func float32Bits(d DType, v uint16) uint32 {
 	if d == BFloat16 {
 		return uint32(v) << 16
 	}

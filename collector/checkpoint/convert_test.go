@@ -15,9 +15,9 @@ import (
 	"testing"
 )
 
-// TestConversionIsTorchs compares with what scripts/fixtures/make_conversion.py
-// had torch do.
-func TestConversionIsTorchs(t *testing.T) {
+// TestConversionEqualsTorch compares with torch's results, which
+// scripts/fixtures/make_conversion.py recorded.
+func TestConversionEqualsTorch(t *testing.T) {
 	text, err := os.ReadFile("testdata/conversion.json")
 	if err != nil {
 		t.Fatal(err)
@@ -37,7 +37,7 @@ func TestConversionIsTorchs(t *testing.T) {
 	for _, g := range torch.All {
 		sum := sha256.Sum256(canonical(convertedBytes(t, g.From, g.To, every), g.To))
 		if hex.EncodeToString(sum[:]) != g.SHA256 {
-			t.Errorf("%s to %s is not what torch makes", g.From, g.To)
+			t.Errorf("%s to %s differs from torch", g.From, g.To)
 		}
 	}
 	for _, g := range torch.Some {
@@ -52,7 +52,7 @@ func TestConversionIsTorchs(t *testing.T) {
 		from, to := dtypeNamed(t, g.From).Size()*2, dtypeNamed(t, g.To).Size()*2
 		for i := int64(0); i < int64(len(g.Out))/to; i++ {
 			if a, b := got[i*to:(i+1)*to], g.Out[i*to:(i+1)*to]; a != b {
-				t.Fatalf("%s %s to %s is %s, torch makes %s", g.From, g.In[i*from:(i+1)*from], g.To, a, b)
+				t.Fatalf("%s %s to %s is %s, torch has %s", g.From, g.In[i*from:(i+1)*from], g.To, a, b)
 			}
 		}
 	}
@@ -70,16 +70,16 @@ func dtypeNamed(t testing.TB, name string) DType {
 func convertedBytes(t testing.TB, from, to string, in []byte) []byte {
 	t.Helper()
 	f, d := dtypeNamed(t, from), dtypeNamed(t, to)
-	do, err := findConversion(f, d)
+	convert, err := conversionBetween(f, d)
 	if err != nil {
 		t.Fatal(err)
 	}
 	out := make([]byte, int64(len(in))/f.Size()*d.Size())
-	do(out, in)
+	convert(out, in)
 	return out
 }
 
-// canonical makes one pattern of every NaN: the positive quiet one.
+// canonical replaces every NaN by the positive quiet one.
 func canonical(b []byte, dtype string) []byte {
 	for i := 0; i < len(b); i += 2 {
 		switch v := binary.LittleEndian.Uint16(b[i:]); {
@@ -100,8 +100,8 @@ func canonical(b []byte, dtype string) []byte {
 	return b
 }
 
-// TestRoundingAgainstArithmetic holds the bits against rounding done with
-// numbers, over float32s that lie everywhere.
+// TestRoundingAgainstArithmetic compares the rounding of bits with the rounding
+// of numbers, for float32 values all over the range.
 func TestRoundingAgainstArithmetic(t *testing.T) {
 	for bits := uint64(0); bits < 1<<32; bits += 997 {
 		v := float64(math.Float32frombits(uint32(bits)))
@@ -171,7 +171,7 @@ func TestPrepareConverts(t *testing.T) {
 	}
 }
 
-func TestConvertingRefusesAConfigThatIsNone(t *testing.T) {
+func TestConvertingRefusesInvalidConfig(t *testing.T) {
 	for _, text := range []string{"null", "[]", "{", `"x"`} {
 		dir := t.TempDir()
 		writeSafeTensors(t, filepath.Join(dir, "model.safetensors"), []fixture{{"w", Float32, []int64{1}, make([]byte, 4)}})
@@ -186,12 +186,12 @@ func TestConvertingRefusesAConfigThatIsNone(t *testing.T) {
 	}
 }
 
-// BenchmarkConvert shows each conversion beside a plain copy, in source bytes a
-// second on one core.
+// BenchmarkConvert measures each conversion and a plain copy, in source bytes
+// per second on one core.
 func BenchmarkConvert(b *testing.B) {
 	for _, pair := range [][2]DType{{Float32, Float16}, {Float32, BFloat16}, {BFloat16, Float16}, {Float16, BFloat16}, {Float16, Float32}, {BFloat16, Float32}, {Float64, Float16}} {
 		b.Run(fmt.Sprintf("%s-%s", pair[0], pair[1]), func(b *testing.B) {
-			do, err := findConversion(pair[0], pair[1])
+			convert, err := conversionBetween(pair[0], pair[1])
 			if err != nil {
 				b.Fatal(err)
 			}
@@ -202,7 +202,7 @@ func BenchmarkConvert(b *testing.B) {
 			dst := make([]byte, int64(len(src))/pair[0].Size()*pair[1].Size())
 			b.SetBytes(int64(len(src)))
 			for b.Loop() {
-				do(dst, src)
+				convert(dst, src)
 			}
 		})
 	}

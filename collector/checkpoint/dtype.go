@@ -2,10 +2,10 @@ package checkpoint
 
 import "fmt"
 
-// DType is the type of a tensor's elements. The zero value is no type.
+// DType is the type of a tensor's elements. The zero value is not a type.
 type DType uint8
 
-// The element types that both formats can name, by torch's attribute names.
+// The element types that both formats can name, after torch's attributes.
 const (
 	Float16 DType = iota + 1
 	BFloat16
@@ -26,18 +26,18 @@ const (
 	Complex64
 )
 
-// dtypeRow is what is known of one DType.
+// dtypeRow describes one DType.
 type dtypeRow struct {
 	name        string // torch's attribute, without "torch."
 	safetensors string
-	size        int64 // bytes an element
-	float       bool  // the --dtype flag speaks of these
+	size        int64 // bytes per element
+	float       bool  // --dtype applies
 }
 
-// row looks a type up. A switch rather than a table, so that nothing can be
-// changed while the program runs. The safetensors spellings are those of the
-// Dtype enum in the safetensors crate; types of less than a byte an element
-// (F4, F6) are left out, since no offset can name one of their elements.
+// row looks up a type. It is a switch rather than a table so that nothing can
+// change it at run time. The safetensors names are those of the Dtype enum in
+// the safetensors crate. Types of less than a byte per element (F4, F6) are
+// unsupported, since no byte offset can address one of their elements.
 func (d DType) row() dtypeRow {
 	switch d {
 	case Float16:
@@ -78,7 +78,7 @@ func (d DType) row() dtypeRow {
 	return dtypeRow{name: fmt.Sprintf("DType(%d)", uint8(d))}
 }
 
-// DTypes lists every element type.
+// DTypes returns all element types.
 func DTypes() []DType {
 	all := make([]DType, 0, int(Complex64))
 	for d := Float16; d <= Complex64; d++ {
@@ -87,23 +87,23 @@ func DTypes() []DType {
 	return all
 }
 
-// String is torch's name without its package: float16.
+// String returns torch's name without its package, as in float16.
 func (d DType) String() string { return d.row().name }
 
-// Torch is the name as sllm's index spells it: torch.float16.
+// Torch returns the name in an sllm index, as in torch.float16.
 func (d DType) Torch() string { return "torch." + d.row().name }
 
-// SafeTensors is the name as a safetensors header spells it: F16.
+// SafeTensors returns the name in a safetensors header, as in F16.
 func (d DType) SafeTensors() string { return d.row().safetensors }
 
-// Size is the bytes that one element takes.
+// Size returns the size of an element in bytes.
 func (d DType) Size() int64 { return d.row().size }
 
-// Float says whether the type is a floating-point one, which --dtype applies
-// to. Integer tensors keep their type whatever is asked for.
+// Float reports whether the type is a floating-point type. --dtype applies to
+// these; tensors of other types keep their type.
 func (d DType) Float() bool { return d.row().float }
 
-// ParseDType reads a name such as float16.
+// ParseDType returns the type that String names.
 func ParseDType(name string) (DType, error) {
 	return findDType(name, DType.String)
 }
@@ -112,7 +112,7 @@ func parseTorch(name string) (DType, error) { return findDType(name, DType.Torch
 
 func parseSafeTensors(name string) (DType, error) { return findDType(name, DType.SafeTensors) }
 
-// findDType compares name with each type's spelling; there are few.
+// findDType returns the type that has a name in the given spelling.
 func findDType(name string, spelling func(DType) string) (DType, error) {
 	for d := Float16; d <= Complex64; d++ {
 		if spelling(d) == name {

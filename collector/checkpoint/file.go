@@ -10,11 +10,12 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// copyStep is how much is copied before ctx is looked at and progress told.
+// copyStep is how many bytes are copied between looks at the context and
+// reports of progress.
 const copyStep = 8 << 20
 
-// create makes a file that has all its space, so that a disk too small is
-// known before the first byte, and the blocks lie together.
+// create creates a file and allocates its space, so that a full disk shows
+// before the first byte is written and the blocks are contiguous.
 func create(path string, size int64) (*os.File, error) {
 	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o666)
 	if err != nil {
@@ -37,7 +38,7 @@ func create(path string, size int64) (*os.File, error) {
 	return f, nil
 }
 
-// finish brings a file to the disk, lets go of its pages and closes it.
+// finish syncs a file, drops its pages from the page cache and closes it.
 func finish(f *os.File) error {
 	if err := f.Sync(); err != nil {
 		f.Close()
@@ -50,7 +51,7 @@ func finish(f *os.File) error {
 	return nil
 }
 
-// writeWhole writes a small file and brings it to the disk.
+// writeWhole writes and syncs a small file.
 func writeWhole(path string, b []byte) error {
 	f, err := create(path, int64(len(b)))
 	if err != nil {
@@ -63,9 +64,9 @@ func writeWhole(path string, b []byte) error {
 	return finish(f)
 }
 
-// copyFile copies a file of a known size, and writes it back as it goes, so
-// that neither dirty nor clean pages pile up. The bytes pass through this
-// program: the kernel's own copy (copy_file_range) may share blocks.
+// copyFile copies size bytes of a file. It starts writeback and drops pages as
+// it goes, so that neither dirty nor clean pages pile up. It does not use
+// copy_file_range, which may share blocks between the two files.
 func copyFile(ctx context.Context, to, from string, size int64, progress func(int64)) error {
 	src, err := os.Open(from)
 	if err != nil {
@@ -90,11 +91,11 @@ func copyFile(ctx context.Context, to, from string, size int64, progress func(in
 		if err != nil {
 			dst.Close()
 			if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
-				return fileError("copy", from, fmt.Sprintf("it is shorter than the %d bytes it had", size))
+				return fileError("copy", from, fmt.Sprintf("it became shorter than its %d bytes", size))
 			}
 			return writeError(to, cause(err))
 		}
-		// Advice: what could go wrong here shows when the file is synced.
+		// Errors of writeback show when the file is synced.
 		_ = unix.SyncFileRange(int(dst.Fd()), at, n, unix.SYNC_FILE_RANGE_WRITE)
 		dropPages(src, at, n)
 		at += n
@@ -103,21 +104,8 @@ func copyFile(ctx context.Context, to, from string, size int64, progress func(in
 	return finish(dst)
 }
 
-// syncFolder brings a folder's names to the disk.
-func syncFolder(dir string) error {
-	f, err := os.Open(dir)
-	if err != nil {
-		return writeError(dir, cause(err))
-	}
-	defer f.Close()
-	if err := f.Sync(); err != nil {
-		return writeError(dir, cause(err))
-	}
-	return nil
-}
-
-// dropPages asks the kernel to forget clean pages of a file, all of them if
-// length is 0. It is advice: what comes of it is not needed.
+// dropPages drops a range of a file's clean pages from the page cache, or all
+// that follow offset if length is 0. Failing to do so is harmless.
 func dropPages(f *os.File, offset, length int64) {
 	_ = unix.Fadvise(int(f.Fd()), offset, length, unix.FADV_DONTNEED)
 }

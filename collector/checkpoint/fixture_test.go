@@ -13,8 +13,8 @@ import (
 	"testing"
 )
 
-// fixture is a tensor of a test, written by code of its own rather than by
-// what it tests.
+// fixture is a tensor that tests write with their own code, not with the code
+// under test.
 type fixture struct {
 	name  string
 	dtype DType
@@ -22,8 +22,8 @@ type fixture struct {
 	data  []byte
 }
 
-// fixtures has every dtype, a scalar, tensors without elements, odd lengths
-// and names that JSON has to escape.
+// fixtures returns tensors of every dtype, a scalar, empty tensors, odd lengths
+// and names that JSON must escape.
 func fixtures() []fixture {
 	r := rand.New(rand.NewPCG(1, 2))
 	make := func(name string, d DType, shape ...int64) fixture {
@@ -50,8 +50,8 @@ func fixtures() []fixture {
 	return list
 }
 
-// writeSafeTensors writes tensors one after another, the largest elements
-// first, as the format wants them.
+// writeSafeTensors writes tensors without gaps, those with the largest elements
+// first, as the format requires.
 func writeSafeTensors(t testing.TB, path string, list []fixture) {
 	t.Helper()
 	list = slices.Clone(list)
@@ -68,12 +68,12 @@ func writeSafeTensors(t testing.TB, path string, list []fixture) {
 	writeRaw(t, path, `{"__metadata__":{"format":"pt"},`+strings.Join(entries, ",")+"}", data)
 }
 
-// quoteJSON quotes the names of fixtures.
+// quoteJSON quotes the name of a fixture.
 func quoteJSON(s string) string {
 	return `"` + strings.NewReplacer(`\`, `\\`, `"`, `\"`).Replace(s) + `"`
 }
 
-// writeRaw writes a safetensors file of any header.
+// writeRaw writes a safetensors file with any header.
 func writeRaw(t testing.TB, path, header string, data []byte) {
 	t.Helper()
 	b := binary.LittleEndian.AppendUint64(nil, uint64(len(header)))
@@ -108,12 +108,12 @@ func content(t testing.TB, dir string, f Format) map[string]fixture {
 		got[tensor.Name] = fixture{tensor.Name, tensor.DType, tensor.Shape, file[tensor.Offset : tensor.Offset+tensor.Size]}
 	}
 	if len(got) != len(c.Tensors) {
-		t.Errorf("%s has %d tensors of %d names", dir, len(c.Tensors), len(got))
+		t.Errorf("%s has %d tensors with %d names", dir, len(c.Tensors), len(got))
 	}
 	return got
 }
 
-// equalContent compares what a checkpoint holds with what it should.
+// equalContent compares a checkpoint's tensors with the expected ones.
 func equalContent(t testing.TB, got map[string]fixture, want []fixture) {
 	t.Helper()
 	if len(got) != len(want) {
@@ -122,16 +122,16 @@ func equalContent(t testing.TB, got map[string]fixture, want []fixture) {
 	for _, w := range want {
 		g, ok := got[w.name]
 		if !ok {
-			t.Errorf("tensor %q is not there", w.name)
+			t.Errorf("tensor %q is missing", w.name)
 			continue
 		}
 		if g.dtype != w.dtype || !slices.Equal(g.shape, w.shape) || !bytes.Equal(g.data, w.data) {
-			t.Errorf("tensor %q: got %s %v, %d bytes, want %s %v, %d bytes, or other bytes", w.name, g.dtype, g.shape, len(g.data), w.dtype, w.shape, len(w.data))
+			t.Errorf("tensor %q: got %s %v, %d bytes, want %s %v, %d bytes, or the bytes differ", w.name, g.dtype, g.shape, len(g.data), w.dtype, w.shape, len(w.data))
 		}
 	}
 }
 
-// planFor resolves and plans.
+// planFor resolves a model and plans its replicas.
 func planFor(t testing.TB, model, storage string, f Format, dtype string, replicas int, o Options) Plan {
 	t.Helper()
 	m, err := Resolve(t.Context(), model)
@@ -145,7 +145,7 @@ func planFor(t testing.TB, model, storage string, f Format, dtype string, replic
 	return p
 }
 
-// names lists a folder.
+// names returns the names in a folder.
 func names(t testing.TB, dir string) []string {
 	t.Helper()
 	entries, err := os.ReadDir(dir)

@@ -9,19 +9,19 @@ import (
 // Format is how a checkpoint's files are laid out.
 type Format string
 
-// The formats that are read and written.
+// The formats that can be read and written.
 const (
 	// SafeTensors is Hugging Face's format:
 	// https://github.com/huggingface/safetensors#format.
 	SafeTensors Format = "safetensors"
-	// SLLM is the format of ServerlessLLM's store.
+	// SLLM is the format of ServerlessLLM's checkpoint store: see sllm.go.
 	SLLM Format = "sllm"
 )
 
-// Formats lists every format.
+// Formats returns all formats.
 func Formats() []Format { return []Format{SafeTensors, SLLM} }
 
-// ParseFormat reads a format's name.
+// ParseFormat returns the format with the given name.
 func ParseFormat(name string) (Format, error) {
 	for _, f := range Formats() {
 		if string(f) == name {
@@ -31,12 +31,13 @@ func ParseFormat(name string) (Format, error) {
 	return "", fmt.Errorf("unknown format %q: use safetensors or sllm", name)
 }
 
-// pyTorch is not a format that is written or loaded, only one that models
-// come in: files of torch.save.
+// pyTorch is the format of files that torch.save wrote. Models may come in it,
+// but it is neither written nor loaded.
 const pyTorch Format = "pytorch"
 
-// detect tells what the files in dir are, by their names. Where several kinds
-// lie side by side safetensors go first, which others are made from.
+// detect returns the format of the files in dir, judging by their names. It
+// prefers safetensors where there are several, since the others are usually
+// derived from it.
 func detect(dir string) (Format, error) {
 	entries, err := os.ReadDir(dir)
 	if err != nil {
@@ -62,5 +63,5 @@ func detect(dir string) (Format, error) {
 		return pyTorch, nil
 	}
 	return "", fileError("look for a checkpoint", dir,
-		"no .safetensors file, no pytorch_model.bin and no "+sllmIndexName+" there: name the folder that holds the model's files")
+		"no .safetensors file, pytorch_model.bin or "+sllmIndexName+" there: name the folder that holds the model's files")
 }

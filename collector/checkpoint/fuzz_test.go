@@ -6,8 +6,8 @@ import (
 	"testing"
 )
 
-// FuzzSafeTensorsHeader gives any header and any file size. What is accepted
-// must be JSON and must lie in the file, tensor after tensor.
+// FuzzSafeTensorsHeader tries any header and file size. Accepted headers must be
+// JSON, and their tensors must cover the file without gaps.
 func FuzzSafeTensorsHeader(f *testing.F) {
 	for _, seed := range []string{
 		`{}`,
@@ -30,7 +30,7 @@ func FuzzSafeTensorsHeader(f *testing.F) {
 			return
 		}
 		if !json.Valid(header) {
-			t.Errorf("accepted what is no JSON: %q", header)
+			t.Errorf("accepted invalid JSON: %q", header)
 		}
 		end := prefixBytes + int64(len(header))
 		for _, tensor := range tensors {
@@ -46,8 +46,9 @@ func FuzzSafeTensorsHeader(f *testing.F) {
 	})
 }
 
-// FuzzSLLMIndex gives any index over two partitions. What is accepted must
-// be JSON, lie within a partition and overlap nothing but its own alias.
+// FuzzSLLMIndex tries any index over two partitions. Accepted indexes must be
+// JSON, and each of their tensors must lie within a partition and overlap
+// nothing but its aliases.
 func FuzzSLLMIndex(f *testing.F) {
 	for _, seed := range []string{
 		`{}`,
@@ -70,7 +71,7 @@ func FuzzSLLMIndex(f *testing.F) {
 			return
 		}
 		if !json.Valid(index) {
-			t.Errorf("accepted what is no JSON: %q", index)
+			t.Errorf("accepted invalid JSON: %q", index)
 		}
 		for i, a := range tensors {
 			reach, ok := viewBytes(a.Shape, a.Stride, a.DType)
@@ -87,7 +88,7 @@ func FuzzSLLMIndex(f *testing.F) {
 	})
 }
 
-// oneCorrupt wants an error that blames the file.
+// oneCorrupt checks that an error blames the file.
 func oneCorrupt(t *testing.T, err error) {
 	t.Helper()
 	if !errors.Is(err, ErrCorrupt) {

@@ -5,14 +5,15 @@ import (
 	"syscall"
 )
 
-// Identity tells a file from another in its place, and from itself before it
-// was written to. Two looks that give the same one and the same size saw the same
-// bytes, but for what happened within one tick of the filesystem's clock: none
-// from Linux 6.13 on, whose timestamps are as fine as they are looked at, and a
-// few milliseconds before.
+// Identity distinguishes a file from another one at the same path, and from
+// itself before a write. If two readings of a file's identity and size are
+// equal, the file had the same content both times, unless it was written to
+// within one tick of the filesystem's clock. A tick is a few milliseconds; from
+// Linux 6.13 on, which uses fine-grained timestamps once a file's time has been
+// read, there is no such gap.
 //
-// Changed is set by the kernel alone: who puts Modified back after writing, as
-// cp -p and rsync -t do, does not deceive it.
+// Only the kernel sets Changed, so it also shows a write after which the writer
+// restored Modified, as cp -p and rsync -t do.
 type Identity struct {
 	Device, Inode     uint64
 	Modified, Changed int64 // ns since 1970: mtime and ctime of stat(2)
@@ -21,7 +22,7 @@ type Identity struct {
 func identityOf(info fs.FileInfo) Identity {
 	s, ok := info.Sys().(*syscall.Stat_t)
 	if !ok {
-		return Identity{} // a made-up filesystem, whose files have none
+		return Identity{} // not a file of the operating system
 	}
 	return Identity{Device: uint64(s.Dev), Inode: s.Ino, Modified: s.Mtim.Nano(), Changed: s.Ctim.Nano()}
 }

@@ -4,21 +4,23 @@ import (
 	"bytes"
 	"encoding/json"
 	"unicode/utf8"
+
+	"github.com/sllmq/sllmq/internal/text"
 )
 
-// maxNesting bounds how deep a value that nobody asked for may go.
+// maxNesting bounds the depth of a skipped value.
 const maxNesting = 64
 
-// scanner reads JSON (RFC 8259) from front to back without reflection, since
-// an index is read inside the timed region of a load. Its first error sticks:
-// everything asked of it afterwards is empty, and loops over it end.
+// scanner reads JSON (RFC 8259) from front to back. It uses no reflection,
+// because indexes are read inside the timed region of a load. Its first error
+// sticks: all later calls return zero values, and loops end.
 type scanner struct {
 	b   []byte
 	at  int
 	err error
 }
 
-// fail keeps the first error, with the byte where it was seen.
+// fail records the first error and its position.
 func (s *scanner) fail(format string, args ...any) {
 	if s.err == nil {
 		args = append(args, s.at)
@@ -26,7 +28,7 @@ func (s *scanner) fail(format string, args ...any) {
 	}
 }
 
-// peek is the next byte that is no white space, or 0 at the end.
+// peek returns the next byte that is not white space, or 0 at the end.
 func (s *scanner) peek() byte {
 	for ; s.at < len(s.b); s.at++ {
 		switch c := s.b[s.at]; c {
@@ -38,7 +40,7 @@ func (s *scanner) peek() byte {
 	return 0
 }
 
-// take steps over c if it is next.
+// take consumes c if it is next.
 func (s *scanner) take(c byte) bool {
 	if s.err != nil || s.peek() != c {
 		return false
@@ -47,15 +49,16 @@ func (s *scanner) take(c byte) bool {
 	return true
 }
 
-// expect steps over c, which has to be next.
+// expect consumes c, and fails if it is not next.
 func (s *scanner) expect(c byte) {
 	if s.err == nil && !s.take(c) {
-		s.fail("JSON: no %q", string(c))
+		s.fail("JSON: expected %q", string(c))
 	}
 }
 
-// object calls member at the value of each of the object's members. A name
-// that comes twice is refused, for readers disagree on which one counts.
+// object calls member with the name of each member of an object; member must
+// consume the value. Duplicate names are an error, since readers disagree about
+// which one counts.
 func (s *scanner) object(member func(name string)) {
 	s.expect('{')
 	if s.take('}') {
@@ -65,7 +68,7 @@ func (s *scanner) object(member func(name string)) {
 	for s.err == nil {
 		name := s.string()
 		if _, twice := seen[name]; twice {
-			s.fail("JSON: %q is there twice", clip(name))
+			s.fail("JSON: duplicate name %q", clip(name))
 		}
 		seen[name] = struct{}{}
 		s.expect(':')
@@ -80,7 +83,7 @@ func (s *scanner) object(member func(name string)) {
 	}
 }
 
-// array calls element at each of the array's elements.
+// array calls element for each element of an array; element must consume it.
 func (s *scanner) array(element func()) {
 	s.expect('[')
 	if s.take(']') {
@@ -101,7 +104,7 @@ func (s *scanner) string() string {
 		return ""
 	}
 	if s.peek() != '"' {
-		s.fail("JSON: no string")
+		s.fail("JSON: expected a string")
 		return ""
 	}
 	raw, plain := s.rawString()
@@ -111,15 +114,15 @@ func (s *scanner) string() string {
 	if plain {
 		return string(raw[1 : len(raw)-1])
 	}
-	var text string
-	if err := json.Unmarshal(raw, &text); err != nil {
+	var value string
+	if err := json.Unmarshal(raw, &value); err != nil {
 		s.fail("JSON: %v", err)
 	}
-	return text
+	return value
 }
 
-// rawString steps over a string and gives it with its quotes, and whether it
-// stands for itself, with nothing escaped in it.
+// rawString consumes a string and returns it with its quotes, and whether it
+// is plain, that is free of escapes.
 func (s *scanner) rawString() (raw []byte, plain bool) {
 	start := s.at
 	plain = true
@@ -130,31 +133,31 @@ func (s *scanner) rawString() (raw []byte, plain bool) {
 			s.at++
 			raw = s.b[start:s.at]
 			if !ascii && !utf8.Valid(raw) {
-				s.fail("JSON: a string that is not UTF-8")
+				s.fail("JSON: string is not UTF-8")
 			}
 			return raw, plain
 		case c == '\\':
 			plain = false
 			s.at++
 		case c < ' ':
-			s.fail("JSON: a control character in a string")
+			s.fail("JSON: control character in a string")
 			return nil, false
 		case c >= utf8.RuneSelf:
 			ascii = false
 		}
 	}
-	s.fail("JSON: a string without an end")
+	s.fail("JSON: unterminated string")
 	return nil, false
 }
 
-// natural reads a whole number from 0 to 2^63-1.
+// natural reads an integer from 0 to 2^63-1.
 func (s *scanner) natural() int64 {
 	if s.err != nil {
 		return 0
 	}
 	c := s.peek()
 	if c == '-' {
-		s.fail("JSON: a negative number")
+		s.fail("JSON: negative number")
 		return 0
 	}
 	start := s.at
@@ -165,34 +168,34 @@ func (s *scanner) natural() int64 {
 			n, ok = add(n, int64(s.b[s.at]-'0'))
 		}
 		if !ok {
-			s.fail("JSON: a number over 2^63")
+			s.fail("JSON: number exceeds 63 bits")
 			return 0
 		}
 	}
 	digits := s.at - start
 	switch {
 	case digits == 0:
-		s.fail("JSON: no number")
+		s.fail("JSON: expected a number")
 	case digits > 1 && c == '0':
-		s.fail("JSON: a number with a leading zero")
+		s.fail("JSON: number with a leading zero")
 	case s.at < len(s.b) && (s.b[s.at] == '.' || s.b[s.at] == 'e' || s.b[s.at] == 'E'):
-		s.fail("JSON: a number that is not whole")
+		s.fail("JSON: number is not an integer")
 	}
 	return n
 }
 
-// naturals appends an array of whole numbers to list.
+// naturals appends an array of integers to list.
 func (s *scanner) naturals(list []int64) []int64 {
 	s.array(func() { list = append(list, s.natural()) })
 	return list
 }
 
-// skip steps over any value.
+// skip consumes any value.
 func (s *scanner) skip() { s.skipTo(maxNesting) }
 
 func (s *scanner) skipTo(depth int) {
 	if depth == 0 {
-		s.fail("JSON: nested more than %d deep", maxNesting)
+		s.fail("JSON: nested deeper than %d", maxNesting)
 		return
 	}
 	switch s.peek() {
@@ -208,29 +211,23 @@ func (s *scanner) skipTo(depth int) {
 			s.at++
 		}
 		if !json.Valid(s.b[start:s.at]) {
-			s.fail("JSON: no value")
+			s.fail("JSON: invalid value")
 		}
 	}
 }
 
-// end refuses anything but white space after the value.
+// end returns the first error, or one if anything but white space follows.
 func (s *scanner) end() error {
 	if s.err == nil && s.peek() != 0 {
-		s.fail("JSON: something after its end")
+		s.fail("JSON: data after its end")
 	}
 	if s.err == nil && s.at < len(s.b) {
-		s.fail("JSON: a NUL after its end")
+		s.fail("JSON: NUL after its end")
 	}
 	return s.err
 }
 
 func isDigit(c byte) bool { return '0' <= c && c <= '9' }
 
-// clip shortens a name from a file, so that an error stays one line.
-func clip(name string) string {
-	const most = 120
-	if len(name) <= most {
-		return name
-	}
-	return name[:most] + "…"
-}
+// clip shortens a name from a file for an error message.
+func clip(name string) string { return text.Clip(name, 120) }

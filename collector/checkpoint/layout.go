@@ -5,35 +5,34 @@ import (
 	"encoding/binary"
 	"encoding/json"
 	"fmt"
-	"io"
 	"os"
 	"path/filepath"
 	"slices"
 )
 
-// layout is where every byte of a checkpoint will be.
+// layout is the position of every byte of a checkpoint before it is written.
 type layout struct {
 	files   []layoutFile
-	aliases []int     // tensors that the index names and that lie where another does
-	extras  []sidecar // written whole: the index and what goes along
+	aliases []int     // tied tensors that the index names
+	extras  []sidecar // written whole: the index and the sidecars
 }
 
-// layoutFile is a file of tensor bytes. What neither the head nor a tensor
-// covers is zero.
+// layoutFile is a file of tensor bytes. Bytes outside the head and the tensors
+// are zero.
 type layoutFile struct {
 	name    string
 	head    []byte
-	tensors []placement // by offset and then size, none overlapping
+	tensors []placement // sorted by offset and size, without overlap
 	size    int64
 }
 
 // placement is a source's tensor in a file.
 type placement struct {
-	tensor       int // its number in the source
+	tensor       int // an index into source.tensors
 	offset, size int64
 }
 
-// bytes is what the layout takes on disk, the manifest left out.
+// bytes returns the size on disk without the manifest.
 func (l layout) bytes() int64 {
 	var total int64
 	for _, f := range l.files {
@@ -45,29 +44,28 @@ func (l layout) bytes() int64 {
 	return total
 }
 
-// Limits of the formats' files, where Options does not say otherwise.
+// Defaults of Options.
 const (
-	// defaultPartitionBytes is where ServerlessLLM's writer begins a new
-	// partition.
+	// defaultPartitionBytes is the limit of ServerlessLLM's writer.
 	defaultPartitionBytes int64 = 10 << 30
-	// defaultShardBytes is what transformers 4 calls 5GB in save_pretrained.
+	// defaultShardBytes is the "5GB" of save_pretrained in transformers 4.
 	defaultShardBytes int64 = 5_000_000_000
 )
 
-// tensorAlign is what a tensor's offset is a multiple of in sllm, and what a
-// safetensors header is padded to.
+// tensorAlign is the alignment of a tensor's offset in sllm, and of the end of
+// a safetensors header.
 const tensorAlign = 8
 
-// partitionAlign is what a partition's size is a multiple of, so that a
-// reader's direct reads may end at its end.
+// partitionAlign is the alignment of a partition's size, so that direct reads
+// may stop at its end.
 const partitionAlign = 512
 
-// layOutSLLM spreads tensors over partitions of at most limit bytes, except
-// where one tensor alone is larger.
+// layOutSLLM spreads tensors over partitions of at most limit bytes, unless a
+// single tensor is larger. See sllm.go for the format.
 func layOutSLLM(specs []spec, limit int64) (layout, error) {
 	l := layout{files: []layoutFile{{name: partitionName(0)}}}
-	offsets := make([]int64, len(specs)) // global
-	var begin int64                      // of the partition, globally
+	offsets := make([]int64, len(specs)) // over all partitions, end to end
+	var begin int64                      // such an offset, of the last partition
 	for i, s := range specs {
 		if s.tiedTo >= 0 {
 			l.aliases = append(l.aliases, i)
@@ -99,11 +97,11 @@ func layOutSLLM(specs []spec, limit int64) (layout, error) {
 	if err != nil {
 		return layout{}, fmt.Errorf("make %s: %w", sllmIndexName, err)
 	}
-	l.extras = []sidecar{{name: sllmIndexName, size: int64(len(b)), data: b}}
+	l.extras = []sidecar{newSidecar(sllmIndexName, b)}
 	return l, nil
 }
 
-// notNil makes JSON of an empty list [] and not null.
+// notNil returns a list that is encoded as [] rather than null if empty.
 func notNil(list []int64) []int64 {
 	if list == nil {
 		return []int64{}
@@ -112,8 +110,8 @@ func notNil(list []int64) []int64 {
 }
 
 // layOutSafeTensors spreads tensors over shards of at most limit bytes, as
-// transformers' save_pretrained does. The format has no way to say that two
-// tensors are one, so tied names are dropped.
+// transformers' save_pretrained does. The format cannot express tied tensors,
+// so of each group it keeps one name.
 func layOutSafeTensors(specs []spec, limit int64) (layout, error) {
 	var shards [][]int
 	var total, filled int64
@@ -122,14 +120,14 @@ func layOutSafeTensors(specs []spec, limit int64) (layout, error) {
 			continue
 		}
 		if !isDense(s.shape, s.stride) {
-			return layout{}, corrupt("tensor %q has strides %s for shape %s, which safetensors cannot say: collect the sllm format only", clip(s.name), dims(s.stride), dims(s.shape))
+			return layout{}, corrupt("tensor %q has strides %s for shape %s, which safetensors cannot express: collect only the sllm format", clip(s.name), dims(s.stride), dims(s.shape))
 		}
 		if len(shards) == 0 || filled > 0 && filled+s.size > limit {
 			shards = append(shards, nil)
 			filled = 0
 		}
 		shards[len(shards)-1] = append(shards[len(shards)-1], i)
-		n, _ := denseBytes(s.shape, s.dtype) // no more than s.size
+		n, _ := denseBytes(s.shape, s.dtype) // at most s.size
 		filled += n
 		total += n
 	}
@@ -162,11 +160,11 @@ func layOutSafeTensors(specs []spec, limit int64) (layout, error) {
 	if err != nil {
 		return layout{}, fmt.Errorf("make %s: %w", shardIndexName, err)
 	}
-	l.extras = []sidecar{{name: shardIndexName, size: int64(len(b)), data: b}}
+	l.extras = []sidecar{newSidecar(shardIndexName, b)}
 	return l, nil
 }
 
-// sameView says whether two tensors of the same bytes are the same tensor.
+// sameView reports whether two tensors of the same bytes are equal.
 func sameView(a, b spec) bool {
 	return a.dtype == b.dtype && slices.Equal(a.shape, b.shape) && slices.Equal(a.stride, b.stride)
 }
@@ -178,28 +176,22 @@ type headerEntry struct {
 	Offsets [2]int64 `json:"data_offsets"`
 }
 
-// layOutShard makes one file of the given tensors. Those with the largest
-// elements come first, so that each is aligned for its type, and among equals
-// the order is by name: what the safetensors crate does.
+// layOutShard lays out the tensors of one file. As in the safetensors crate,
+// those with the largest elements come first, so that each is aligned for its
+// type, and tensors of equal element size are sorted by name.
 func layOutShard(name string, tensors []int, specs []spec) (layoutFile, error) {
 	slices.SortFunc(tensors, func(a, b int) int {
-		if x, y := specs[a].dtype, specs[b].dtype; x.Size() != y.Size() {
-			return int(y.Size() - x.Size())
-		}
-		if specs[a].name < specs[b].name {
-			return -1
-		}
-		return 1
+		return cmp.Or(cmp.Compare(specs[b].dtype.Size(), specs[a].dtype.Size()), cmp.Compare(specs[a].name, specs[b].name))
 	})
 	f := layoutFile{name: name}
 	header := map[string]any{metadataKey: map[string]string{"format": "pt"}}
 	for _, i := range tensors {
 		s := specs[i]
 		if s.name == metadataKey {
-			return layoutFile{}, corrupt("a tensor is named %s, which safetensors keeps for itself", metadataKey)
+			return layoutFile{}, corrupt("a tensor is named %s, which safetensors reserves", metadataKey)
 		}
-		// A tensor's storage may be longer than what its shape shows of it, and
-		// only the latter can be said here.
+		// A tensor's storage may be longer than its shape needs; this format
+		// cannot express the rest.
 		n, _ := denseBytes(s.shape, s.dtype)
 		f.tensors = append(f.tensors, placement{i, f.size, n})
 		header[s.name] = headerEntry{s.dtype.SafeTensors(), notNil(s.shape), [2]int64{f.size, f.size + n}}
@@ -210,7 +202,7 @@ func layOutShard(name string, tensors []int, specs []spec) (layoutFile, error) {
 		return layoutFile{}, fmt.Errorf("make the header of %s: %w", name, err)
 	}
 	if len(b) > maxIndexBytes {
-		return layoutFile{}, corrupt("the header of %s would be %d bytes, the format allows %d", name, len(b), maxIndexBytes)
+		return layoutFile{}, corrupt("the header of %s would have %d bytes; the format allows %d", name, len(b), maxIndexBytes)
 	}
 	f.head = binary.LittleEndian.AppendUint64(nil, uint64(roundUp(int64(len(b)), tensorAlign)))
 	f.head = append(f.head, b...)
@@ -225,12 +217,12 @@ func layOutShard(name string, tensors []int, specs []spec) (layoutFile, error) {
 	return f, nil
 }
 
-// layOutAsIs keeps the files of a safetensors checkpoint as they are, headers
-// and all. Its tensors are numbered as c has them.
+// layOutAsIs keeps the files of a safetensors checkpoint as they are, including
+// their headers. Tensors are numbered as in c.
 func layOutAsIs(c *Checkpoint) (layout, error) {
 	var l layout
 	for i, f := range c.Files {
-		head, err := readHead(c.Path(i))
+		head, _, err := readHead(c.Path(i))
 		if err != nil {
 			return layout{}, fmt.Errorf("read %s: %w", c.Path(i), err)
 		}
@@ -245,41 +237,21 @@ func layOutAsIs(c *Checkpoint) (layout, error) {
 			return cmp.Or(cmp.Compare(a.offset, b.offset), cmp.Compare(a.size, b.size))
 		})
 	}
-	if index, ok := copyOf(shardIndexName, filepath.Join(c.Dir, shardIndexName)); ok && c.Files[0].Name != safeTensorsName {
+	if index, ok := fileSidecar(c.Dir, shardIndexName); ok && c.Files[0].Name != safeTensorsName {
 		l.extras = append(l.extras, index)
 	}
 	return l, nil
 }
 
-// readHead reads a safetensors file up to its first tensor.
-func readHead(path string) ([]byte, error) {
-	f, size, err := openRegular(path)
-	if err != nil {
-		return nil, err
-	}
-	defer f.Close()
-	var prefix [prefixBytes]byte
-	if _, err := f.ReadAt(prefix[:], 0); err != nil {
-		return nil, readAtError(err, size)
-	}
-	n, err := headerBytes(prefix, size)
-	if err != nil {
-		return nil, err
-	}
-	head := make([]byte, prefixBytes+n)
-	if _, err := io.ReadFull(io.NewSectionReader(f, 0, size), head); err != nil {
-		return nil, readAtError(err, size)
-	}
-	return head, nil
-}
-
-// hasExtra says whether a file of that name goes along.
+// hasExtra reports whether the layout has an extra file of that name.
 func (l layout) hasExtra(name string) bool {
 	return slices.ContainsFunc(l.extras, func(e sidecar) bool { return e.name == name })
 }
 
-// copyOf makes a sidecar of a file, or says that it is not there.
-func copyOf(name, path string) (sidecar, bool) {
+// fileSidecar returns the sidecar that copies a file of a folder, and false if
+// there is none.
+func fileSidecar(dir, name string) (sidecar, bool) {
+	path := filepath.Join(dir, name)
 	info, err := os.Stat(path)
 	if err != nil || !info.Mode().IsRegular() {
 		return sidecar{}, false

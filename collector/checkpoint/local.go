@@ -14,11 +14,11 @@ import (
 type local struct {
 	dir    string
 	from   *Checkpoint
-	specs  []spec // as from.Tensors are numbered
+	specs  []spec // numbered as from.Tensors
 	source []sourceFile
 }
 
-// sourceFile tells whether a file is still the one that was read.
+// sourceFile identifies a file that a model was read from, to notice changes.
 type sourceFile struct {
 	Name    string `json:"name"`
 	Size    int64  `json:"size_bytes"`
@@ -49,24 +49,25 @@ func openLocal(ctx context.Context, dir string) (*local, error) {
 			return nil, fmt.Errorf("read %s: %w", dir, err)
 		}
 	}
+	names := make([]string, 0, len(c.Files))
 	for _, f := range c.Files {
-		seen, err := identify(dir, f.Name)
-		if err != nil {
-			return nil, err
-		}
-		l.source = append(l.source, seen)
+		names = append(names, f.Name)
 	}
 	for _, s := range l.sidecars() {
-		seen, err := identify(dir, s.name)
+		names = append(names, s.name)
+	}
+	for _, name := range names {
+		file, err := statSource(dir, name)
 		if err != nil {
 			return nil, err
 		}
-		l.source = append(l.source, seen)
+		l.source = append(l.source, file)
 	}
 	return l, nil
 }
 
-// specsOf takes the places off a checkpoint's tensors and finds the tied ones.
+// specsOf returns a checkpoint's tensors without their positions, and finds the
+// tied ones.
 func specsOf(c *Checkpoint) []spec {
 	specs := make([]spec, len(c.Tensors))
 	for i, t := range c.Tensors {
@@ -78,8 +79,8 @@ func specsOf(c *Checkpoint) []spec {
 			to++
 		}
 		keep := from
-		// Of tied names transformers drops the output's, and takes it from the
-		// embedding when it loads; a name that is left must not be that one.
+		// Of tied names, transformers drops the output projection's and restores
+		// it from the embedding at load, so the name to keep is another one.
 		for keep < to-1 && isHead(specs[keep].name) {
 			keep++
 		}
@@ -93,20 +94,21 @@ func specsOf(c *Checkpoint) []spec {
 	return specs
 }
 
-// isHead says whether a tensor is the projection to the vocabulary.
+// isHead reports whether a tensor is the projection to the vocabulary.
 func isHead(name string) bool { return strings.HasSuffix(name, "lm_head.weight") }
 
-// identify looks at a file of the folder.
-func identify(dir, name string) (sourceFile, error) {
+// statSource identifies a file of a folder.
+func statSource(dir, name string) (sourceFile, error) {
 	info, err := os.Stat(filepath.Join(dir, name))
 	if err != nil {
-		return sourceFile{}, fmt.Errorf("look at the model's files: %w", err)
+		return sourceFile{}, fmt.Errorf("check the model's files: %w", err)
 	}
 	return sourceFile{Name: name, Size: info.Size(), ModTime: info.ModTime().UnixNano()}, nil
 }
 
-// at gives the model's tensors at a type, and that type's name, or "mixed".
-func (l *local) at(dtype string) ([]spec, string, error) {
+// specsAs returns the model's tensors converted to a type (a DType's name,
+// AutoDType or mixedDType), and the resulting type's name.
+func (l *local) specsAs(dtype string) ([]spec, string, error) {
 	specs := l.specs
 	if dtype != AutoDType && dtype != mixedDType {
 		to, err := ParseDType(dtype)
@@ -120,10 +122,12 @@ func (l *local) at(dtype string) ([]spec, string, error) {
 	return specs, typeOf(specs), nil
 }
 
-// mixedDType stands for floating-point tensors of several types.
+// mixedDType is the type of a model with floating-point tensors of several
+// types.
 const mixedDType = "mixed"
 
-// typeOf names the type of the floating-point tensors.
+// typeOf returns the name of the floating-point tensors' type; if there are
+// none, of the first tensor's.
 func typeOf(specs []spec) string {
 	has := ""
 	for _, s := range specs {
@@ -141,7 +145,7 @@ func typeOf(specs []spec) string {
 	return has
 }
 
-// converts says whether the model has another type on its way out.
+// converts reports whether specs have another type than the model.
 func (l *local) converts(specs []spec) bool {
 	for i, s := range specs {
 		if s.dtype != l.specs[i].dtype {
@@ -151,8 +155,8 @@ func (l *local) converts(specs []spec) bool {
 	return false
 }
 
-// keepsFiles says whether the folder is what transformers opens, so that its
-// safetensors files can be taken as they are.
+// keepsFiles reports whether transformers could open the folder, so that its
+// safetensors files can be copied unchanged.
 func (l *local) keepsFiles() bool {
 	if l.from.Format != SafeTensors {
 		return false
@@ -160,28 +164,28 @@ func (l *local) keepsFiles() bool {
 	if l.from.Files[0].Name == safeTensorsName {
 		return true
 	}
-	_, ok := copyOf(shardIndexName, filepath.Join(l.dir, shardIndexName))
+	_, ok := fileSidecar(l.dir, shardIndexName)
 	return ok
 }
 
-// sidecarsAt are the sidecars, config.json with the type that the tensors have
-// been converted to.
-func (l *local) sidecarsAt(dtype string) ([]sidecar, error) {
+// sidecarsAs returns the sidecars, with config.json naming the type that the
+// tensors are converted to.
+func (l *local) sidecarsAs(dtype string) ([]sidecar, error) {
 	list := l.sidecars()
 	for i, s := range list {
 		if s.name != configName {
 			continue
 		}
-		text, err := readBounded(s.path)
+		b, err := readBounded(s.path)
 		if err != nil {
 			return nil, fmt.Errorf("read %s: %w", s.path, err)
 		}
 		var config map[string]json.RawMessage
-		if err := json.Unmarshal(text, &config); err != nil {
+		if err := json.Unmarshal(b, &config); err != nil {
 			return nil, fmt.Errorf("read %s: %w", s.path, corrupt("%v", err))
 		}
 		if config == nil {
-			return nil, fmt.Errorf("read %s: %w", s.path, corrupt("it holds no JSON object"))
+			return nil, fmt.Errorf("read %s: %w", s.path, corrupt("it is not a JSON object"))
 		}
 		quoted := json.RawMessage(`"` + dtype + `"`)
 		_, newer := config["dtype"]
@@ -192,10 +196,10 @@ func (l *local) sidecarsAt(dtype string) ([]sidecar, error) {
 		if older {
 			config["torch_dtype"] = quoted
 		}
-		if text, err = json.MarshalIndent(config, "", "  "); err != nil {
+		if b, err = json.MarshalIndent(config, "", "  "); err != nil {
 			return nil, fmt.Errorf("make %s: %w", configName, err)
 		}
-		list[i] = sidecar{name: configName, size: int64(len(text)), data: text}
+		list[i] = newSidecar(configName, b)
 	}
 	return list, nil
 }
@@ -203,27 +207,26 @@ func (l *local) sidecarsAt(dtype string) ([]sidecar, error) {
 // configName is the model's configuration.
 const configName = "config.json"
 
-// sidecars lists what goes along from the folder: the configuration and the
-// tokenizer.
+// sidecars lists the folder's sidecars: the configuration and the tokenizer.
 func (l *local) sidecars() []sidecar {
 	var list []sidecar
 	entries, err := os.ReadDir(l.dir)
 	if err != nil {
-		return nil // the folder was read a moment ago; what it lacks shows in the list
+		return nil // the folder was readable a moment ago; check reports what vanished
 	}
 	for _, e := range entries {
 		if !isSidecar(e.Name()) {
 			continue
 		}
-		if s, ok := copyOf(e.Name(), filepath.Join(l.dir, e.Name())); ok {
+		if s, ok := fileSidecar(l.dir, e.Name()); ok {
 			list = append(list, s)
 		}
 	}
 	return list
 }
 
-// isSidecar knows the names of the files that Hugging Face's libraries write
-// beside the tensors, and those that ServerlessLLM's loader adds.
+// isSidecar reports whether Hugging Face's libraries or ServerlessLLM's loader
+// write a file of that name beside the tensors.
 func isSidecar(name string) bool {
 	switch name {
 	case configName, "generation_config.json", "special_tokens_map.json", "added_tokens.json", "merges.txt",
@@ -241,7 +244,8 @@ func isSidecar(name string) bool {
 	return false
 }
 
-// folder is a readable path that no other folder of this machine has.
+// folder returns a readable relative path that is unique to the model's folder
+// on this machine.
 func (l *local) folder() string {
 	base := strings.Map(func(r rune) rune {
 		switch {
@@ -260,7 +264,7 @@ func (l *local) folder() string {
 	return filepath.Join("local", fmt.Sprintf("%s-%08x", base, uint32(Checksum([]byte(l.dir)))))
 }
 
-// folderReader is a local model that is being read.
+// folderReader is an open local model.
 type folderReader struct {
 	*local
 	files []*os.File
@@ -268,7 +272,7 @@ type folderReader struct {
 
 var _ source = (*folderReader)(nil)
 
-// open opens the folder's tensor files, to be had as specs says.
+// open opens the folder's tensor files, and converts their tensors to specs.
 func (l *local) open(specs []spec) (source, error) {
 	r, err := l.read()
 	if err != nil || !l.converts(specs) {
@@ -297,8 +301,8 @@ func (l *local) read() (*folderReader, error) {
 
 func (r *folderReader) tensors() []spec { return r.specs }
 
-// fill reads from the tensor's file, and lets go of the pages it read: a
-// model that is read once would otherwise push everything else out of memory.
+// fill reads from the tensor's file and drops the pages it read: a model that
+// is read once would otherwise evict everything else from the page cache.
 func (r *folderReader) fill(dst []byte, tensor int, off int64) error {
 	t := r.from.Tensors[tensor]
 	f := r.files[t.File]
@@ -313,15 +317,15 @@ func (r *folderReader) fill(dst []byte, tensor int, off int64) error {
 	return nil
 }
 
-// check refuses files that were changed since they were first looked at.
+// check returns an error if a file has changed since openLocal.
 func (r *folderReader) check(context.Context) error {
 	for _, before := range r.source {
-		now, err := identify(r.dir, before.Name)
+		now, err := statSource(r.dir, before.Name)
 		if err != nil {
 			return err
 		}
 		if now != before {
-			return fileError("read", filepath.Join(r.dir, before.Name), "it was changed meanwhile: start again")
+			return fileError("read", filepath.Join(r.dir, before.Name), "it changed while it was read: start again")
 		}
 	}
 	return nil

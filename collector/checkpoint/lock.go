@@ -10,10 +10,11 @@ import (
 	"github.com/sllmq/sllmq/internal/filelock"
 )
 
-// lockName is the file whose lock says who writes in a folder of replicas.
+// lockName is the file whose lock protects a folder of replicas.
 const lockName = ".lock"
 
-// lockFolder waits until this process is the only one that prepares in dir.
+// lockFolder waits until no other process writes or removes replicas in dir.
+// Closing the file releases the lock.
 func lockFolder(ctx context.Context, dir string) (*os.File, error) {
 	path := filepath.Join(dir, lockName)
 	f, err := filelock.Lock(ctx, path)

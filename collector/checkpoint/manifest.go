@@ -9,35 +9,35 @@ import (
 	"strconv"
 )
 
-// manifestName is the file in a replica that says what it is. It is written
-// last, and the replica has no name of its own before it.
+// manifestName is the file that describes a replica. It is written last, before
+// the replica is renamed into place.
 const manifestName = "sllmq.json"
 
-// manifestSchema is the version of manifest. A replica with another one is
-// written again.
+// manifestSchema is the version of manifest. A replica with another version is
+// written anew.
 const manifestSchema = 2
 
 // manifest is the content of sllmq.json.
 type manifest struct {
-	Schema  int     `json:"schema"`
-	Request request `json:"request"`
-	Files   []File  `json:"files"` // all but the manifest
-	// Replica is how it came to be from another one; empty: from the model.
+	Schema int    `json:"schema"`
+	Recipe recipe `json:"request"`
+	Files  []File `json:"files"` // without the manifest
+	// Replica is how the replica was copied from another one. It is empty if the
+	// replica was written from the model.
 	Replica ReplicaMode `json:"replica,omitempty"`
-	// Tensors are the checksums of the source's bytes, taken before they were
-	// written.
+	// Tensors are the checksums of the source's tensors, taken before writing.
 	Tensors map[string]digest `json:"tensors"`
-	// Overflows counts, for tensors that have any, the finite values that a
-	// conversion made infinite.
+	// Overflows counts the finite values that a conversion made infinite, for
+	// the tensors that have any.
 	Overflows map[string]int64 `json:"overflows,omitempty"`
 }
 
-// request is what a replica was made from and how. A replica serves exactly
-// the request that it was made for.
-type request struct {
+// recipe is what a replica was made from and how. A replica can be reused only
+// for an equal recipe.
+type recipe struct {
 	Model          string       `json:"model"`
 	Source         string       `json:"source"`
-	Generation     string       `json:"generation,omitempty"` // of made-up weights
+	Generation     string       `json:"generation,omitempty"` // of synthetic weights
 	SourceFiles    []sourceFile `json:"source_files,omitempty"`
 	DType          string       `json:"dtype"`
 	Format         Format       `json:"format"`
@@ -45,9 +45,9 @@ type request struct {
 	ShardBytes     int64        `json:"shard_bytes,omitempty"`
 }
 
-// request is what a replica of the model has to have been made for.
-func (m Model) request(f Format, dtype string, o Options) request {
-	r := request{Model: m.Name, Source: m.Source, DType: dtype, Format: f}
+// recipe returns the recipe of the model's replicas.
+func (m Model) recipe(f Format, dtype string, o Options) recipe {
+	r := recipe{Model: m.Name, Source: m.Source, DType: dtype, Format: f}
 	if m.local != nil {
 		r.SourceFiles = m.local.source
 	} else {
@@ -61,10 +61,10 @@ func (m Model) request(f Format, dtype string, o Options) request {
 	return r
 }
 
-func (r request) equal(other request) bool { return reflect.DeepEqual(r, other) }
+func (r recipe) equal(other recipe) bool { return reflect.DeepEqual(r, other) }
 
-// digest is a checksum as 16 hexadecimal digits: a JSON number would lose its
-// low bits in most readers.
+// digest is a Checksum, encoded as 16 hexadecimal digits because most readers
+// of JSON would round a number of 64 bits.
 type digest uint64
 
 // MarshalText writes the digits.
@@ -91,17 +91,17 @@ func readManifest(dir string) (manifest, error) {
 		return manifest{}, fmt.Errorf("read %s: %w", path, corrupt("%v: prepare the replica again", err))
 	}
 	if m.Schema != manifestSchema {
-		return manifest{}, fmt.Errorf("read %s: %w", path, corrupt("schema %d, this program knows %d: prepare the replica again", m.Schema, manifestSchema))
+		return manifest{}, fmt.Errorf("read %s: %w", path, corrupt("its schema is %d and this program needs %d: prepare the replica again", m.Schema, manifestSchema))
 	}
 	for _, f := range m.Files {
 		if !isFileName(f.Name) || f.Size < 0 {
-			return manifest{}, fmt.Errorf("read %s: %w", path, corrupt("no file can be %q of %d bytes: prepare the replica again", clip(f.Name), f.Size))
+			return manifest{}, fmt.Errorf("read %s: %w", path, corrupt("invalid file %q of %d bytes: prepare the replica again", clip(f.Name), f.Size))
 		}
 	}
 	return m, nil
 }
 
-// write puts the manifest into a replica's folder.
+// write writes the manifest into a replica's folder.
 func (m manifest) write(dir string) error {
 	b, err := json.MarshalIndent(m, "", " ")
 	if err != nil {
@@ -110,7 +110,7 @@ func (m manifest) write(dir string) error {
 	return writeWhole(filepath.Join(dir, manifestName), append(b, '\n'))
 }
 
-// filesThere says whether every file has the size that it was written with.
+// filesThere reports whether every file has the size that it was written with.
 func (m manifest) filesThere(dir string) bool {
 	for _, f := range m.Files {
 		info, err := os.Stat(filepath.Join(dir, f.Name))
@@ -121,16 +121,16 @@ func (m manifest) filesThere(dir string) bool {
 	return true
 }
 
-// Overflows reads, from the manifest of a prepared replica, how many finite
-// values became infinite in each tensor when it was converted. Tensors without
-// any are left out.
+// Overflows reads from the manifest of the replica in dir how many finite
+// values became infinite in each tensor's conversion, by the tensor's name.
+// Tensors without any are left out.
 func Overflows(dir string) (map[string]int64, error) {
 	m, err := readManifest(dir)
 	return m.Overflows, err
 }
 
-// Digests reads, from the manifest of a prepared replica, the Checksum that
-// each tensor had at its source, by the tensor's name.
+// Digests reads from the manifest of the replica in dir the Checksum that each
+// tensor had at its source, by the tensor's name.
 func Digests(dir string) (map[string]uint64, error) {
 	m, err := readManifest(dir)
 	if err != nil {

@@ -8,25 +8,25 @@ import (
 	"strings"
 )
 
-// Where a model's weights come from.
+// Sources of a model's weights.
 const (
-	SourceSynthetic = "synthetic" // made up, with the shapes of a published model
+	SourceSynthetic = "synthetic" // seeded random weights with the shapes of a published model
 	SourceLocal     = "local"     // a folder on this machine
-	SourceHub       = "hub"       // fetched from Hugging Face's Hub
+	SourceHub       = "hub"       // downloaded from Hugging Face's Hub
 )
 
-// AutoDType asks for the types that a model has: those of a local folder's
-// files, or the one that a made-up model was published in.
+// AutoDType keeps the types that a model has: those of its files, or for a
+// synthetic model the type that its original was published in.
 const AutoDType = "auto"
 
-// Model is what checkpoints are made of. Get one from Resolve.
+// Model is a source of checkpoints. Resolve and ResolveFetched return one.
 type Model struct {
-	Name     string // as recorded: synthetic/NAME, org/name, or the folder's absolute path
+	Name     string // synthetic/NAME, the Hub's ORG/NAME, or a folder's absolute path
 	Source   string // SourceSynthetic, SourceLocal or SourceHub
-	Revision string // the Hub's commit, if it is from there
+	Revision string // the commit, of a model from the Hub
 
-	synthetic synthetic // if it is one
-	local     *local    // if its files are on this machine
+	synthetic synthetic // if local is nil
+	local     *local    // of a model whose files are on this machine
 }
 
 // Resolve returns the model of a name: synthetic/NAME, or the path of a folder
@@ -45,7 +45,7 @@ func Resolve(ctx context.Context, name string) (Model, error) {
 		return Model{}, err
 	}
 	if !isPath {
-		return Model{}, fmt.Errorf("model %q is neither a folder nor synthetic/NAME, and was not fetched from the Hub", clip(name))
+		return Model{}, fmt.Errorf("model %q is neither a folder nor synthetic/NAME, and was not downloaded from the Hub", clip(name))
 	}
 	l, err := openLocal(ctx, dir)
 	if err != nil {
@@ -74,8 +74,8 @@ func ResolveFetched(ctx context.Context, id, commit, dir string) (Model, error) 
 	return Model{Name: id, Source: SourceHub, Revision: commit, local: l}, nil
 }
 
-// expand makes an absolute path of a name that is one: it begins as a path
-// does, or a folder of that name is there.
+// expand returns the absolute path of a name that is a path: it begins like
+// one, or a folder of that name exists.
 func expand(name string) (dir string, isPath bool, err error) {
 	rest, home := strings.CutPrefix(name, "~/")
 	isPath = home || name == "~" || name == "." || name == ".." || filepath.IsAbs(name) ||
@@ -104,20 +104,21 @@ func expand(name string) (dir string, isPath bool, err error) {
 	return dir, true, nil
 }
 
-// specs is the model's tensors at a type, and that type's name.
+// specs returns the model's tensors in a type, and that type's name.
 func (m Model) specs(dtype string) ([]spec, string, error) {
 	if m.local != nil {
-		return m.local.at(dtype)
+		return m.local.specsAs(dtype)
 	}
-	d, err := m.synthetic.typed(dtype)
+	d, err := m.synthetic.elementType(dtype)
 	if err != nil {
 		return nil, "", err
 	}
 	return m.synthetic.specs(d), d.String(), nil
 }
 
-// typed is the element type that a made-up model gets.
-func (s synthetic) typed(dtype string) (DType, error) {
+// elementType returns the type of a synthetic model's elements when dtype was
+// asked for.
+func (s synthetic) elementType(dtype string) (DType, error) {
 	if dtype == AutoDType {
 		return s.dtype, nil
 	}
@@ -129,19 +130,19 @@ func (s synthetic) typed(dtype string) (DType, error) {
 	case Float16, BFloat16, Float32:
 		return d, nil
 	}
-	return 0, fmt.Errorf("weights cannot be made up in %s: use float16, bfloat16 or float32", d)
+	return 0, fmt.Errorf("cannot synthesize weights in %s: use float16, bfloat16 or float32", d)
 }
 
-// open gives the model's bytes at a type that specs has accepted.
+// open opens the model's tensors in a type that specs has accepted.
 func (m Model) open(dtype string) (source, error) {
 	if m.local != nil {
-		specs, _, err := m.local.at(dtype)
+		specs, _, err := m.local.specsAs(dtype)
 		if err != nil {
 			return nil, err
 		}
 		return m.local.open(specs)
 	}
-	d, err := m.synthetic.typed(dtype)
+	d, err := m.synthetic.elementType(dtype)
 	if err != nil {
 		return nil, err
 	}
@@ -171,11 +172,11 @@ func (m Model) layout(specs []spec, f Format, dtype string, o Options) (layout, 
 	if f != SLLM {
 		return l, nil
 	}
-	made, err := moduleFiles(specs)
+	modules, err := moduleFiles(specs)
 	if err != nil {
 		return layout{}, err
 	}
-	for _, e := range made {
+	for _, e := range modules {
 		if !l.hasExtra(e.name) {
 			l.extras = append(l.extras, e)
 		}
@@ -183,22 +184,23 @@ func (m Model) layout(specs []spec, f Format, dtype string, o Options) (layout, 
 	return l, nil
 }
 
-// sidecars are what goes along with the tensors of a type.
+// sidecars returns the files that accompany the tensors of a type.
 func (m Model) sidecars(specs []spec, dtype string) ([]sidecar, error) {
 	switch {
 	case m.local != nil && m.local.converts(specs):
-		return m.local.sidecarsAt(dtype)
+		return m.local.sidecarsAs(dtype)
 	case m.local != nil:
 		return m.local.sidecars(), nil
 	}
-	d, err := m.synthetic.typed(dtype)
+	d, err := m.synthetic.elementType(dtype)
 	if err != nil {
 		return nil, err
 	}
 	return m.synthetic.sidecars(d)
 }
 
-// folder is where the model's checkpoints lie under a storage path.
+// folder returns the folder of the model's checkpoints, relative to a storage
+// path.
 func (m Model) folder() string {
 	if m.Source == SourceHub {
 		return filepath.Join("hub", strings.ReplaceAll(m.Name, "/", "--")+"-"+m.Revision[:min(12, len(m.Revision))])

@@ -8,8 +8,8 @@ import (
 	"strings"
 )
 
-// The files by which ServerlessLLM's loader for transformers spreads a model
-// over devices.
+// The files that tell ServerlessLLM's loader for transformers how to spread a
+// model over devices.
 const (
 	modulesName     = "no_split_modules.json"
 	tiedModulesName = "tied_no_split_modules.json"
@@ -18,17 +18,16 @@ const (
 // module is a part of a network that stays on one device.
 type module struct {
 	name  string
-	bytes int64 // of its tensors, tied ones too
+	bytes int64 // of its tensors, including tied ones
 }
 
-// moduleFiles makes the two files for tensors, where a model has none of its
-// own: an object of the modules and their bytes, and a list of the groups of
-// modules that share a tensor, each with that tensor's bytes.
+// moduleFiles returns the two files for models that have none of their own: an
+// object of the modules and their bytes, and a list of the groups of modules
+// that share a tensor, each with that tensor's bytes.
 //
-// ServerlessLLM's writer asks torch which modules are not to be split; they are
-// the layers of the model's one stack of layers. Here they are told by the
-// tensors' names: what is numbered is a layer. Modules without a tensor are
-// left out.
+// ServerlessLLM's writer asks torch which modules must not be split; they are
+// the layers of the model's only stack of layers. Here the tensors' names show
+// them: a numbered module is a layer. Modules without tensors are left out.
 func moduleFiles(specs []spec) ([]sidecar, error) {
 	modules := modulesOf(specs)
 	var list strings.Builder
@@ -46,7 +45,7 @@ func moduleFiles(specs []spec) ([]sidecar, error) {
 	list.WriteByte('}')
 
 	groups := [][]any{}
-	at := map[int]int{} // the group of a tensor
+	at := map[int]int{} // from a tensor to its group
 	for _, s := range specs {
 		if s.tiedTo < 0 {
 			continue
@@ -67,13 +66,13 @@ func moduleFiles(specs []spec) ([]sidecar, error) {
 		return nil, fmt.Errorf("make %s: %w", tiedModulesName, err)
 	}
 	return []sidecar{
-		{name: modulesName, size: int64(list.Len()), data: []byte(list.String())},
-		{name: tiedModulesName, size: int64(len(tied)), data: tied},
+		newSidecar(modulesName, []byte(list.String())),
+		newSidecar(tiedModulesName, tied),
 	}, nil
 }
 
-// modulesOf lists the modules in the order in which a model runs them:
-// embeddings, layers, and what comes after.
+// modulesOf returns the modules in the order in which a model runs them:
+// embeddings, layers, then the rest.
 func modulesOf(specs []spec) []module {
 	var modules []module
 	index := map[string]int{}
@@ -96,8 +95,8 @@ func modulesOf(specs []spec) []module {
 	return modules
 }
 
-// moduleOf is the module of a tensor: up to its layer's number, or all but its
-// own name.
+// moduleOf returns the module of a tensor: its name up to the number of the
+// layer or, outside the layers, without the last part.
 func moduleOf(tensor string) string {
 	parts := strings.Split(tensor, ".")
 	for i, part := range parts[:len(parts)-1] {
@@ -111,7 +110,8 @@ func moduleOf(tensor string) string {
 	return strings.Join(parts[:len(parts)-1], ".")
 }
 
-// stageOf is 0 for embeddings, 1 for layers, 3 for the head and 2 for others.
+// stageOf ranks modules: 0 for embeddings, 1 for layers, 3 for the head and 2
+// for others.
 func stageOf(module string) int {
 	last := module[strings.LastIndexByte(module, '.')+1:]
 	switch {
@@ -125,7 +125,7 @@ func stageOf(module string) int {
 	return 2
 }
 
-// layerOf is a layer's number.
+// layerOf returns a layer's number, and 0 for other modules.
 func layerOf(module string) int {
 	n := 0
 	for _, c := range module[strings.LastIndexByte(module, '.')+1:] {

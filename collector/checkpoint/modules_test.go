@@ -31,8 +31,9 @@ func TestModuleFiles(t *testing.T) {
 	}
 }
 
-// TestModuleFilesStandInSLLMFolders, and give way to those that a model has.
-func TestModuleFilesStandInSLLMFolders(t *testing.T) {
+// TestModuleFilesInSLLMFolders checks that only the sllm format gets module
+// files, and that a model's own files take precedence.
+func TestModuleFilesInSLLMFolders(t *testing.T) {
 	m, err := Resolve(t.Context(), "synthetic/opt-125m")
 	if err != nil {
 		t.Fatal(err)

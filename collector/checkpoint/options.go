@@ -1,19 +1,19 @@
 package checkpoint
 
-// Options is what of a layout can be chosen. The zero value is what the
-// formats' own writers do.
+// Options are the choices of a layout. The zero value follows the formats'
+// usual writers.
 type Options struct {
-	// PartitionBytes is where a new sllm partition begins; 0 is 10 GiB.
+	// PartitionBytes is the most that an sllm partition holds; 0 means 10 GiB.
 	PartitionBytes int64
-	// ShardBytes is where a new safetensors shard begins; 0 is 5 GB, and keeps
-	// the files of a local safetensors folder as they are.
+	// ShardBytes is the most that a safetensors shard holds; 0 means 5 GB, and
+	// keeps the files of a local safetensors folder as they are.
 	ShardBytes int64
-	// ReplicaMode is how replicas are made of the first; empty is auto.
+	// ReplicaMode is how replicas are copied from the first; empty means auto.
 	ReplicaMode ReplicaMode
 }
 
-// filled has the defaults in place of zeros.
-func (o Options) filled() Options {
+// withDefaults returns the options with defaults in place of zeros.
+func (o Options) withDefaults() Options {
 	if o.PartitionBytes <= 0 {
 		o.PartitionBytes = defaultPartitionBytes
 	}

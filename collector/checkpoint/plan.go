@@ -11,25 +11,25 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Plan says what replicas of a model have to be on disk, and what of that is
-// missing. It is not changed once made.
+// Plan describes the replicas of a model that must be on disk, and how much of
+// them is missing. It is immutable.
 type Plan struct {
 	Model   Model
 	Format  Format
-	DType   string   // what the tensors are, or "mixed"
-	Options Options  // with the defaults filled in
-	Dirs    []string // of the replicas, by their number
+	DType   string   // of the floating-point tensors, or "mixed"
+	Options Options  // with defaults filled in
+	Dirs    []string // of the replicas, by number
 
-	Tensors      int   // that the checkpoint names, tied ones included if it can
+	Tensors      int   // names in the index, including tied ones if the format has them
 	Files        int   // that hold tensors
 	TensorBytes  int64 // of distinct tensors
-	LargestBytes int64 // of one tensor
-	ReplicaBytes int64 // all files of one replica, but for a manifest of some KB
-	MissingBytes int64 // still to be written
-	SpaceBytes   int64 // of storage that they will take, less than MissingBytes where blocks are shared
+	LargestBytes int64 // of the largest tensor
+	ReplicaBytes int64 // of all files of a replica, except a manifest of some KB
+	MissingBytes int64 // of the replicas to write
+	SpaceBytes   int64 // of storage for them: less than MissingBytes if they share blocks
 
-	layout  layout
-	request request
+	layout layout
+	recipe recipe
 }
 
 // Plan works out which files the given number of replicas needs below
@@ -37,7 +37,7 @@ type Plan struct {
 // is a DType's name or AutoDType. Plan writes nothing.
 func (m Model) Plan(ctx context.Context, storagePath string, f Format, dtype string, replicas int, o Options) (Plan, error) {
 	if replicas < 1 {
-		return Plan{}, fmt.Errorf("%d replicas of %s: ask for 1 or more", replicas, m.Name)
+		return Plan{}, fmt.Errorf("%d replicas of %s: use 1 or more", replicas, m.Name)
 	}
 	if _, err := ParseFormat(string(f)); err != nil {
 		return Plan{}, err
@@ -46,7 +46,7 @@ func (m Model) Plan(ctx context.Context, storagePath string, f Format, dtype str
 	if err != nil {
 		return Plan{}, err
 	}
-	o = o.filled()
+	o = o.withDefaults()
 	l, err := m.layout(specs, f, dtypeName, o)
 	if err != nil {
 		return Plan{}, err
@@ -58,7 +58,7 @@ func (m Model) Plan(ctx context.Context, storagePath string, f Format, dtype str
 	p := Plan{
 		Model: m, Format: f, DType: dtypeName, Options: o,
 		Tensors: len(l.aliases), Files: len(l.files), ReplicaBytes: l.bytes(),
-		layout: l, request: m.request(f, dtypeName, o),
+		layout: l, recipe: m.recipe(f, dtypeName, o),
 	}
 	for _, file := range l.files {
 		p.Tensors += len(file.tensors)
@@ -73,11 +73,11 @@ func (m Model) Plan(ctx context.Context, storagePath string, f Format, dtype str
 			return Plan{}, fmt.Errorf("check %s: %w", dir, err)
 		}
 		p.Dirs = append(p.Dirs, dir)
-		whole, err := p.whole(dir)
+		complete, err := p.complete(dir)
 		if err != nil {
 			return Plan{}, err
 		}
-		if !whole {
+		if !complete {
 			p.MissingBytes += p.ReplicaBytes
 		}
 	}
@@ -91,20 +91,20 @@ func (m Model) Plan(ctx context.Context, storagePath string, f Format, dtype str
 	return p, nil
 }
 
-// root is the folder that the replicas lie in.
+// root returns the folder of the replicas.
 func (p Plan) root() string { return filepath.Dir(p.Dirs[0]) }
 
-// whole says whether the replica in dir is what the plan asks for: its
-// manifest says so, its files have their sizes and its index holds. A folder
-// that was not written by this program is an error, since it would have to be
+// complete reports whether dir holds a replica for the plan: the manifest has
+// the plan's recipe, the files have their sizes and the index is valid. A
+// folder that this program did not write is an error, since it would have to be
 // removed.
-func (p Plan) whole(dir string) (bool, error) {
+func (p Plan) complete(dir string) (bool, error) {
 	m, err := readManifest(dir)
 	if errors.Is(err, os.ErrNotExist) {
-		return false, p.ours(dir)
+		return false, checkOwn(dir)
 	}
 	if errors.Is(err, unix.ENOTDIR) {
-		return false, fileError("prepare", dir, "a file is in the way: choose another storage path")
+		return false, fileError("prepare", dir, "it is a file: choose another storage path")
 	}
 	if errors.Is(err, ErrCorrupt) {
 		return false, nil
@@ -112,23 +112,23 @@ func (p Plan) whole(dir string) (bool, error) {
 	if err != nil {
 		return false, err
 	}
-	if !m.Request.equal(p.request) || !p.Options.ReplicaMode.allows(m.Replica) || !m.filesThere(dir) {
+	if !m.Recipe.equal(p.recipe) || !p.Options.ReplicaMode.allows(m.Replica) || !m.filesThere(dir) {
 		return false, nil
 	}
 	c, err := Open(dir, p.Format)
 	return err == nil && len(c.Tensors) == len(m.Tensors), nil
 }
 
-// ours refuses a folder with something in it that has no manifest.
-func (p Plan) ours(dir string) error {
+// checkOwn returns an error if a folder without a manifest has files in it.
+func checkOwn(dir string) error {
 	entries, err := os.ReadDir(dir)
 	switch {
 	case errors.Is(err, os.ErrNotExist):
 		return nil
 	case err != nil:
-		return fmt.Errorf("look at a replica: %w", err)
+		return fmt.Errorf("check a replica: %w", err)
 	case len(entries) > 0:
-		return fileError("prepare", dir, "it is there, but sllmq did not write it: move it away or choose another storage path")
+		return fileError("prepare", dir, "it exists, but sllmq did not write it: move it away or choose another storage path")
 	}
 	return nil
 }

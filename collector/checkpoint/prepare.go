@@ -7,19 +7,22 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+
+	"github.com/sllmq/sllmq/internal/atomicfile"
 )
 
-// temporary begins the name of a folder that is being written or removed. It
-// lies beside the replicas, so that a rename puts it in place.
+// temporary is the prefix of folders that are being written or removed. They
+// lie beside the replicas, so that a rename can put them in place.
 const temporary = ".tmp-"
 
-// Prepare writes the replicas that are missing or not whole: one from the
-// model, the others as copies. Each appears complete or not at all, whenever
-// the program ends. Another process that prepares the same is waited for.
+// Prepare writes the replicas that are missing or incomplete: the first from
+// the model, the others as copies. Each appears complete or not at all, even if
+// the process dies. Prepare waits for other processes that write to the same
+// folder.
 //
-// progress is told how many bytes more are done, from several goroutines; the
-// sum of a first Prepare is the plan's MissingBytes. On an error, ctx's too,
-// the replicas that were done stay.
+// Several goroutines call progress, each with the number of bytes done since
+// its last call; they add up to the plan's MissingBytes. If Prepare fails or ctx
+// ends, the replicas that are complete remain.
 func (p Plan) Prepare(ctx context.Context, progress func(doneBytes int64)) error {
 	if progress == nil {
 		progress = func(int64) {}
@@ -36,36 +39,36 @@ func (p Plan) Prepare(ctx context.Context, progress func(doneBytes int64)) error
 	if err := removeLeftovers(root); err != nil {
 		return err
 	}
-	model := "" // a whole replica, to copy
+	original := "" // a complete replica, to copy
 	var missing []string
 	for _, dir := range p.Dirs {
-		whole, err := p.whole(dir)
+		complete, err := p.complete(dir)
 		switch {
 		case err != nil:
 			return err
-		case !whole:
+		case !complete:
 			missing = append(missing, dir)
-		case model == "":
-			model = dir
+		case original == "":
+			original = dir
 		}
 	}
 	for _, dir := range missing {
-		write := func(tmp string) error { return p.make(ctx, tmp, progress) }
-		if model != "" {
-			write = func(tmp string) error { return copier{p.Options.ReplicaMode}.copyReplica(ctx, tmp, model, progress) }
+		write := func(tmp string) error { return p.writeReplica(ctx, tmp, progress) }
+		if original != "" {
+			write = func(tmp string) error { return p.Options.ReplicaMode.copyReplica(ctx, tmp, original, progress) }
 		}
 		if err := putInPlace(ctx, dir, write); err != nil {
 			return err
 		}
-		if model == "" {
-			model = dir
+		if original == "" {
+			original = dir
 		}
 	}
 	return nil
 }
 
-// removeLeftovers removes what a killed Prepare left. Whoever holds the
-// folder's lock is alone in it, so nothing temporary has an owner.
+// removeLeftovers removes the temporary folders of killed processes. The caller
+// holds the folder's lock, so no live process owns one.
 func removeLeftovers(root string) error {
 	entries, err := os.ReadDir(root)
 	if err != nil {
@@ -82,20 +85,19 @@ func removeLeftovers(root string) error {
 	return nil
 }
 
-// putInPlace lets write fill a temporary folder and renames it to dir, in
-// place of what was there.
+// putInPlace lets write fill a temporary folder and renames it to dir,
+// replacing what was there.
 func putInPlace(ctx context.Context, dir string, write func(tmp string) error) (err error) {
 	root, name := filepath.Split(dir)
 	tmp := filepath.Join(root, temporary+name)
 	old := filepath.Join(root, temporary+"old-"+name)
-	// What is in the way is of no use, and its space may be needed.
-	if err := os.Rename(dir, old); err == nil {
+	// Remove the old replica first: it is useless, and its space may be needed.
+	err = os.Rename(dir, old)
+	if err == nil {
 		err = os.RemoveAll(old)
-		if err != nil {
-			return fmt.Errorf("remove a replica that is not whole: %w", err)
-		}
-	} else if !errors.Is(err, os.ErrNotExist) {
-		return fmt.Errorf("remove a replica that is not whole: %w", err)
+	}
+	if err != nil && !errors.Is(err, os.ErrNotExist) {
+		return fmt.Errorf("remove an incomplete replica: %w", err)
 	}
 	if err := os.Mkdir(tmp, 0o777); err != nil {
 		return writeError(tmp, cause(err))
@@ -108,20 +110,20 @@ func putInPlace(ctx context.Context, dir string, write func(tmp string) error) (
 	if err := write(tmp); err != nil {
 		return err
 	}
-	if err := syncFolder(tmp); err != nil {
-		return err
+	if err := atomicfile.Sync(tmp); err != nil {
+		return writeError(tmp, cause(err))
 	}
 	if err := ctx.Err(); err != nil {
 		return fmt.Errorf("write %s: %w", dir, err)
 	}
-	if err := os.Rename(tmp, dir); err != nil {
+	if err := atomicfile.Rename(tmp, dir); err != nil {
 		return fmt.Errorf("put a replica in place: %w", err)
 	}
-	return syncFolder(root)
+	return nil
 }
 
-// make writes a replica from the model.
-func (p Plan) make(ctx context.Context, dir string, progress func(int64)) (err error) {
+// writeReplica writes a replica from the model.
+func (p Plan) writeReplica(ctx context.Context, dir string, progress func(int64)) (err error) {
 	src, err := p.Model.open(p.DType)
 	if err != nil {
 		return err
@@ -131,7 +133,7 @@ func (p Plan) make(ctx context.Context, dir string, progress func(int64)) (err e
 	if err != nil {
 		return err
 	}
-	m := manifest{Schema: manifestSchema, Request: p.request, Tensors: p.layout.digests(src.tensors(), sums)}
+	m := manifest{Schema: manifestSchema, Recipe: p.recipe, Tensors: p.layout.digests(src.tensors(), sums)}
 	if c, ok := src.(*converted); ok {
 		m.Overflows = c.overflowed()
 	}
@@ -150,7 +152,7 @@ func (p Plan) make(ctx context.Context, dir string, progress func(int64)) (err e
 	return m.write(dir)
 }
 
-// digests gives each tensor that the layout names its checksum.
+// digests returns the checksums by name, including those of tied names.
 func (l layout) digests(specs []spec, sums map[int]uint64) map[string]digest {
 	digests := make(map[string]digest, len(sums)+len(l.aliases))
 	for i, sum := range sums {
@@ -162,7 +164,7 @@ func (l layout) digests(specs []spec, sums map[int]uint64) map[string]digest {
 	return digests
 }
 
-// writeExtra writes or copies a small file.
+// writeExtra writes or copies a sidecar.
 func writeExtra(ctx context.Context, dir string, e sidecar, progress func(int64)) error {
 	path := filepath.Join(dir, e.name)
 	if e.path != "" {

@@ -16,8 +16,8 @@ import (
 	"testing"
 )
 
-// localModel writes a folder with the fixtures in two shards, as transformers
-// would name them, and files that go along.
+// localModel writes a folder with the fixtures in two shards, named as by
+// transformers, and sidecars.
 func localModel(t testing.TB) (dir string, all []fixture) {
 	t.Helper()
 	dir = filepath.Join(t.TempDir(), "my model")
@@ -44,7 +44,7 @@ func localModel(t testing.TB) (dir string, all []fixture) {
 	return dir, all
 }
 
-// prepare runs a plan and holds what it told against what it planned.
+// prepare runs a plan and compares the result and its progress with the plan.
 func prepare(t testing.TB, p Plan) {
 	t.Helper()
 	var done atomic.Int64
@@ -52,7 +52,7 @@ func prepare(t testing.TB, p Plan) {
 		t.Fatal(err)
 	}
 	if done.Load() != p.MissingBytes {
-		t.Errorf("progress told of %d bytes, planned were %d", done.Load(), p.MissingBytes)
+		t.Errorf("progress reported %d bytes, want %d", done.Load(), p.MissingBytes)
 	}
 	for _, dir := range p.Dirs {
 		if err := Verify(t.Context(), dir); err != nil {
@@ -63,7 +63,7 @@ func prepare(t testing.TB, p Plan) {
 			t.Fatal(err)
 		}
 		if len(c.Tensors) != p.Tensors || len(c.Files) != p.Files || c.Bytes() != p.TensorBytes {
-			t.Errorf("%s has %d tensors in %d files, %d bytes; planned were %d, %d, %d", dir,
+			t.Errorf("%s has %d tensors in %d files, %d bytes; want %d, %d, %d", dir,
 				len(c.Tensors), len(c.Files), c.Bytes(), p.Tensors, p.Files, p.TensorBytes)
 		}
 		digests, err := Digests(dir)
@@ -76,8 +76,8 @@ func prepare(t testing.TB, p Plan) {
 	}
 }
 
-// TestPrepareLocal brings a folder into both formats, in one file and in
-// many, and from there into the other format and back.
+// TestPrepareLocal converts a folder to both formats, in one file and in many,
+// and the result to the other format and back.
 func TestPrepareLocal(t *testing.T) {
 	dir, all := localModel(t)
 	for name, o := range map[string]Options{
@@ -94,8 +94,8 @@ func TestPrepareLocal(t *testing.T) {
 				prepare(t, p)
 				for _, replica := range p.Dirs {
 					equalContent(t, content(t, replica, f), all)
-					for _, along := range []string{"config.json", "tokenizer.json"} {
-						sameFile(t, filepath.Join(replica, along), filepath.Join(dir, along))
+					for _, sidecar := range []string{"config.json", "tokenizer.json"} {
+						sameFile(t, filepath.Join(replica, sidecar), filepath.Join(dir, sidecar))
 					}
 				}
 				checkAlignment(t, p)
@@ -109,7 +109,7 @@ func TestPrepareLocal(t *testing.T) {
 	}
 }
 
-// checkAlignment holds what was written against both formats' demands.
+// checkAlignment checks that a replica has the alignments of its format.
 func checkAlignment(t *testing.T, p Plan) {
 	t.Helper()
 	c, err := Open(p.Dirs[0], p.Format)
@@ -147,7 +147,7 @@ func sameFile(t *testing.T, a, b string) {
 	}
 }
 
-// TestKeepsShards takes the folder's safetensors files as they are.
+// TestKeepsShards checks that safetensors files are copied unchanged.
 func TestKeepsShards(t *testing.T) {
 	dir, _ := localModel(t)
 	p := planFor(t, dir, t.TempDir(), SafeTensors, AutoDType, 1, Options{})
@@ -157,8 +157,8 @@ func TestKeepsShards(t *testing.T) {
 	}
 }
 
-// TestTied follows tensors that are the same bytes from sllm to safetensors,
-// which keeps the embedding's name, and to sllm, which keeps both.
+// TestTied converts tied tensors from sllm to safetensors, which keeps the
+// embedding's name, and to sllm, which keeps both.
 func TestTied(t *testing.T) {
 	dir := t.TempDir()
 	data := bytes.Repeat([]byte("tied"), 128)
@@ -183,7 +183,7 @@ func TestTied(t *testing.T) {
 	prepare(t, p)
 }
 
-// TestStridesRefused has a tensor that safetensors has no words for.
+// TestStridesRefused has a tensor that safetensors cannot express.
 func TestStridesRefused(t *testing.T) {
 	dir := t.TempDir()
 	write(t, filepath.Join(dir, "tensor.data_0"), make([]byte, 512))
@@ -198,8 +198,8 @@ func TestStridesRefused(t *testing.T) {
 	}
 }
 
-// TestSyntheticBothFormats makes up one model in both formats and finds the
-// same bytes under the same names.
+// TestSyntheticBothFormats synthesizes a model in both formats and compares
+// their tensors.
 func TestSyntheticBothFormats(t *testing.T) {
 	storage := t.TempDir()
 	a := planFor(t, "synthetic/opt-125m", storage, SafeTensors, "float16", 1, Options{ShardBytes: 100_000_000})
@@ -246,8 +246,8 @@ func TestSyntheticBothFormats(t *testing.T) {
 	}
 }
 
-// TestReuse prepares again after each kind of damage, and finds that only
-// what was damaged is written again.
+// TestReuse prepares again after each kind of damage, and checks that only the
+// damaged replica is written anew.
 func TestReuse(t *testing.T) {
 	dir, all := localModel(t)
 	storage := t.TempDir()
@@ -257,14 +257,14 @@ func TestReuse(t *testing.T) {
 		t.Errorf("%d bytes missing of 3 × %d", first.MissingBytes, first.ReplicaBytes)
 	}
 	if list := names(t, storage); len(list) > 0 {
-		t.Errorf("planning wrote %q", list)
+		t.Errorf("Plan wrote %q", list)
 	}
 	prepare(t, first)
 	if again := plan(); again.MissingBytes != 0 {
 		t.Fatalf("%d bytes missing after all were written", again.MissingBytes)
 	}
 	for name, damage := range map[string]func(replica string) error{
-		"tensors cut short": func(r string) error { return os.Truncate(filepath.Join(r, "tensor.data_0"), 512) },
+		"tensors truncated": func(r string) error { return os.Truncate(filepath.Join(r, "tensor.data_0"), 512) },
 		"no config":         func(r string) error { return os.Remove(filepath.Join(r, "config.json")) },
 		"index changed": func(r string) error {
 			path := filepath.Join(r, sllmIndexName)
@@ -274,7 +274,7 @@ func TestReuse(t *testing.T) {
 			}
 			return os.WriteFile(path, bytes.Replace(b, []byte("torch.float32"), []byte("torch.floatXX"), 1), 0o666)
 		},
-		"manifest cut short": func(r string) error { return os.Truncate(filepath.Join(r, manifestName), 100) },
+		"manifest truncated": func(r string) error { return os.Truncate(filepath.Join(r, manifestName), 100) },
 		"other schema": func(r string) error {
 			return os.WriteFile(filepath.Join(r, manifestName), []byte(`{"schema":99}`), 0o666)
 		},
@@ -307,13 +307,13 @@ func TestReuse(t *testing.T) {
 	t.Run("source changed after the plan", func(t *testing.T) {
 		p := plan()
 		write(t, filepath.Join(dir, "config.json"), []byte(`{"model_type":"third"}`))
-		if err := p.Prepare(t.Context(), nil); err == nil || !strings.Contains(err.Error(), "config.json: it was changed meanwhile") {
+		if err := p.Prepare(t.Context(), nil); err == nil || !strings.Contains(err.Error(), "config.json: it changed while it was read") {
 			t.Error(err)
 		}
 	})
 }
 
-// TestVerifyFindsOneBit is what reuse, being cheap, does not see.
+// TestVerifyFindsOneBit flips one bit, which the cheap checks of reuse miss.
 func TestVerifyFindsOneBit(t *testing.T) {
 	dir, _ := localModel(t)
 	p := planFor(t, dir, t.TempDir(), SafeTensors, AutoDType, 1, Options{})
@@ -335,7 +335,8 @@ func TestVerifyFindsOneBit(t *testing.T) {
 	}
 }
 
-// TestCancel ends a Prepare at several points and finds nothing half-written.
+// TestCancel cancels Prepare at several points and checks that nothing partial
+// remains.
 func TestCancel(t *testing.T) {
 	storage := t.TempDir()
 	p := planFor(t, "synthetic/opt-125m", storage, SLLM, "float16", 2, Options{})
@@ -356,7 +357,7 @@ func TestCancel(t *testing.T) {
 		}
 		want := []string{lockName}
 		if at > p.ReplicaBytes {
-			want = append(want, "0") // done before
+			want = append(want, "0") // completed before
 		}
 		if got := names(t, p.root()); !reflect.DeepEqual(got, want) {
 			t.Errorf("cancelled at %d of %d bytes: left %q, want %q", at, p.ReplicaBytes, got, want)
@@ -382,12 +383,12 @@ func TestPlanRefuses(t *testing.T) {
 		replicas       int
 		want           string
 	}{
-		{half, t.TempDir(), SLLM, "int8", 1, `tensor "w" is float16, and nothing is converted to int8: use --dtype float16, bfloat16, float32 or auto`},
+		{half, t.TempDir(), SLLM, "int8", 1, `cannot convert tensor "w" from float16 to int8: use --dtype float16, bfloat16, float32 or auto`},
 		{half, t.TempDir(), SLLM, "float12", 1, `unknown dtype "float12"`},
 		{dir, t.TempDir(), "pickle", AutoDType, 1, `unknown format "pickle"`},
-		{dir, t.TempDir(), SLLM, AutoDType, 0, "ask for 1 or more"},
-		{"synthetic/opt-125m", t.TempDir(), SLLM, "int8", 1, "cannot be made up in int8"},
-		{"synthetic/opt-125m", file, SLLM, "float16", 1, "a file is in the way"},
+		{dir, t.TempDir(), SLLM, AutoDType, 0, "use 1 or more"},
+		{"synthetic/opt-125m", t.TempDir(), SLLM, "int8", 1, "cannot synthesize weights in int8"},
+		{"synthetic/opt-125m", file, SLLM, "float16", 1, "it is a file"},
 		{"synthetic/opt-125m", taken, SLLM, "float16", 1, "sllmq did not write it"},
 	} {
 		m, err := Resolve(t.Context(), test.model)
@@ -396,7 +397,7 @@ func TestPlanRefuses(t *testing.T) {
 		}
 		_, err = m.Plan(t.Context(), test.storage, test.format, test.dtype, test.replicas, Options{})
 		if err == nil || !strings.Contains(err.Error(), test.want) {
-			t.Errorf("%v, want something with %q", err, test.want)
+			t.Errorf("%v, want an error with %q", err, test.want)
 		}
 	}
 	for _, dtype := range []string{"float16", AutoDType} {
@@ -406,22 +407,23 @@ func TestPlanRefuses(t *testing.T) {
 	}
 }
 
-// TestFolderNames keeps local models apart, and inside the storage path.
+// TestFolderNames checks that local models get distinct folders within the
+// storage path.
 func TestFolderNames(t *testing.T) {
 	seen := map[string]string{}
 	for _, dir := range []string{"/a/model", "/b/model", "/", "/..x", "/.hidden", "/a/名前", "/a/b c;$(x)", "/" + strings.Repeat("x", 255)} {
 		got := (&local{dir: dir}).folder()
 		if !filepath.IsLocal(got) || strings.Count(got, "/") != 1 || len(got) > 200 || strings.ContainsAny(got, " ;$") || strings.Contains(got, "/.") {
-			t.Errorf("%s is kept in %q", dir, got)
+			t.Errorf("the folder of %s is %q", dir, got)
 		}
 		if other, ok := seen[got]; ok {
-			t.Errorf("%s and %s are both kept in %s", dir, other, got)
+			t.Errorf("the folder of both %s and %s is %s", dir, other, got)
 		}
 		seen[got] = dir
 	}
 }
 
-// TestDirectAndNot writes the same through O_DIRECT and without.
+// TestDirectAndNot writes the same bytes with O_DIRECT and without.
 func TestDirectAndNot(t *testing.T) {
 	s, err := findSynthetic("opt-125m")
 	if err != nil {
@@ -448,8 +450,8 @@ func TestDirectAndNot(t *testing.T) {
 		if err := g.fill(want, 0, 0); err != nil {
 			t.Fatal(err)
 		}
-		// Unaligned memory makes O_DIRECT fail where it is strict, and the cache
-		// has to take over.
+		// With unaligned memory, O_DIRECT fails on strict devices and writeAt must
+		// fall back to the page cache.
 		for at := 0; at < size; at += blockBytes {
 			if err := p.out[0].writeAt(want[at:min(at+blockBytes, size)], int64(at)); err != nil {
 				t.Fatal(err)

@@ -10,14 +10,15 @@ import (
 	"strconv"
 )
 
-// Prepared is the replicas of one model, type and format below a storage path.
+// Prepared describes the replicas of one model, type and format below a storage
+// path.
 type Prepared struct {
 	Model  string
 	Source string
 	DType  string
 	Format Format
-	Dirs   []string // of the replicas that have a manifest, by their number
-	Bytes  int64    // of all their files, manifests left out
+	Dirs   []string // of the replicas that have a manifest, by number
+	Bytes  int64    // of all their files, without manifests
 }
 
 // List finds the prepared checkpoints below a storage path, in the order of
@@ -41,15 +42,15 @@ func List(ctx context.Context, storagePath string) ([]Prepared, error) {
 		dir := filepath.Dir(path)
 		root, number := filepath.Split(dir)
 		if _, err := strconv.Atoi(number); err != nil {
-			continue // on its way, or on its way out
+			continue // being written or removed
 		}
 		m, err := readManifest(dir)
 		if err != nil {
-			continue // the next Prepare writes it again
+			continue // the next Prepare writes it anew
 		}
 		p, ok := byRoot[root]
 		if !ok {
-			p = &Prepared{Model: m.Request.Model, Source: m.Request.Source, DType: m.Request.DType, Format: m.Request.Format}
+			p = &Prepared{Model: m.Recipe.Model, Source: m.Recipe.Source, DType: m.Recipe.DType, Format: m.Recipe.Format}
 			byRoot[root] = p
 			roots = append(roots, root)
 		}
@@ -71,7 +72,7 @@ func List(ctx context.Context, storagePath string) ([]Prepared, error) {
 	return all, nil
 }
 
-// escapeGlob keeps a path's own characters from being a pattern.
+// escapeGlob quotes the characters of a path that are special in a pattern.
 func escapeGlob(path string) string {
 	var b []byte
 	for i := range len(path) {
@@ -83,8 +84,9 @@ func escapeGlob(path string) string {
 	return string(b)
 }
 
-// Remove removes the replicas, once nobody prepares them. A replica is gone
-// from its name at once, so that none is ever seen in part.
+// Remove removes the replicas. It waits for processes that write to the same
+// folder. Each replica is renamed before it is removed, so that no process sees
+// a part of one.
 func (p Prepared) Remove(ctx context.Context) error {
 	if len(p.Dirs) == 0 {
 		return nil

@@ -19,19 +19,19 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Variables that make this test binary the process that prepares.
+// Environment variables that make this test binary prepare replicas.
 const (
-	storageVariable = "SLLMQ_TEST_PREPARE_STORAGE"
-	sayAtVariable   = "SLLMQ_TEST_PREPARE_SAY_AT" // a number of bytes
+	storageVariable  = "SLLMQ_TEST_PREPARE_STORAGE"
+	reportAtVariable = "SLLMQ_TEST_PREPARE_REPORT_AT" // a number of bytes
 )
 
-// TestPrepareInChild is no test but what the children of other tests run.
+// TestPrepareInChild is what the child processes of other tests run.
 func TestPrepareInChild(t *testing.T) {
 	storage := os.Getenv(storageVariable)
 	if storage == "" {
 		t.Skip("runs as a child of other tests")
 	}
-	sayAt, err := strconv.ParseInt(os.Getenv(sayAtVariable), 10, 64)
+	reportAt, err := strconv.ParseInt(os.Getenv(reportAtVariable), 10, 64)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -39,7 +39,7 @@ func TestPrepareInChild(t *testing.T) {
 	var done atomic.Int64
 	err = p.Prepare(t.Context(), func(n int64) {
 		before := done.Add(n) - n
-		if before < sayAt && before+n >= sayAt {
+		if before < reportAt && before+n >= reportAt {
 			fmt.Println("reached")
 		}
 	})
@@ -52,17 +52,17 @@ func childPlan(t testing.TB, storage string) Plan {
 	return planFor(t, "synthetic/opt-125m", storage, SLLM, "float16", 2, Options{})
 }
 
-// child is a process that prepares, and says when it has written so much.
-func child(t *testing.T, storage string, sayAt int64) *exec.Cmd {
+// child returns a process that prepares, and prints a line once it has written
+// reportAt bytes.
+func child(t *testing.T, storage string, reportAt int64) *exec.Cmd {
 	t.Helper()
 	cmd := exec.Command(os.Args[0], "-test.run=^TestPrepareInChild$")
-	cmd.Env = append(os.Environ(), storageVariable+"="+storage, fmt.Sprintf("%s=%d", sayAtVariable, sayAt))
+	cmd.Env = append(os.Environ(), storageVariable+"="+storage, fmt.Sprintf("%s=%d", reportAtVariable, reportAt))
 	cmd.Stderr = os.Stderr
 	return cmd
 }
 
-// TestKilled kills a process that prepares, at several points, and prepares
-// again.
+// TestKilled kills a preparing process at several points, and prepares again.
 func TestKilled(t *testing.T) {
 	if testing.Short() {
 		t.Skip("writes a gigabyte")
@@ -88,24 +88,24 @@ func TestKilled(t *testing.T) {
 		}
 		var exit *exec.ExitError
 		if err := cmd.Wait(); !errors.As(err, &exit) || exit.Sys().(syscall.WaitStatus).Signal() != syscall.SIGKILL {
-			t.Fatalf("killed at %d bytes, it ended with %v", at, err)
+			t.Fatalf("killed at %d bytes, the process ended with %v", at, err)
 		}
 		list := names(t, childPlan(t, storage).root())
 		if !strings.Contains(strings.Join(list, " "), temporary) {
-			t.Fatalf("killed at %d bytes, it left %q: too late to show anything", at, list)
+			t.Fatalf("killed at %d bytes, the process left %q: killed too late", at, list)
 		}
 	}
 	p := childPlan(t, storage)
 	if p.MissingBytes != p.ReplicaBytes {
-		t.Errorf("%d bytes missing after the second replica was cut off, want %d", p.MissingBytes, p.ReplicaBytes)
+		t.Errorf("%d bytes missing after the second replica was interrupted, want %d", p.MissingBytes, p.ReplicaBytes)
 	}
 	prepare(t, p)
 	if got := fmt.Sprint(names(t, p.root())); got != "[.lock 0 1]" {
-		t.Errorf("what is there: %s", got)
+		t.Errorf("files: %s", got)
 	}
 }
 
-// TestTwoProcesses prepare the same at the same time.
+// TestTwoProcesses prepares the same replicas in two processes at once.
 func TestTwoProcesses(t *testing.T) {
 	storage := t.TempDir()
 	var wg sync.WaitGroup
@@ -129,7 +129,7 @@ func TestTwoProcesses(t *testing.T) {
 	}
 }
 
-// TestWaitEnds gives up waiting for a lock when it is told to.
+// TestWaitEnds cancels a Prepare that waits for the lock.
 func TestWaitEnds(t *testing.T) {
 	p := childPlan(t, t.TempDir())
 	if err := os.MkdirAll(p.root(), 0o777); err != nil {
@@ -147,11 +147,11 @@ func TestWaitEnds(t *testing.T) {
 	}
 }
 
-// TestDiskFull has a filesystem with room for one replica of two.
+// TestDiskFull prepares two replicas on a filesystem with room for one.
 func TestDiskFull(t *testing.T) {
 	storage := t.TempDir()
 	if err := unix.Mount("tmpfs", storage, "tmpfs", 0, "size=400m"); err != nil {
-		t.Skipf("no tmpfs of our own: %v", err)
+		t.Skipf("cannot mount a tmpfs: %v", err)
 	}
 	t.Cleanup(func() {
 		if err := unix.Unmount(storage, 0); err != nil {
@@ -160,11 +160,11 @@ func TestDiskFull(t *testing.T) {
 	})
 	p := childPlan(t, storage)
 	err := p.Prepare(t.Context(), nil)
-	if !errors.Is(err, unix.ENOSPC) || !strings.Contains(err.Error(), "free some, or ask for fewer replicas") || strings.Contains(err.Error(), "\n") {
-		t.Fatalf("%v, want a line on the space that is missing", err)
+	if !errors.Is(err, unix.ENOSPC) || !strings.Contains(err.Error(), "free some space, use fewer replicas") || strings.Contains(err.Error(), "\n") {
+		t.Fatalf("%v, want one line about missing space", err)
 	}
 	if got := fmt.Sprint(names(t, p.root())); got != "[.lock 0]" {
-		t.Errorf("what is there: %s", got)
+		t.Errorf("files: %s", got)
 	}
 	if err := Verify(t.Context(), p.Dirs[0]); err != nil {
 		t.Error(err)

@@ -14,14 +14,14 @@ import (
 	"github.com/sllmq/sllmq/collector/checkpoint/torchfile"
 )
 
-// Names that transformers gives to torch.save's files.
+// Names that transformers gives to files of torch.save.
 const (
 	pickleName      = "pytorch_model.bin"
 	pickleIndexName = "pytorch_model.bin.index.json"
 )
 
-// isPickle knows the endings of files of weights that torch.save wrote, and
-// leaves out what trainers write beside them.
+// isPickle reports whether a file of that name usually holds weights that
+// torch.save wrote. It excludes what trainers save beside them.
 func isPickle(name string) bool {
 	switch name {
 	case "training_args.bin", "optimizer.bin", "optimizer.pt", "scheduler.pt", "scheduler.bin", "scaler.pt":
@@ -66,7 +66,7 @@ func openPyTorch(ctx context.Context, dir string) (*Checkpoint, error) {
 			c.Tensors = append(c.Tensors, Tensor{Name: t.Name, DType: d, Shape: t.Shape, Stride: t.Stride, File: i, Offset: t.Offset, Size: t.Size})
 		}
 	}
-	// Tied tensors have to stand together: see specsOf.
+	// specsOf needs tied tensors to be neighbours.
 	slices.SortFunc(c.Tensors, func(a, b Tensor) int {
 		return cmp.Or(cmp.Compare(a.File, b.File), cmp.Compare(a.Offset, b.Offset), cmp.Compare(a.Size, b.Size), cmp.Compare(a.Name, b.Name))
 	})
@@ -83,9 +83,8 @@ func readPickle(path string) ([]torchfile.Tensor, int64, error) {
 	return tensors, size, err
 }
 
-// pickleFiles names the files of the model, by transformers' order of
-// preference: the one file, the shards of the index, whatever else is there if
-// that is one.
+// pickleFiles returns the names of the model's files, in transformers' order of
+// preference: the single file, the shards of the index, or the only other file.
 func pickleFiles(dir string) ([]string, error) {
 	if _, err := os.Stat(filepath.Join(dir, pickleName)); err == nil {
 		return []string{pickleName}, nil
@@ -109,14 +108,14 @@ func pickleFiles(dir string) ([]string, error) {
 		}
 	}
 	if len(names) != 1 {
-		return nil, fileError("read", dir, fmt.Sprintf("%d PyTorch files and no %s that says which are the model's: keep those in a folder of their own", len(names), pickleIndexName))
+		return nil, fileError("read", dir, fmt.Sprintf("it has %d PyTorch files but no %s to tell which are the model's: move those to their own folder", len(names), pickleIndexName))
 	}
 	return names, nil
 }
 
-// gatherViews makes dense tensors of all views. A view that shows its storage
-// in another order is put together when it is read, as torch's contiguous()
-// does it before transformers writes a tensor.
+// gatherViews makes all tensors dense. A view that shows its storage in another
+// order is gathered when it is read, as transformers calls contiguous() before
+// it writes a tensor.
 func (l *local) gatherViews() error {
 	views := slices.Clone(l.specs)
 	for i := range l.specs {
@@ -130,20 +129,20 @@ func (l *local) gatherViews() error {
 			s.stride = denseStride(nil, s.shape)
 		}
 		if s.tiedTo >= 0 && !sameView(views[i], views[s.tiedTo]) {
-			s.tiedTo = -1 // the same bytes, seen in another way
+			s.tiedTo = -1 // another view of the same bytes
 		}
 	}
 	return nil
 }
 
-// gathers says whether a tensor is put together from a view.
+// gathers reports whether a tensor must be gathered from a view.
 func (l *local) gathers(tensor int) bool {
 	t := l.from.Tensors[tensor]
 	return l.from.Format == pyTorch && !isDense(t.Shape, t.Stride)
 }
 
-// gather puts into dst the elements of a view, as from byte off on of the
-// dense tensor. Blocks never begin within an element.
+// gather copies elements of a view to dst, starting with the one at byte off of
+// the dense tensor, which is never within an element.
 func gather(f *os.File, t Tensor, dst []byte, off int64) (err error) {
 	page := int64(os.Getpagesize())
 	begin := t.Offset / page * page
@@ -152,16 +151,16 @@ func gather(f *os.File, t Tensor, dst []byte, off int64) (err error) {
 		return fmt.Errorf("read %s: map %d bytes: %w", f.Name(), t.Size, err)
 	}
 	defer unix.Munmap(memory)
-	// A file that is cut while it is read faults.
+	// Reading a mapped file faults if the file was truncated.
 	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true))
 	defer func() {
 		if fault := recover(); fault != nil {
-			err = fmt.Errorf("read %s: it was cut short, or cannot be read (%v)", f.Name(), fault)
+			err = fmt.Errorf("read %s: it was truncated or cannot be read (%v)", f.Name(), fault)
 		}
 	}()
 	src := memory[t.Offset-begin:]
 	size := t.DType.Size()
-	// Where in the view the element is that comes next.
+	// The next element: its index in each dimension, and its offset in src.
 	at, source := make([]int64, len(t.Shape)), int64(0)
 	rest := off / size
 	for i := len(at) - 1; i >= 0; i-- {

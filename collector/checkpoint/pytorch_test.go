@@ -10,7 +10,7 @@ import (
 	"testing"
 )
 
-// goldenTensor is what torch found in a file of its own.
+// goldenTensor is a tensor as torch reads it.
 type goldenTensor struct {
 	DType string
 	Shape []int64
@@ -98,16 +98,16 @@ func TestPyTorchShards(t *testing.T) {
 		prepare(t, p)
 		holds(t, p.Dirs[0], f, want)
 	}
-	// Without the index nobody knows which file is the model's.
+	// Without the index it is unknown which file is the model's.
 	if err := os.Remove(filepath.Join(dir, pickleIndexName)); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := Resolve(t.Context(), dir); err == nil || !strings.Contains(err.Error(), "2 PyTorch files and no "+pickleIndexName) {
+	if _, err := Resolve(t.Context(), dir); err == nil || !strings.Contains(err.Error(), "2 PyTorch files but no "+pickleIndexName) {
 		t.Error(err)
 	}
 }
 
-func TestPyTorchThatIsNone(t *testing.T) {
+func TestPyTorchRefuses(t *testing.T) {
 	for _, name := range []string{"legacy", "malicious", "object", "compressed"} {
 		dir := t.TempDir()
 		copyTo(t, "torchfile/testdata/"+name+".pt", filepath.Join(dir, "model.pt"))

@@ -10,21 +10,21 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// ReplicaMode is how replicas after the first come to be.
+// ReplicaMode is how replicas after the first are made.
 type ReplicaMode string
 
-// Replica modes. Reflinks share their blocks on the storage, so that they take
-// no room; caches below the filesystem may then answer for one what they read
-// for another. The page cache keeps them apart.
+// Replica modes. Reflinks share their blocks on storage, so they take no space.
+// Caches below the filesystem may then serve one replica's reads with blocks
+// read for another; the page cache keeps replicas apart.
 const (
-	ReplicaAuto    ReplicaMode = "auto"    // reflink where the filesystem can, else copy
-	ReplicaCopy    ReplicaMode = "copy"    // blocks of their own
+	ReplicaAuto    ReplicaMode = "auto"    // reflink if the filesystem can, else copy
+	ReplicaCopy    ReplicaMode = "copy"    // separate blocks
 	ReplicaReflink ReplicaMode = "reflink" // or fail
 
-	replicaMixed = "mixed" // of several replicas
+	replicaMixed = "mixed" // some replicas are copies, some reflinks
 )
 
-// ParseReplicaMode reads a mode as a flag has it.
+// ParseReplicaMode returns the mode with the given name.
 func ParseReplicaMode(s string) (ReplicaMode, error) {
 	switch m := ReplicaMode(s); m {
 	case ReplicaAuto, ReplicaCopy, ReplicaReflink:
@@ -33,14 +33,14 @@ func ParseReplicaMode(s string) (ReplicaMode, error) {
 	return "", fmt.Errorf("no --replica-mode %q: use auto, copy or reflink", s)
 }
 
-// allows says whether a replica that came to be in a way will do. The first is
-// written from the model, whatever the mode.
+// allows reports whether a replica that was made in the given mode is
+// acceptable. The first replica has no mode: it is written from the model.
 func (m ReplicaMode) allows(how ReplicaMode) bool {
 	return how == "" || m == ReplicaAuto || m == how
 }
 
-// ReplicaMode is how the plan's replicas on disk came to be: copy, reflink or
-// mixed. A single replica counts as a copy.
+// ReplicaMode returns how the plan's replicas on disk were made: copy, reflink
+// or mixed. A single replica counts as a copy.
 func (p Plan) ReplicaMode() (string, error) {
 	mode := ReplicaMode("")
 	for _, dir := range p.Dirs {
@@ -61,19 +61,14 @@ func (p Plan) ReplicaMode() (string, error) {
 	return string(mode), nil
 }
 
-// copier makes replicas of a replica.
-type copier struct {
-	mode ReplicaMode
-}
-
-// copyReplica copies the files of a whole replica, the manifest last.
-func (c copier) copyReplica(ctx context.Context, dir, from string, progress func(int64)) error {
+// copyReplica copies the files of a complete replica, the manifest last.
+func (mode ReplicaMode) copyReplica(ctx context.Context, dir, from string, progress func(int64)) error {
 	m, err := readManifest(from)
 	if err != nil {
 		return err
 	}
-	m.Replica = c.mode
-	if c.mode == ReplicaAuto {
+	m.Replica = mode
+	if mode == ReplicaAuto {
 		m.Replica = ReplicaReflink
 	}
 	for _, f := range m.Files {
@@ -84,10 +79,10 @@ func (c copier) copyReplica(ctx context.Context, dir, from string, progress func
 				progress(f.Size)
 				continue
 			}
-			if c.mode == ReplicaReflink || !cannotReflink(err) {
+			if mode == ReplicaReflink || !errors.Is(err, errReflink) {
 				return err
 			}
-			m.Replica = ReplicaCopy // what shares no block is as good as copied
+			m.Replica = ReplicaCopy
 		}
 		if err := copyFile(ctx, to, from, f.Size, progress); err != nil {
 			return err
@@ -96,12 +91,10 @@ func (c copier) copyReplica(ctx context.Context, dir, from string, progress func
 	return m.write(dir)
 }
 
-// errReflink says that a file can't share its blocks here.
-var errReflink = errors.New("replicas can't be reflinks here: use --replica-mode copy, or a storage path on btrfs or XFS")
+// errReflink reports a filesystem that cannot share blocks between files.
+var errReflink = errors.New("this filesystem has no reflinks: use --replica-mode copy, or a storage path on btrfs or XFS")
 
-func cannotReflink(err error) bool { return errors.Is(err, errReflink) }
-
-// reflink makes a file of another one's blocks.
+// reflink creates a file that shares the blocks of another one.
 func reflink(to, from string, size int64) (err error) {
 	src, err := os.Open(from)
 	if err != nil {
@@ -121,7 +114,7 @@ func reflink(to, from string, size int64) (err error) {
 	}
 	if info, err := dst.Stat(); err != nil || info.Size() != size {
 		dst.Close()
-		return fileError("copy", from, fmt.Sprintf("it is not of the %d bytes it had", size))
+		return fileError("copy", from, fmt.Sprintf("its size changed from %d bytes", size))
 	}
 	return finish(dst)
 }

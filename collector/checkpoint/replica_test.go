@@ -7,9 +7,8 @@ import (
 	"testing"
 )
 
-// TestReplicaModes prepares two replicas in each mode. Where the filesystem
-// shares blocks, SLLMQ_TEST_REFLINK names a folder on one that does and the
-// test wants reflinks there.
+// TestReplicaModes prepares two replicas in each mode. SLLMQ_TEST_REFLINK may
+// name a folder on a filesystem with reflinks; the test then requires them.
 func TestReplicaModes(t *testing.T) {
 	shares := os.Getenv("SLLMQ_TEST_REFLINK")
 	root := t.TempDir()
@@ -29,7 +28,7 @@ func TestReplicaModes(t *testing.T) {
 		t.Fatal(can)
 	}
 	if shares != "" && can != nil {
-		t.Fatalf("%s shares no blocks: %v", shares, can)
+		t.Fatalf("%s does not share blocks: %v", shares, can)
 	}
 	auto := "copy"
 	if can == nil {
@@ -46,7 +45,7 @@ func TestReplicaModes(t *testing.T) {
 		}
 		if test.want == "reflink" && can != nil {
 			if err := plan.Prepare(t.Context(), nil); !errors.Is(err, errReflink) {
-				t.Errorf("reflink where there is none: %v", err)
+				t.Errorf("reflink without support: %v", err)
 			}
 			break
 		}
@@ -58,8 +57,8 @@ func TestReplicaModes(t *testing.T) {
 			t.Errorf("--replica-mode %s made %s (%v), want %s", test.mode, got, err, test.want)
 		}
 		for _, dir := range plan.Dirs {
-			if whole, err := plan.whole(dir); !whole || err != nil {
-				t.Errorf("--replica-mode %s: %s is not whole (%v)", test.mode, dir, err)
+			if complete, err := plan.complete(dir); !complete || err != nil {
+				t.Errorf("--replica-mode %s: %s is incomplete (%v)", test.mode, dir, err)
 			}
 		}
 	}

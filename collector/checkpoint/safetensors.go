@@ -1,6 +1,7 @@
 package checkpoint
 
 import (
+	"cmp"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -11,23 +12,29 @@ import (
 	"strings"
 )
 
-// Names and limits of the safetensors format, and of transformers' way of
-// spreading it over several files.
+// Names and limits of the safetensors format, and of the index with which
+// transformers spreads a checkpoint over several files.
+//
+// A safetensors file is a header's length (8 bytes, little-endian), the header,
+// and the tensors' bytes without gaps. The header is a JSON object that maps
+// each tensor's name to its dtype, its shape and its data_offsets, the range of
+// its bytes counted from the end of the header. Source:
+// https://github.com/huggingface/safetensors#format.
 const (
 	safeTensorsExt  = ".safetensors"
 	safeTensorsName = "model.safetensors"
 	shardIndexName  = "model.safetensors.index.json"
 	metadataKey     = "__metadata__"
-	prefixBytes     = 8 // the header's length, little endian
+	prefixBytes     = 8 // of the header's length
 
-	// maxIndexBytes bounds a header. The safetensors crate refuses more than
-	// 100 MB; sllm names no limit, and the same does for it.
+	// maxIndexBytes bounds a header. The safetensors crate allows 100 MB. sllm
+	// has no limit of its own, so the same bound applies to its index.
 	maxIndexBytes = 100_000_000
 )
 
-// openSafeTensors reads the headers of every shard in dir.
+// openSafeTensors reads the header of every shard in dir.
 func openSafeTensors(dir string) (*Checkpoint, error) {
-	names, home, err := safeTensorsFiles(dir)
+	names, weightMap, err := safeTensorsFiles(dir)
 	if err != nil {
 		return nil, err
 	}
@@ -35,12 +42,12 @@ func openSafeTensors(dir string) (*Checkpoint, error) {
 	where := make(map[string]int)
 	for i, name := range names {
 		path := filepath.Join(dir, name)
-		header, size, err := readHeader(path)
+		head, size, err := readHead(path)
 		if err != nil {
 			return nil, fmt.Errorf("read %s: %w", path, err)
 		}
 		c.Files = append(c.Files, File{Name: name, Size: size})
-		tensors, err := parseHeader(header, size)
+		tensors, err := parseHeader(head[prefixBytes:], size)
 		if err != nil {
 			return nil, fmt.Errorf("read %s: %w", path, err)
 		}
@@ -54,33 +61,33 @@ func openSafeTensors(dir string) (*Checkpoint, error) {
 			c.Tensors = append(c.Tensors, t)
 		}
 	}
-	for _, h := range home {
-		if i, ok := where[h.tensor]; !ok || names[i] != h.file {
+	for _, m := range weightMap {
+		if i, ok := where[m.tensor]; !ok || names[i] != m.file {
 			return nil, fmt.Errorf("read %s: %w", filepath.Join(dir, shardIndexName),
-				corrupt("tensor %q is not in %s: fetch the shards and the index again", clip(h.tensor), h.file))
+				corrupt("tensor %q is not in %s: download the shards and the index again", clip(m.tensor), m.file))
 		}
 	}
 	return c, nil
 }
 
-// shard says which file a tensor is in.
-type shard struct{ tensor, file string }
+// mapping is an entry of an index's weight_map.
+type mapping struct{ tensor, file string }
 
-// safeTensorsFiles names the files that make up the checkpoint in dir, by
-// transformers' order of preference: the one file, the shards of the index,
-// whatever else there is. home is what the index says of each tensor.
-func safeTensorsFiles(dir string) (names []string, home []shard, err error) {
+// safeTensorsFiles returns the names of the checkpoint's files in dir, in
+// transformers' order of preference: the single file, the shards of the index,
+// or all other files. weightMap is nil if there is no index.
+func safeTensorsFiles(dir string) (names []string, weightMap []mapping, err error) {
 	if _, err := os.Stat(filepath.Join(dir, safeTensorsName)); err == nil {
 		return []string{safeTensorsName}, nil, nil
 	}
 	path := filepath.Join(dir, shardIndexName)
 	index, err := readBounded(path)
 	if err == nil {
-		names, home, err = parseShardIndex(index, safeTensorsExt)
+		names, weightMap, err = parseShardIndex(index, safeTensorsExt)
 		if err != nil {
 			return nil, nil, fmt.Errorf("read %s: %w", path, err)
 		}
-		return names, home, nil
+		return names, weightMap, nil
 	}
 	if !errors.Is(err, os.ErrNotExist) {
 		return nil, nil, fmt.Errorf("read %s: %w", path, err)
@@ -95,14 +102,14 @@ func safeTensorsFiles(dir string) (names []string, home []shard, err error) {
 		}
 	}
 	if len(names) == 0 {
-		return nil, nil, fileError("look for a checkpoint", dir, "no .safetensors file there")
+		return nil, nil, fileError("look for a checkpoint", dir, "it has no .safetensors file")
 	}
 	return names, nil, nil
 }
 
-// parseShardIndex reads the weight_map of an index: its files, sorted, and
-// the file of each tensor.
-func parseShardIndex(index []byte, extension string) (names []string, home []shard, err error) {
+// parseShardIndex reads the weight_map of an index: the sorted names of its
+// files, and the file of each tensor. Files must have the given extension.
+func parseShardIndex(index []byte, extension string) (names []string, weightMap []mapping, err error) {
 	s := &scanner{b: index}
 	found := false
 	s.object(func(key string) {
@@ -112,7 +119,7 @@ func parseShardIndex(index []byte, extension string) (names []string, home []sha
 		}
 		found = true
 		s.object(func(tensor string) {
-			home = append(home, shard{tensor, s.string()})
+			weightMap = append(weightMap, mapping{tensor, s.string()})
 		})
 	})
 	if err := s.end(); err != nil {
@@ -122,28 +129,30 @@ func parseShardIndex(index []byte, extension string) (names []string, home []sha
 		return nil, nil, corrupt("it has no weight_map")
 	}
 	seen := make(map[string]struct{})
-	for _, h := range home {
-		if _, ok := seen[h.file]; ok {
+	for _, m := range weightMap {
+		if _, ok := seen[m.file]; ok {
 			continue
 		}
-		if !isFileName(h.file) || !strings.HasSuffix(h.file, extension) {
-			return nil, nil, corrupt("weight_map puts tensor %q into %q, which is no %s file of the same folder", clip(h.tensor), clip(h.file), extension)
+		if !isFileName(m.file) || !strings.HasSuffix(m.file, extension) {
+			return nil, nil, corrupt("weight_map puts tensor %q into %q, which is not the name of a %s file", clip(m.tensor), clip(m.file), extension)
 		}
-		seen[h.file] = struct{}{}
-		names = append(names, h.file)
+		seen[m.file] = struct{}{}
+		names = append(names, m.file)
 	}
 	slices.Sort(names)
-	return names, home, nil
+	return names, weightMap, nil
 }
 
-// isFileName says whether name is a plain file name: no way out of the folder.
+// isFileName reports whether name is a plain file name, which cannot lead out
+// of a folder.
 func isFileName(name string) bool {
 	return name != "" && name != "." && name != ".." && len(name) <= 255 &&
 		!strings.ContainsAny(name, "/\\\x00")
 }
 
-// readHeader reads a file's header, without its length, and the file's size.
-func readHeader(path string) (header []byte, size int64, err error) {
+// readHead reads a file up to its first tensor, that is the header's length and
+// the header, and returns the file's size too.
+func readHead(path string) (head []byte, size int64, err error) {
 	f, size, err := openRegular(path)
 	if err != nil {
 		return nil, 0, err
@@ -157,37 +166,37 @@ func readHeader(path string) (header []byte, size int64, err error) {
 	if err != nil {
 		return nil, 0, err
 	}
-	header = make([]byte, n)
-	if _, err := f.ReadAt(header, prefixBytes); err != nil {
+	head = make([]byte, prefixBytes+n)
+	if _, err := f.ReadAt(head, 0); err != nil {
 		return nil, 0, readAtError(err, size)
 	}
-	return header, size, nil
+	return head, size, nil
 }
 
-// headerBytes reads and bounds the header's length.
+// headerBytes decodes and bounds the header's length.
 func headerBytes(prefix [prefixBytes]byte, size int64) (int64, error) {
 	n := binary.LittleEndian.Uint64(prefix[:])
 	switch {
 	case n > maxIndexBytes:
-		return 0, corrupt("its header would be %d bytes, the format allows %d: this is no safetensors file", n, maxIndexBytes)
+		return 0, corrupt("its header would have %d bytes, and the format allows %d: it is not a safetensors file", n, maxIndexBytes)
 	case int64(n) > size-prefixBytes:
-		return 0, corrupt("its header would be %d bytes, but the file has %d: fetch it again", n, size)
+		return 0, corrupt("its header would have %d bytes, but the file has %d: download it again", n, size)
 	}
 	return int64(n), nil
 }
 
-// parseHeader reads the JSON of a header and checks it as the safetensors
-// crate does: the tensors lie one after another from the header's end to the
-// file's end, with no gap, no overlap and nothing left over.
+// parseHeader reads the JSON of a header and checks it as the safetensors crate
+// does: the tensors cover the bytes from the header's end to the file's end
+// without gap or overlap. size is the file's.
 func parseHeader(header []byte, size int64) ([]Tensor, error) {
 	first := prefixBytes + int64(len(header))
-	// The crate wants the brace first, so that a file's kind shows by byte 8.
+	// The crate requires a leading brace, so that byte 8 shows a file's type.
 	if len(header) == 0 || header[0] != '{' {
-		return nil, corrupt("its header is not a JSON object: this is no safetensors file")
+		return nil, corrupt("its header is not a JSON object: it is not a safetensors file")
 	}
 	s := &scanner{b: header}
 	var tensors []Tensor
-	var numbers []int64 // shapes and strides of all tensors, side by side
+	var numbers []int64 // backs the shapes and strides of all tensors
 	s.object(func(name string) {
 		if name == metadataKey {
 			s.skip()
@@ -201,36 +210,33 @@ func parseHeader(header []byte, size int64) ([]Tensor, error) {
 		return nil, err
 	}
 	slices.SortFunc(tensors, func(a, b Tensor) int {
-		if a.Offset != b.Offset {
-			return byPlace(a, b)
-		}
-		return int(min(max(a.Size-b.Size, -1), 1)) // those without bytes first
+		return cmp.Or(cmp.Compare(a.Offset, b.Offset), cmp.Compare(a.Size, b.Size)) // empty ones first
 	})
 	var end int64
 	for i := range tensors {
 		t := &tensors[i]
 		if t.Offset != end {
-			what := "leaves a gap after"
+			fault := "leaves a gap after"
 			if t.Offset < end {
-				what = "overlaps"
+				fault = "overlaps"
 			}
-			return nil, corrupt("tensor %q begins at byte %d and so %s the tensor before it, which ends at %d", clip(t.Name), t.Offset, what, end)
+			return nil, corrupt("tensor %q begins at byte %d and %s the previous tensor, which ends at byte %d", clip(t.Name), t.Offset, fault, end)
 		}
-		end = t.Offset + t.Size // both at most the offset that was read
+		end = t.Offset + t.Size // the second of its data_offsets, so it cannot overflow
 		if end > size-first {
-			return nil, corrupt("tensor %q ends at byte %d, but the file has %d for tensors: it is cut short, fetch it again", clip(t.Name), end, size-first)
+			return nil, corrupt("tensor %q ends at byte %d, but the file has %d bytes for tensors: it is truncated, download it again", clip(t.Name), end, size-first)
 		}
 		t.Offset += first
 	}
 	if end != size-first {
-		return nil, corrupt("its tensors end at byte %d, but the file has %d for them: fetch it again", end, size-first)
+		return nil, corrupt("its tensors end at byte %d, but the file has %d bytes for them: download it again", end, size-first)
 	}
 	return tensors, nil
 }
 
-// parseEntry reads one tensor of a header. Its offset still counts from the
-// header's end. The shape and the strides are appended to numbers, which the
-// tensor points into.
+// parseEntry reads one tensor of a header. Its offset counts from the header's
+// end. It appends the shape and the strides to numbers, and the tensor refers
+// to them there.
 func parseEntry(s *scanner, name string, numbers []int64) (Tensor, []int64) {
 	t := Tensor{Name: name}
 	var dtype string
@@ -264,7 +270,7 @@ func parseEntry(s *scanner, name string, numbers []int64) (Tensor, []int64) {
 	to := len(numbers)
 	t.Shape = numbers[from:to:to]
 	if fields != 3 || ends != 2 {
-		s.err = corrupt("tensor %q wants a dtype, a shape and two data_offsets", clip(name))
+		s.err = corrupt("tensor %q does not have a dtype, a shape and two data_offsets", clip(name))
 		return t, numbers
 	}
 	var err error
@@ -283,7 +289,7 @@ func parseEntry(s *scanner, name string, numbers []int64) (Tensor, []int64) {
 	return t, numbers
 }
 
-// dims prints a shape, at most eight of its dimensions.
+// dims formats at most eight dimensions of a shape.
 func dims(shape []int64) string {
 	if len(shape) > 8 {
 		return strings.TrimSuffix(fmt.Sprint(shape[:8]), "]") + " …]"
@@ -291,8 +297,8 @@ func dims(shape []int64) string {
 	return fmt.Sprint(shape)
 }
 
-// openRegular opens a file that is a file: opening a named pipe would wait
-// for its writer.
+// openRegular opens a regular file and returns its size. Opening a named pipe
+// would wait for its writer.
 func openRegular(path string) (*os.File, int64, error) {
 	info, err := os.Stat(path)
 	if err != nil {
@@ -308,8 +314,7 @@ func openRegular(path string) (*os.File, int64, error) {
 	return f, info.Size(), nil
 }
 
-// readBounded reads a whole file of JSON, if it is not larger than an index
-// may be.
+// readBounded reads a whole file of JSON that may be as large as an index.
 func readBounded(path string) ([]byte, error) {
 	f, size, err := openRegular(path)
 	if err != nil {
@@ -317,7 +322,7 @@ func readBounded(path string) ([]byte, error) {
 	}
 	defer f.Close()
 	if size > maxIndexBytes {
-		return nil, corrupt("%d bytes are more than the %d that are read of such a file", size, maxIndexBytes)
+		return nil, corrupt("its size of %d bytes exceeds the limit of %d", size, maxIndexBytes)
 	}
 	b := make([]byte, size)
 	if _, err := io.ReadFull(f, b); err != nil {
@@ -326,7 +331,7 @@ func readBounded(path string) ([]byte, error) {
 	return b, nil
 }
 
-// cause takes the path off an error that will be given one.
+// cause strips the path from an error whose caller adds it.
 func cause(err error) error {
 	var pe *os.PathError
 	if errors.As(err, &pe) {
@@ -335,10 +340,10 @@ func cause(err error) error {
 	return err
 }
 
-// readAtError says that a file was shorter than it has to be.
+// readAtError explains an end of file before the expected size.
 func readAtError(err error, size int64) error {
 	if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
-		return corrupt("the file is cut short at %d bytes: fetch it again", size)
+		return corrupt("the file is truncated at %d bytes: download it again", size)
 	}
 	return cause(err)
 }

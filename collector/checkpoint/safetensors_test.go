@@ -24,7 +24,7 @@ func TestSafeTensorsReads(t *testing.T) {
 		writeSafeTensors(t, filepath.Join(dir, "a.safetensors"), all[5:])
 		equalContent(t, content(t, dir, SafeTensors), all)
 	})
-	t.Run("shards by the index", func(t *testing.T) {
+	t.Run("shards of an index", func(t *testing.T) {
 		dir := t.TempDir()
 		writeSafeTensors(t, filepath.Join(dir, "x-1.safetensors"), all[2:3])
 		writeSafeTensors(t, filepath.Join(dir, "x-2.safetensors"), all[6:7])
@@ -32,7 +32,7 @@ func TestSafeTensorsReads(t *testing.T) {
 		write(t, filepath.Join(dir, shardIndexName), []byte(`{"metadata":{"total_size":1.5e3,"x":[null,true]},"weight_map":{"empty.too":"x-1.safetensors","large":"x-2.safetensors"}}`))
 		equalContent(t, content(t, dir, SafeTensors), []fixture{all[2], all[6]})
 	})
-	t.Run("links to files, as the Hub's cache has them", func(t *testing.T) {
+	t.Run("links to files, as in the Hub's cache", func(t *testing.T) {
 		dir := t.TempDir()
 		writeSafeTensors(t, filepath.Join(dir, "blobs", "1234"), all)
 		if err := os.Symlink("blobs/1234", filepath.Join(dir, "model.safetensors")); err != nil {
@@ -42,7 +42,7 @@ func TestSafeTensorsReads(t *testing.T) {
 	})
 }
 
-// TestSafeTensorsRefuses gives hostile and broken files.
+// TestSafeTensorsRefuses tries hostile and broken files.
 func TestSafeTensorsRefuses(t *testing.T) {
 	const entry = `{"dtype":"F16","shape":[2],"data_offsets":[0,4]}`
 	for name, test := range map[string]struct {
@@ -53,30 +53,30 @@ func TestSafeTensorsRefuses(t *testing.T) {
 		"not an object":      {`[]`, 0, "not a JSON object"},
 		"space first":        {` {}`, 0, "not a JSON object"},
 		"nothing":            {``, 0, "not a JSON object"},
-		"cut short":          {`{"a":` + entry, 4, `JSON: no "}"`},
-		"twice":              {`{"a":` + entry + `,"a":` + entry + `}`, 4, `"a" is there twice`},
-		"twice escaped":      {`{"a":` + entry + `,"\u0061":` + entry + `}`, 4, `"a" is there twice`},
-		"key twice":          {`{"a":{"dtype":"F16","dtype":"F32","shape":[2],"data_offsets":[0,4]}}`, 4, "twice"},
+		"truncated":          {`{"a":` + entry, 4, `JSON: expected "}"`},
+		"duplicate":          {`{"a":` + entry + `,"a":` + entry + `}`, 4, `duplicate name "a"`},
+		"duplicate, escaped": {`{"a":` + entry + `,"\u0061":` + entry + `}`, 4, `duplicate name "a"`},
+		"duplicate key":      {`{"a":{"dtype":"F16","dtype":"F32","shape":[2],"data_offsets":[0,4]}}`, 4, "duplicate"},
 		"dtype":              {`{"a":{"dtype":"F4","shape":[2],"data_offsets":[0,4]}}`, 4, `unknown dtype "F4"`},
-		"no dtype":           {`{"a":{"shape":[2],"data_offsets":[0,4]}}`, 4, "wants a dtype"},
+		"no dtype":           {`{"a":{"shape":[2],"data_offsets":[0,4]}}`, 4, "does not have a dtype"},
 		"three offsets":      {`{"a":{"dtype":"F16","shape":[2],"data_offsets":[0,4,5]}}`, 4, "two data_offsets"},
-		"past the end":       {`{"a":{"dtype":"F16","shape":[3],"data_offsets":[0,6]}}`, 4, "cut short"},
+		"past the end":       {`{"a":{"dtype":"F16","shape":[3],"data_offsets":[0,6]}}`, 4, "truncated"},
 		"bytes left over":    {`{"a":` + entry + `}`, 5, "its tensors end at byte 4"},
 		"shape":              {`{"a":{"dtype":"F16","shape":[3],"data_offsets":[0,4]}}`, 4, "do not fit shape [3]"},
 		"shape overflows":    {`{"a":{"dtype":"F16","shape":[4294967296,4294967296],"data_offsets":[0,0]}}`, 0, "do not fit shape"},
 		"size overflows":     {`{"a":{"dtype":"F16","shape":[4611686018427387904],"data_offsets":[0,0]}}`, 0, "do not fit shape"},
 		"backwards":          {`{"a":{"dtype":"F16","shape":[2],"data_offsets":[4,0]}}`, 4, "do not fit shape"},
 		"negative":           {`{"a":{"dtype":"F16","shape":[-2],"data_offsets":[0,4]}}`, 4, "negative"},
-		"over 63 bits":       {`{"a":{"dtype":"F16","shape":[2],"data_offsets":[9223372036854775808,4]}}`, 4, "over 2^63"},
-		"fraction":           {`{"a":{"dtype":"F16","shape":[2.0],"data_offsets":[0,4]}}`, 4, "not whole"},
-		"overlap":            {`{"a":` + entry + `,"b":{"dtype":"F16","shape":[2],"data_offsets":[2,6]}}`, 6, `"b" begins at byte 2 and so overlaps`},
+		"over 63 bits":       {`{"a":{"dtype":"F16","shape":[2],"data_offsets":[9223372036854775808,4]}}`, 4, "exceeds 63 bits"},
+		"fraction":           {`{"a":{"dtype":"F16","shape":[2.0],"data_offsets":[0,4]}}`, 4, "not an integer"},
+		"overlap":            {`{"a":` + entry + `,"b":{"dtype":"F16","shape":[2],"data_offsets":[2,6]}}`, 6, `"b" begins at byte 2 and overlaps`},
 		"same bytes":         {`{"a":` + entry + `,"b":` + entry + `}`, 4, "overlaps"},
 		"gap":                {`{"a":` + entry + `,"b":{"dtype":"F16","shape":[2],"data_offsets":[6,10]}}`, 10, "leaves a gap"},
 		"not at the start":   {`{"a":{"dtype":"F16","shape":[2],"data_offsets":[4,8]}}`, 8, "leaves a gap"},
-		"something after":    {`{"a":` + entry + `} x`, 4, "after its end"},
+		"data after":         {`{"a":` + entry + `} x`, 4, "after its end"},
 		"NUL after":          {"{\"a\":" + entry + "}\x00", 4, "NUL after its end"},
 		"not UTF-8":          {"{\"\xff\":" + entry + "}", 4, "not UTF-8"},
-		"deep":               {`{"__metadata__":` + strings.Repeat("[", 1000) + strings.Repeat("]", 1000) + `}`, 0, "nested"},
+		"deep":               {`{"__metadata__":` + strings.Repeat("[", 1000) + strings.Repeat("]", 1000) + `}`, 0, "nested deeper"},
 		"control characters": {"{\"a\n\":" + entry + "}", 4, "control character"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -90,23 +90,23 @@ func TestSafeTensorsRefuses(t *testing.T) {
 		dir := t.TempDir()
 		path := filepath.Join(dir, "model.safetensors")
 		write(t, path, append(binary.LittleEndian.AppendUint64(nil, n), "{}"...))
-		refused(t, dir, SafeTensors, path, "header would be")
+		refused(t, dir, SafeTensors, path, "header would have")
 	}
 	for _, n := range []int{0, 7} {
 		dir := t.TempDir()
 		path := filepath.Join(dir, "model.safetensors")
 		write(t, path, make([]byte, n))
-		refused(t, dir, SafeTensors, path, "cut short")
+		refused(t, dir, SafeTensors, path, "truncated")
 	}
 }
 
-// refused opens a checkpoint that must not open.
+// refused checks that Open fails with ErrCorrupt.
 func refused(t *testing.T, dir string, f Format, path, want string) {
 	t.Helper()
 	_, err := Open(dir, f)
 	switch {
 	case err == nil:
-		t.Fatal("it opened")
+		t.Fatal("Open succeeded")
 	case !errors.Is(err, ErrCorrupt):
 		t.Errorf("%v: not ErrCorrupt", err)
 	case !strings.Contains(err.Error(), want) || !strings.Contains(err.Error(), path) || strings.Contains(err.Error(), "\n"):
@@ -127,7 +127,7 @@ func TestShardsRefused(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			dir := t.TempDir()
 			path := index(dir, `{"weight_map":{"scalar":"`+file+`"}}`)
-			refused(t, dir, SafeTensors, path, "no .safetensors file of the same folder")
+			refused(t, dir, SafeTensors, path, "is not the name of a .safetensors file")
 		})
 	}
 	t.Run("no weight_map", func(t *testing.T) {
@@ -140,7 +140,7 @@ func TestShardsRefused(t *testing.T) {
 		path := index(dir, `{"weight_map":{"scalar":"a.safetensors","large":"a.safetensors"}}`)
 		refused(t, dir, SafeTensors, path, `"large" is not in a.safetensors`)
 	})
-	t.Run("twice", func(t *testing.T) {
+	t.Run("in two files", func(t *testing.T) {
 		dir := t.TempDir()
 		writeSafeTensors(t, filepath.Join(dir, "a.safetensors"), all[:1])
 		writeSafeTensors(t, filepath.Join(dir, "b.safetensors"), all[:1])
@@ -165,7 +165,7 @@ func TestDetect(t *testing.T) {
 		{[]string{"model.safetensors.index.json"}, SafeTensors, ""},
 		{[]string{"tensor_index.json", "tensor.data_0"}, SLLM, ""},
 		{[]string{"pytorch_model.bin", "config.json"}, pyTorch, ""},
-		{[]string{"training_args.bin", "config.json"}, "", "no .safetensors file, no pytorch_model.bin"},
+		{[]string{"training_args.bin", "config.json"}, "", "no .safetensors file, pytorch_model.bin"},
 		{[]string{"config.json", ".hidden.safetensors"}, "", "no .safetensors file"},
 		{nil, "", "no .safetensors file"},
 	} {

@@ -2,10 +2,10 @@ package checkpoint
 
 import "math"
 
-// The sums here come from files, so each says whether it fits 63 bits. Their
+// Sizes come from files, so arithmetic on them reports overflow of 63 bits. The
 // operands are never negative.
 
-// mul is a × b, or false if it overflows.
+// mul returns a × b, and false if it overflows.
 func mul(a, b int64) (int64, bool) {
 	if a != 0 && b > math.MaxInt64/a {
 		return 0, false
@@ -13,7 +13,7 @@ func mul(a, b int64) (int64, bool) {
 	return a * b, true
 }
 
-// add is a + b, or false if it overflows.
+// add returns a + b, and false if it overflows.
 func add(a, b int64) (int64, bool) {
 	if b > math.MaxInt64-a {
 		return 0, false
@@ -21,7 +21,8 @@ func add(a, b int64) (int64, bool) {
 	return a + b, true
 }
 
-// elements is how many elements a shape has; a scalar has one.
+// elements returns the number of elements of a shape, and false if it
+// overflows. A scalar has one.
 func elements(shape []int64) (int64, bool) {
 	n := int64(1)
 	ok := true
@@ -36,8 +37,8 @@ func elements(shape []int64) (int64, bool) {
 	return n, ok
 }
 
-// denseBytes is how many bytes a tensor takes whose elements lie without a
-// gap.
+// denseBytes returns the size in bytes of a tensor without gaps, and false if
+// it overflows.
 func denseBytes(shape []int64, d DType) (int64, bool) {
 	n, ok := elements(shape)
 	if !ok {
@@ -46,7 +47,8 @@ func denseBytes(shape []int64, d DType) (int64, bool) {
 	return mul(n, d.Size())
 }
 
-// viewBytes is how far from its first byte a strided tensor reaches.
+// viewBytes returns how many bytes a strided tensor spans from its first
+// element to the end of its last, and false if it overflows.
 func viewBytes(shape, stride []int64, d DType) (int64, bool) {
 	if n, ok := elements(shape); ok && n == 0 {
 		return 0, true
@@ -64,8 +66,8 @@ func viewBytes(shape, stride []int64, d DType) (int64, bool) {
 	return mul(reach, d.Size())
 }
 
-// denseStride appends to list the strides of a tensor in row-major order
-// without gaps. A dimension of length 0 counts as 1, as torch does it.
+// denseStride appends to list the strides of a dense tensor in row-major order.
+// A dimension of length 0 counts as 1, as in torch.
 func denseStride(list, shape []int64) []int64 {
 	first := len(list)
 	list = append(list, shape...)
@@ -73,14 +75,14 @@ func denseStride(list, shape []int64) []int64 {
 	step := int64(1)
 	for i := len(shape) - 1; i >= 0; i-- {
 		stride[i] = step
-		// Wraps only for a shape with a zero in it, whose strides are never used.
+		// It overflows only for an empty tensor, whose strides are never used.
 		step *= max(shape[i], 1)
 	}
 	return list
 }
 
-// isDense says whether the elements lie in row-major order without gaps. The
-// stride of a dimension of length one moves nothing and may be anything.
+// isDense reports whether the elements are in row-major order without gaps. The
+// stride of a dimension of length 1 has no effect and may be anything.
 func isDense(shape, stride []int64) bool {
 	step := int64(1)
 	for i := len(shape) - 1; i >= 0; i-- {
@@ -95,5 +97,5 @@ func isDense(shape, stride []int64) bool {
 	return true
 }
 
-// roundUp is n raised to a multiple of m.
+// roundUp rounds n up to a multiple of m.
 func roundUp(n, m int64) int64 { return (n + m - 1) / m * m }

@@ -10,15 +10,18 @@ import (
 	"strconv"
 )
 
-// Names of the sllm format. Its index is one JSON object: a tensor's name to
-// [offset, size, shape, stride, dtype], where the offset counts bytes over
-// the partitions laid end to end.
+// Names of the sllm format, which ServerlessLLM's checkpoint store writes and
+// reads. The tensors' bytes are in partitions. The index is one JSON object that
+// maps each tensor's name to [offset, size, shape, stride, dtype]: offset and
+// size in bytes, where the offset counts over all partitions end to end, shape
+// and stride in elements, and dtype as in torch.float16. Tensors are aligned to
+// 8 bytes and do not cross partitions; tied tensors have equal offsets.
 const (
 	sllmIndexName = "tensor_index.json"
-	sllmPartition = "tensor.data_" // and a number from 0, with no gap
+	sllmPartition = "tensor.data_" // and a number, counted from 0 without gaps
 )
 
-// partitionName is the name of the numbered partition.
+// partitionName returns the name of partition i.
 func partitionName(i int) string { return sllmPartition + strconv.Itoa(i) }
 
 // openSLLM reads the index in dir and the sizes of the partitions.
@@ -40,7 +43,8 @@ func openSLLM(dir string) (*Checkpoint, error) {
 }
 
 // Partitions lists the partitions of an sllm checkpoint in its folder, up to
-// the first missing number, where every reader stops.
+// the first missing number, as every reader does. Without partition 0 the error
+// is fs.ErrNotExist.
 func Partitions(dir fs.FS) ([]File, error) {
 	var files []File
 	var total int64
@@ -68,11 +72,11 @@ func Partitions(dir fs.FS) ([]File, error) {
 	return files, nil
 }
 
-// parseIndex reads an index and holds each entry against the partitions.
+// parseIndex reads an index and checks each entry against the partitions.
 func parseIndex(index []byte, files []File) ([]Tensor, error) {
 	s := &scanner{b: index}
 	var tensors []Tensor
-	var numbers []int64 // shapes and strides of all tensors, side by side
+	var numbers []int64 // backs the shapes and strides of all tensors
 	s.object(func(name string) {
 		var t Tensor
 		t, numbers = parseIndexEntry(s, name, numbers)
@@ -81,9 +85,9 @@ func parseIndex(index []byte, files []File) ([]Tensor, error) {
 	if err := s.end(); err != nil {
 		return nil, err
 	}
-	// The offsets are still global, and all in file 0.
-	slices.SortFunc(tensors, byPlace)
-	if err := noPartialOverlap(tensors); err != nil {
+	// Offsets still count over all partitions, and File is 0.
+	slices.SortFunc(tensors, byPosition)
+	if err := checkOverlap(tensors); err != nil {
 		return nil, err
 	}
 	if err := place(tensors, files); err != nil {
@@ -92,8 +96,9 @@ func parseIndex(index []byte, files []File) ([]Tensor, error) {
 	return tensors, nil
 }
 
-// parseIndexEntry reads one entry. Its offset stays global. Shape and strides
-// are appended to numbers, which the tensor points into.
+// parseIndexEntry reads one entry. Its offset counts over all partitions. It
+// appends the shape and the strides to numbers, and the tensor refers to them
+// there.
 func parseIndexEntry(s *scanner, name string, numbers []int64) (Tensor, []int64) {
 	t := Tensor{Name: name}
 	var dtype string
@@ -129,11 +134,11 @@ func parseIndexEntry(s *scanner, name string, numbers []int64) (Tensor, []int64)
 	return t, numbers
 }
 
-// checkEntry holds an entry against itself.
+// checkEntry checks that the fields of an entry agree, and sets its DType.
 func checkEntry(t *Tensor, fields int, dtype string) error {
 	name := clip(t.Name)
 	if fields != 5 {
-		return corrupt("tensor %q has %d fields, not offset, size, shape, stride and dtype", name, fields)
+		return corrupt("tensor %q has %d fields instead of offset, size, shape, stride and dtype", name, fields)
 	}
 	var err error
 	if t.DType, err = parseTorch(dtype); err != nil {
@@ -144,7 +149,7 @@ func checkEntry(t *Tensor, fields int, dtype string) error {
 	}
 	reach, ok := viewBytes(t.Shape, t.Stride, t.DType)
 	if !ok || reach > t.Size {
-		return corrupt("tensor %q: shape %s with strides %s of %s reaches past its %d bytes", name, dims(t.Shape), dims(t.Stride), t.DType, t.Size)
+		return corrupt("tensor %q: shape %s with strides %s of %s exceeds its %d bytes", name, dims(t.Shape), dims(t.Stride), t.DType, t.Size)
 	}
 	if _, ok := add(t.Offset, t.Size); !ok {
 		return corrupt("tensor %q: offset %d and size %d overflow", name, t.Offset, t.Size)
@@ -152,9 +157,9 @@ func checkEntry(t *Tensor, fields int, dtype string) error {
 	return nil
 }
 
-// noPartialOverlap refuses tensors that share some of their bytes. Sharing
-// all of them is how tied tensors are written.
-func noPartialOverlap(sorted []Tensor) error {
+// checkOverlap returns an error if tensors share some of their bytes. Tied
+// tensors share all of them.
+func checkOverlap(sorted []Tensor) error {
 	var last *Tensor
 	for i := range sorted {
 		t := &sorted[i]
@@ -169,11 +174,11 @@ func noPartialOverlap(sorted []Tensor) error {
 	return nil
 }
 
-// place turns global offsets into places within the partitions. The tensors
-// are sorted by offset.
+// place converts offsets over all partitions to a partition and an offset in
+// it. The tensors are sorted by offset.
 func place(tensors []Tensor, files []File) error {
 	file := 0
-	var begin int64 // of the file, globally
+	var begin int64 // of the partition, counted over all
 	for i := range tensors {
 		t := &tensors[i]
 		for file < len(files)-1 && t.Offset >= begin+files[file].Size {
@@ -184,10 +189,10 @@ func place(tensors []Tensor, files []File) error {
 		switch {
 		case t.Offset+t.Size <= end:
 		case file == len(files)-1:
-			return corrupt("tensor %q lacks %d of its %d bytes: it ends at byte %d, and the partitions end at %d: a partition is missing or cut short, write the checkpoint again",
+			return corrupt("tensor %q lacks %d of its %d bytes: it ends at byte %d, and the partitions end at byte %d: a partition is missing or truncated, write the checkpoint again",
 				clip(t.Name), min(t.Size, t.Offset+t.Size-end), t.Size, t.Offset+t.Size, end)
 		default:
-			return corrupt("tensor %q crosses from %s into the next partition: one of them has lost bytes, write the checkpoint again", clip(t.Name), files[file].Name)
+			return corrupt("tensor %q crosses from %s into the next partition: one of them is truncated, write the checkpoint again", clip(t.Name), files[file].Name)
 		}
 		t.File = file
 		t.Offset -= begin

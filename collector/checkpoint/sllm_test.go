@@ -12,7 +12,7 @@ func TestSLLMReads(t *testing.T) {
 	dir := t.TempDir()
 	write(t, filepath.Join(dir, "tensor.data_0"), make([]byte, 32))
 	write(t, filepath.Join(dir, "tensor.data_1"), make([]byte, 512))
-	write(t, filepath.Join(dir, "tensor.data_3"), make([]byte, 512)) // after a gap, so no one's
+	write(t, filepath.Join(dir, "tensor.data_3"), make([]byte, 512)) // after a gap, so not part of it
 	write(t, filepath.Join(dir, sllmIndexName), []byte(`{
 		"b": [0, 8, [2, 2], [2, 1], "torch.float16"],
 		"a": [0, 8, [2, 2], [1, 2], "torch.float16"],
@@ -43,8 +43,8 @@ func TestSLLMReads(t *testing.T) {
 	}
 }
 
-// TestSLLMRefuses gives hostile and broken indexes over partitions of 32 and
-// 64 bytes.
+// TestSLLMRefuses tries hostile and broken indexes over partitions of 32 and 64
+// bytes.
 func TestSLLMRefuses(t *testing.T) {
 	for name, test := range map[string]struct{ entries, want string }{
 		"past the end":        {`"a":[88,16,[8],[1],"torch.float16"]`, `tensor "a" lacks 8 of its 16 bytes`},
@@ -52,21 +52,21 @@ func TestSLLMRefuses(t *testing.T) {
 		"crosses":             {`"a":[24,16,[8],[1],"torch.float16"]`, `"a" crosses from tensor.data_0`},
 		"overlap":             {`"a":[0,8,[4],[1],"torch.float16"],"b":[4,8,[4],[1],"torch.float16"]`, `"a" and "b" overlap at byte 4`},
 		"alias of a part":     {`"a":[0,8,[4],[1],"torch.float16"],"b":[0,4,[2],[1],"torch.float16"]`, "overlap at byte 0"},
-		"overlap past a none": {`"a":[0,8,[4],[1],"torch.float16"],"b":[4,0,[0],[1],"torch.int8"],"c":[6,2,[1],[1],"torch.float16"]`, `"a" and "c" overlap`},
+		"overlap past empty":  {`"a":[0,8,[4],[1],"torch.float16"],"b":[4,0,[0],[1],"torch.int8"],"c":[6,2,[1],[1],"torch.float16"]`, `"a" and "c" overlap`},
 		"offset overflows":    {`"a":[9223372036854775807,8,[4],[1],"torch.float16"]`, "overflow"},
 		"negative offset":     {`"a":[-8,8,[4],[1],"torch.float16"]`, "negative"},
 		"negative stride":     {`"a":[0,8,[4],[-1],"torch.float16"]`, "negative"},
-		"over 63 bits":        {`"a":[18446744073709551616,8,[4],[1],"torch.float16"]`, "over 2^63"},
-		"view past its size":  {`"a":[0,8,[4],[2],"torch.float16"]`, "reaches past its 8 bytes"},
-		"view overflows":      {`"a":[0,8,[4611686018427387904,2],[4,9223372036854775807],"torch.float16"]`, "reaches past"},
+		"over 63 bits":        {`"a":[18446744073709551616,8,[4],[1],"torch.float16"]`, "exceeds 63 bits"},
+		"view past its size":  {`"a":[0,8,[4],[2],"torch.float16"]`, "exceeds its 8 bytes"},
+		"view overflows":      {`"a":[0,8,[4611686018427387904,2],[4,9223372036854775807],"torch.float16"]`, "exceeds its"},
 		"dtype":               {`"a":[0,8,[4],[1],"torch.quint4x2"]`, `unknown dtype "torch.quint4x2"`},
-		"dtype of others":     {`"a":[0,8,[4],[1],"F16"]`, `unknown dtype "F16"`},
+		"safetensors dtype":   {`"a":[0,8,[4],[1],"F16"]`, `unknown dtype "F16"`},
 		"ranks":               {`"a":[0,8,[4],[],"torch.float16"]`, "1 dimensions and 0 strides"},
 		"four fields":         {`"a":[0,8,[4],[1]]`, "has 4 fields"},
 		"six fields":          {`"a":[0,8,[4],[1],"torch.float16",{"x":[1,2]}]`, "has 6 fields"},
-		"no array":            {`"a":{}`, `JSON: no "["`},
-		"string for a number": {`"a":["0",8,[4],[1],"torch.float16"]`, "no number"},
-		"twice":               {`"a":[0,8,[4],[1],"torch.float16"],"a":[8,8,[4],[1],"torch.float16"]`, "twice"},
+		"not an array":        {`"a":{}`, `JSON: expected "["`},
+		"string for a number": {`"a":["0",8,[4],[1],"torch.float16"]`, "expected a number"},
+		"duplicate":           {`"a":[0,8,[4],[1],"torch.float16"],"a":[8,8,[4],[1],"torch.float16"]`, "duplicate"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			dir := t.TempDir()
@@ -84,7 +84,7 @@ func TestSLLMRefuses(t *testing.T) {
 			t.Error(err)
 		}
 	})
-	t.Run("a folder for a partition", func(t *testing.T) {
+	t.Run("folder instead of a partition", func(t *testing.T) {
 		dir := t.TempDir()
 		write(t, filepath.Join(dir, sllmIndexName), []byte("{}"))
 		if err := os.Mkdir(filepath.Join(dir, "tensor.data_0"), 0o777); err != nil {

@@ -2,33 +2,37 @@ package checkpoint
 
 import "context"
 
-// source is where the bytes of a model come from. It is read by several
-// goroutines at once.
+// source provides the tensors of a model. Several goroutines call fill at once.
 type source interface {
-	// tensors lists the model's tensors in the order in which they are best
-	// written and read.
+	// tensors returns the model's tensors in the best order to write and read
+	// them.
 	tensors() []spec
-	// fill writes into dst the bytes of the numbered tensor from off on.
+	// fill fills dst with bytes of a tensor, an index into tensors, from byte off.
 	fill(dst []byte, tensor int, off int64) error
-	// check is asked once all has been read, and refuses what changed meanwhile.
+	// check is called after the last fill. It returns an error if the model
+	// changed in the meantime.
 	check(ctx context.Context) error
 	close() error
 }
 
-// spec is a tensor that has no place on disk yet.
+// spec is a tensor without a position on disk.
 type spec struct {
 	name          string
 	dtype         DType
 	shape, stride []int64
 	size          int64 // bytes
-	tiedTo        int   // the earlier tensor whose bytes these are, or -1
+	tiedTo        int   // the tensor with the same bytes, or -1
 }
 
-// sidecar is a small file that goes along with the tensors, such as
-// config.json.
+// sidecar is a small file that accompanies the tensors, such as config.json.
 type sidecar struct {
 	name string
-	size int64
-	path string // what to copy, or
-	data []byte // what to write
+	size int64  // bytes
+	path string // of the file to copy, or
+	data []byte // the content
+}
+
+// newSidecar returns a sidecar with the given content.
+func newSidecar(name string, data []byte) sidecar {
+	return sidecar{name: name, size: int64(len(data)), data: data}
 }

@@ -6,8 +6,8 @@ import (
 	"testing"
 )
 
-// sparseReplica lays a model out with its true index and headers over files
-// with holes for tensors: as large as the model, without its bytes.
+// sparseReplica writes a model with its true index and headers, but with holes
+// for tensors, so that its files have their size without taking space.
 func sparseReplica(t testing.TB, name string, f Format) string {
 	t.Helper()
 	dir := t.TempDir()

@@ -2,15 +2,15 @@ package checkpoint
 
 import "fmt"
 
-// Spread says for each tensor of c on which of several devices it goes, when
-// each has so many bytes of room. Modules stay whole and follow each other in
-// the order in which the model runs them, so that a step passes from one device
-// to the next; each device gets about the same. Tied tensors go together, with
-// the first of their modules.
+// Spread assigns each tensor of c to one of len(room) devices, where room holds
+// the devices' free bytes; the result has the device of each of c.Tensors.
+// Modules are not split and keep the order in which the model runs them, so that
+// a step passes from one device to the next. Devices get about equal shares.
+// Tied tensors go to the device of the first of their modules.
 //
-// ServerlessLLM's loader for transformers does so with device_map "auto", by the
-// modules of no_split_modules.json; here they are told by the tensors' names, as
-// that file is made.
+// ServerlessLLM's loader for transformers does the same for device_map "auto",
+// with the modules of no_split_modules.json. Spread derives them from the
+// tensors' names, as moduleFiles does for that file.
 func (c *Checkpoint) Spread(room []int64) ([]int, error) {
 	modules, of := c.modules()
 	var left int64
@@ -21,11 +21,11 @@ func (c *Checkpoint) Spread(room []int64) ([]int, error) {
 	device, taken := 0, int64(0)
 	for i, m := range modules {
 		share := left / int64(len(room)-device)
-		// To the next device with what would be more over the share than under it.
+		// Move on if the module would exceed the share by more than it falls short.
 		full := taken > 0 && taken+m.bytes/2 > share && device < len(room)-1
 		for full || taken+m.bytes > room[device] {
 			if device++; device == len(room) {
-				return nil, fmt.Errorf("spread %s over %d devices: they have room for the modules before %s and not for its %d bytes", c.Dir, len(room), m.name, m.bytes)
+				return nil, fmt.Errorf("spread %s over %d devices: they have no room for the %d bytes of module %s", c.Dir, len(room), m.bytes, m.name)
 			}
 			left -= taken
 			taken, full = 0, false
@@ -40,8 +40,8 @@ func (c *Checkpoint) Spread(room []int64) ([]int, error) {
 	return devices, nil
 }
 
-// modules lists the modules in the order in which the model runs them, and for
-// each tensor the number of its module.
+// modules returns the modules in the order in which the model runs them, and
+// the index of each tensor's module.
 func (c *Checkpoint) modules() (modules []module, of []int) {
 	specs := make([]spec, len(c.Tensors))
 	for i, t := range c.Tensors {
@@ -62,7 +62,7 @@ func (c *Checkpoint) modules() (modules []module, of []int) {
 	for i, s := range specs {
 		of[i] = number[moduleOf(s.name)]
 	}
-	// A tied tensor goes with the earliest module of those that share it.
+	// A tied tensor belongs to the earliest of the modules that share it.
 	earliest := map[int]int{}
 	for i, s := range specs {
 		if s.tiedTo >= 0 {

@@ -5,10 +5,10 @@ import (
 	"testing"
 )
 
-// layered makes up the index of a model with embeddings, layers and a head,
-// whose head may be tied to the embeddings.
+// layered returns the index of a model with embeddings, layers and a head, which
+// may be tied to the embeddings.
 func layered(layers int, tiedHead bool) *Checkpoint {
-	c := &Checkpoint{Dir: "made up", Files: []File{{Name: "f", Size: 1 << 30}}}
+	c := &Checkpoint{Dir: "layered", Files: []File{{Name: "f", Size: 1 << 30}}}
 	var at int64
 	add := func(name string, size int64) {
 		c.Tensors = append(c.Tensors, Tensor{Name: name, Offset: at, Size: size})
@@ -30,7 +30,7 @@ func layered(layers int, tiedHead bool) *Checkpoint {
 	return c
 }
 
-func TestSpreadKeepsModulesWholeAndInOrder(t *testing.T) {
+func TestSpreadKeepsModulesTogetherAndInOrder(t *testing.T) {
 	for _, tiedHead := range []bool{false, true} {
 		c := layered(32, tiedHead)
 		for devices := 1; devices <= 5; devices++ {
@@ -70,16 +70,16 @@ func TestSpreadKeepsModulesWholeAndInOrder(t *testing.T) {
 	}
 }
 
-func TestSpreadGoesByTheRoom(t *testing.T) {
+func TestSpreadRespectsRoom(t *testing.T) {
 	c := layered(10, false)
 	on, err := c.Spread([]int64{450, 10_000})
 	if err != nil || on[0] != 0 || on[1] != 0 || on[3] != 1 || on[len(on)-1] != 1 {
 		t.Errorf("%v, %v", on, err)
 	}
 	if _, err := c.Spread([]int64{450, 900}); err == nil {
-		t.Error("it was spread over devices that are too small")
+		t.Error("spread over devices that are too small")
 	}
 	if _, err := c.Spread([]int64{10, 10_000}); err != nil {
-		t.Errorf("the first has no room for the first module: %v", err)
+		t.Errorf("first device without room for the first module: %v", err)
 	}
 }

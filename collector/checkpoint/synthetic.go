@@ -7,13 +7,12 @@ import (
 	"strings"
 )
 
-// architecture gives the tensors of a family of models, and what its
-// config.json says.
+// architecture describes a family of models.
 type architecture interface {
-	// weights lists the tensors in the order of the modules, as transformers'
-	// save_pretrained finds them, the tied ones included.
+	// weights returns the tensors in the order of the modules, as transformers'
+	// save_pretrained finds them, including tied ones.
 	weights() []weight
-	// config is the content of config.json, for weights of the given type.
+	// config returns the content of config.json, for weights of the given type.
 	config(d DType) any
 }
 
@@ -22,22 +21,23 @@ type weight struct {
 	name  string
 	shape []int64
 	kind  kind
-	tied  string // the tensor that this one is, if it is another's name
+	tied  string // the earlier tensor that this is another name of, or ""
 }
 
-// synthetic is a made-up model: the tensors and shapes of a published one.
+// synthetic is a model with the tensors and shapes of a published one and
+// seeded random weights.
 type synthetic struct {
 	name       string
 	arch       architecture
-	parameters int64 // as published, tied tensors once
+	parameters int64 // as published; tied tensors count once
 	dtype      DType // as published
 }
 
-// syntheticPrefix stands before the names of made-up models.
+// syntheticPrefix begins the names of synthetic models.
 const syntheticPrefix = "synthetic/"
 
-// catalogue lists the made-up models there are. The numbers are those of each
-// model's config.json on the Hub.
+// catalogue returns the synthetic models. The numbers come from each model's
+// config.json on the Hub.
 func catalogue() []synthetic {
 	return []synthetic{
 		{"opt-125m", opt{hidden: 768, embed: 768, ffn: 3072, layers: 12, heads: 12}, 125_239_296, Float16},
@@ -58,7 +58,7 @@ func catalogue() []synthetic {
 	}
 }
 
-// SyntheticNames lists the made-up models, each as Resolve takes it.
+// SyntheticNames returns the names of the synthetic models, for Resolve.
 func SyntheticNames() []string {
 	var names []string
 	for _, s := range catalogue() {
@@ -67,17 +67,17 @@ func SyntheticNames() []string {
 	return names
 }
 
-// findSynthetic looks a made-up model up by its name after the prefix.
+// findSynthetic looks up a synthetic model by its name without the prefix.
 func findSynthetic(name string) (synthetic, error) {
 	all := catalogue()
 	i := slices.IndexFunc(all, func(s synthetic) bool { return s.name == name })
 	if i < 0 {
-		return synthetic{}, fmt.Errorf("no model %s%s: there are %s", syntheticPrefix, clip(name), strings.Join(SyntheticNames(), ", "))
+		return synthetic{}, fmt.Errorf("unknown model %s%s: use one of %s", syntheticPrefix, clip(name), strings.Join(SyntheticNames(), ", "))
 	}
 	return all[i], nil
 }
 
-// specs gives the model's tensors at a type.
+// specs returns the model's tensors in a type.
 func (s synthetic) specs(d DType) []spec {
 	weights := s.arch.weights()
 	byName := make(map[string]int, len(weights))
@@ -93,7 +93,7 @@ func (s synthetic) specs(d DType) []spec {
 	return specs
 }
 
-// sidecars is config.json, and a tiny tokenizer.
+// sidecars returns config.json and the files of a tiny tokenizer.
 func (s synthetic) sidecars(d DType) ([]sidecar, error) {
 	config, err := json.MarshalIndent(s.arch.config(d), "", "  ")
 	if err != nil {
@@ -104,10 +104,10 @@ func (s synthetic) sidecars(d DType) ([]sidecar, error) {
 	if err != nil {
 		return nil, err
 	}
-	return append([]sidecar{{name: "config.json", size: int64(len(config)), data: config}}, tokenizer...), nil
+	return append([]sidecar{newSidecar(configName, config)}, tokenizer...), nil
 }
 
-// linear is a projection: its weight is out × in, as torch keeps it.
+// linear is a projection. Its weight has shape [out, in], as in torch.
 func linear(name string, out, in int64) weight {
 	return weight{name: name + ".weight", shape: []int64{out, in}, kind: matrix}
 }
@@ -117,7 +117,7 @@ func linearBias(name string, out, in int64) []weight {
 	return []weight{linear(name, out, in), {name: name + ".bias", shape: []int64{out}, kind: bias}}
 }
 
-// rmsNorm is a norm with a scale only.
+// rmsNorm is a norm with a scale alone.
 func rmsNorm(name string, n int64) weight {
 	return weight{name: name + ".weight", shape: []int64{n}, kind: norm}
 }
@@ -127,15 +127,15 @@ func layerNorm(name string, n int64) []weight {
 	return []weight{rmsNorm(name, n), {name: name + ".bias", shape: []int64{n}, kind: bias}}
 }
 
-// head is the projection to the vocabulary, which may be the embedding.
+// head is the projection to the vocabulary, which may be tied to the embedding.
 func head(vocab, in int64, tiedTo string) weight {
 	w := linear("lm_head", vocab, in)
 	w.tied = tiedTo
 	return w
 }
 
-// decoder is what Llama, Mistral and Qwen3 have in common: rotary positions,
-// grouped queries, a gated feed-forward, RMS norms and no bias.
+// decoder describes what Llama, Mistral and Qwen3 have in common: rotary
+// positions, grouped queries, a gated feed-forward, RMS norms and no biases.
 type decoder struct {
 	hidden, ffn, layers, heads, kvHeads, headDim, vocab int64
 	queryKeyNorm, tied                                  bool

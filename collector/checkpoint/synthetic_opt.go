@@ -6,12 +6,13 @@ import "fmt"
 // Language Models" (arXiv:2205.01068), as OPTForCausalLM names its tensors.
 type opt struct {
 	hidden, embed, ffn, layers, heads int64
-	// postNorm is opt-350m's: norms after each sublayer, and none at the end.
+	// postNorm is set for opt-350m, which has norms after each sublayer and none
+	// at the end.
 	postNorm bool
 }
 
-// The vocabulary of the family, and how many positions it knows. The table of
-// positions begins with two rows that padding used to index.
+// Sizes that all models of the family share. The table of positions begins with
+// two extra rows, which padding used to index.
 const (
 	optVocab        = 50272
 	optPositions    = 2048

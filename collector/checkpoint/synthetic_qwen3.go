@@ -7,7 +7,7 @@ type qwen3 struct {
 	tied                                bool
 }
 
-// What all dense models of the family have in common.
+// Sizes that all dense models of the family share.
 const (
 	qwen3Vocab     = 151936
 	qwen3HeadDim   = 128

@@ -7,11 +7,11 @@ import (
 	"testing"
 )
 
-// TestParameters holds the shapes against the published parameter counts.
+// TestParameters compares the shapes with the published parameter counts.
 func TestParameters(t *testing.T) {
 	for _, s := range catalogue() {
 		if got := distinctParameters(s.specs(s.dtype)); got != s.parameters {
-			t.Errorf("%s: its shapes have %d parameters, published are %d", s.name, got, s.parameters)
+			t.Errorf("%s has %d parameters, want %d", s.name, got, s.parameters)
 		}
 		m, err := Resolve(t.Context(), syntheticPrefix+s.name)
 		if err != nil {
@@ -30,12 +30,12 @@ func TestParameters(t *testing.T) {
 	}
 }
 
-// TestSyntheticTensors spot-checks names, shapes and ties that the published
-// checkpoints are known to have.
+// TestSyntheticTensors spot-checks names, shapes and ties against the published
+// checkpoints.
 func TestSyntheticTensors(t *testing.T) {
 	for _, test := range []struct {
 		model  string
-		count  int // names, the tied ones included
+		count  int // names, including tied ones
 		has    map[string][]int64
 		hasNot []string
 		tied   bool
@@ -109,7 +109,7 @@ func TestSyntheticConfig(t *testing.T) {
 		}
 		tied := slices.ContainsFunc(s.arch.weights(), func(w weight) bool { return w.tied != "" })
 		if config.ModelType == "" || config.TorchDType != "bfloat16" || config.Layers == 0 || config.Tied != tied {
-			t.Errorf("%s: config.json says %+v, tied is %v", s.name, config, tied)
+			t.Errorf("%s: config.json has %+v, but tied is %v", s.name, config, tied)
 		}
 	}
 }
@@ -117,8 +117,8 @@ func TestSyntheticConfig(t *testing.T) {
 func TestResolveRefuses(t *testing.T) {
 	for name, want := range map[string]string{
 		"synthetic/opt-9b":   "synthetic/opt-125m, synthetic/opt-350m",
-		"synthetic/../../x":  "no model",
-		"facebook/opt-6.7b":  "was not fetched from the Hub",
+		"synthetic/../../x":  "unknown model",
+		"facebook/opt-6.7b":  "was not downloaded from the Hub",
 		"":                   "neither a folder nor synthetic/NAME",
 		"./no-such-folder":   "no such file or directory",
 		"/dev/null":          "not a directory",
@@ -126,7 +126,7 @@ func TestResolveRefuses(t *testing.T) {
 	} {
 		_, err := Resolve(t.Context(), name)
 		if err == nil || !strings.Contains(err.Error(), want) {
-			t.Errorf("Resolve(%q): %v, want something with %q", name, err, want)
+			t.Errorf("Resolve(%q): %v, want an error with %q", name, err, want)
 		}
 	}
 }

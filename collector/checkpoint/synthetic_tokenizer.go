@@ -5,25 +5,25 @@ import (
 	"fmt"
 )
 
-// firstByte is the id of byte 0 in a made-up model's tokenizer. It leaves
-// room for the special tokens of the families that have them first.
+// firstByte is the ID of byte 0 in a synthetic model's tokenizer. Some families
+// have their special tokens before it.
 const firstByte = 3
 
-// tinyTokenizer gives the files of a tokenizer for a made-up model: a token
-// for each byte, and those that config.json names by their ids. So any text
-// can be encoded, whatever the vocabulary's size; the ids that no token has
-// decode to nothing.
+// tinyTokenizer returns the files of a tokenizer for a synthetic model. It has a
+// token for each byte, and the special tokens with the IDs in config.json, so it
+// can encode any text whatever the vocabulary's size. IDs without a token decode
+// to nothing.
 //
-// tokenizer.json is in the form of Hugging Face's tokenizers library, whose
-// byte_fallback spells a character that is no token in bytes.
+// tokenizer.json has the format of Hugging Face's tokenizers library, whose
+// byte_fallback spells unknown characters in bytes.
 func tinyTokenizer(config []byte) ([]sidecar, error) {
-	var says struct {
+	var model struct {
 		ModelType string `json:"model_type"`
 		Vocab     int    `json:"vocab_size"`
 		BOS       int    `json:"bos_token_id"`
 		EOS       int    `json:"eos_token_id"`
 	}
-	if err := json.Unmarshal(config, &says); err != nil {
+	if err := json.Unmarshal(config, &model); err != nil {
 		return nil, fmt.Errorf("make a tokenizer: config.json: %w", err)
 	}
 	vocab := make(map[string]int, 258)
@@ -31,10 +31,10 @@ func tinyTokenizer(config []byte) ([]sidecar, error) {
 		vocab[fmt.Sprintf("<0x%02X>", b)] = firstByte + b
 	}
 	bos, eos := "<s>", "</s>"
-	if says.BOS == says.EOS {
+	if model.BOS == model.EOS {
 		bos = eos
 	}
-	vocab[bos], vocab[eos] = says.BOS, says.EOS
+	vocab[bos], vocab[eos] = model.BOS, model.EOS
 	type added struct {
 		ID         int    `json:"id"`
 		Content    string `json:"content"`
@@ -44,13 +44,13 @@ func tinyTokenizer(config []byte) ([]sidecar, error) {
 		Normalized bool   `json:"normalized"`
 		Special    bool   `json:"special"`
 	}
-	special := []added{{ID: says.BOS, Content: bos, Special: true}}
+	special := []added{{ID: model.BOS, Content: bos, Special: true}}
 	if eos != bos {
-		special = append(special, added{ID: says.EOS, Content: eos, Special: true})
+		special = append(special, added{ID: model.EOS, Content: eos, Special: true})
 	}
 	for _, s := range special {
-		if s.ID < 0 || s.ID >= says.Vocab || firstByte <= s.ID && s.ID < firstByte+256 || says.Vocab < firstByte+256 {
-			return nil, fmt.Errorf("make a tokenizer: %s has id %d in a vocabulary of %d, where bytes are", s.Content, s.ID, says.Vocab)
+		if s.ID < 0 || s.ID >= model.Vocab || firstByte <= s.ID && s.ID < firstByte+256 || model.Vocab < firstByte+256 {
+			return nil, fmt.Errorf("make a tokenizer: ID %d of %s is outside a vocabulary of %d or belongs to a byte", s.ID, s.Content, model.Vocab)
 		}
 	}
 	type object = map[string]any
@@ -63,8 +63,8 @@ func tinyTokenizer(config []byte) ([]sidecar, error) {
 			"version": "1.0", "truncation": nil, "padding": nil, "normalizer": nil, "pre_tokenizer": nil,
 			"added_tokens": special,
 			"post_processor": object{
-				"type": "TemplateProcessing", "single": around(bos, says.ModelType, "A"), "pair": around(bos, says.ModelType, "A", "B"),
-				"special_tokens": object{bos: object{"id": bos, "ids": []int{says.BOS}, "tokens": []string{bos}}},
+				"type": "TemplateProcessing", "single": template(bos, model.ModelType, "A"), "pair": template(bos, model.ModelType, "A", "B"),
+				"special_tokens": object{bos: object{"id": bos, "ids": []int{model.BOS}, "tokens": []string{bos}}},
 			},
 			"decoder": object{"type": "Sequence", "decoders": []object{{"type": "ByteFallback"}, {"type": "Fuse"}}},
 			"model": object{
@@ -73,7 +73,7 @@ func tinyTokenizer(config []byte) ([]sidecar, error) {
 			},
 		}},
 		{"tokenizer_config.json", object{
-			// The class that takes tokenizer.json as it is.
+			// The class that uses tokenizer.json unchanged.
 			"tokenizer_class": "PreTrainedTokenizerFast", "bos_token": bos, "eos_token": eos, "clean_up_tokenization_spaces": false,
 		}},
 	} {
@@ -81,15 +81,14 @@ func tinyTokenizer(config []byte) ([]sidecar, error) {
 		if err != nil {
 			return nil, fmt.Errorf("make %s: %w", file.name, err)
 		}
-		data = append(data, '\n')
-		files = append(files, sidecar{name: file.name, size: int64(len(data)), data: data})
+		files = append(files, newSidecar(file.name, append(data, '\n')))
 	}
 	return files, nil
 }
 
-// around is the template of a text, or of two: each after BOS, save in the
-// Qwen family, which has none.
-func around(bos, modelType string, texts ...string) []any {
+// template returns the post-processor's template for one text or two. BOS
+// precedes each, except in the Qwen family, which has no BOS.
+func template(bos, modelType string, texts ...string) []any {
 	var parts []any
 	for i, text := range texts {
 		if modelType != "qwen3" {

@@ -10,9 +10,9 @@ import (
 	"github.com/sllmq/sllmq/collector/inference/tokenizer"
 )
 
-// TestTinyTokenizer opens the tokenizer of each made-up model as the
-// inference does, and wants any text back. SLLMQ_TEST_TOKENIZERS is a folder
-// to leave them in, for other judges.
+// TestTinyTokenizer opens the tokenizer of each synthetic model as inference
+// does, and encodes and decodes text. SLLMQ_TEST_TOKENIZERS may name a folder to
+// keep the tokenizers in, for other judges.
 func TestTinyTokenizer(t *testing.T) {
 	root := os.Getenv("SLLMQ_TEST_TOKENIZERS")
 	if root == "" {
@@ -49,7 +49,7 @@ func TestTinyTokenizer(t *testing.T) {
 		bos, hasBOS := tok.BOS()
 		eos, hasEOS := tok.EOS()
 		if !hasBOS || !hasEOS || bos != config.BOS || eos != config.EOS || tok.Size() > config.Vocab {
-			t.Errorf("%s: BOS %d, EOS %d, %d ids; config.json says %d, %d and %d", s.name, bos, eos, tok.Size(), config.BOS, config.EOS, config.Vocab)
+			t.Errorf("%s: BOS %d, EOS %d, %d IDs; config.json has %d, %d and %d", s.name, bos, eos, tok.Size(), config.BOS, config.EOS, config.Vocab)
 		}
 		const text = " Any text:\n\t\u00e9, 模型, \U0001f600 and \x00."
 		ids, err := tok.Encode(text, true)
@@ -62,8 +62,8 @@ func TestTinyTokenizer(t *testing.T) {
 	}
 }
 
-// TestTinyTokenizerRefuses wants special tokens outside of the bytes' ids and
-// inside of the vocabulary.
+// TestTinyTokenizerRefuses tries special tokens whose IDs belong to bytes or are
+// outside the vocabulary.
 func TestTinyTokenizerRefuses(t *testing.T) {
 	for _, config := range []string{
 		`{`,

@@ -9,50 +9,49 @@ import (
 	"github.com/cespare/xxhash/v2"
 )
 
-// verifyStep is how much is read before ctx is looked at.
+// verifyStep is how many bytes are read between looks at the context.
 const verifyStep = 4 << 20
 
-// Verify reads every tensor of the prepared replica in dir and compares it
-// with the checksum that it had at its source. The error for one that differs
-// is ErrCorrupt.
+// Verify reads every tensor of the replica in dir and compares its Checksum
+// with that of the source. A difference is an error that wraps ErrCorrupt.
 func Verify(ctx context.Context, dir string) error {
 	m, err := readManifest(dir)
 	if err != nil {
 		return err
 	}
-	c, err := Open(dir, m.Request.Format)
+	c, err := Open(dir, m.Recipe.Format)
 	if err != nil {
 		return err
 	}
 	if len(c.Tensors) != len(m.Tensors) {
-		return fmt.Errorf("verify %s: %w", dir, corrupt("it has %d tensors, its manifest %d: prepare the replica again", len(c.Tensors), len(m.Tensors)))
+		return fmt.Errorf("verify %s: %w", dir, corrupt("it has %d tensors and its manifest %d: prepare the replica again", len(c.Tensors), len(m.Tensors)))
 	}
 	v := verifier{buf: make([]byte, verifyStep)}
 	defer v.close()
 	for _, t := range c.Tensors {
 		want, ok := m.Tensors[t.Name]
 		if !ok {
-			return fmt.Errorf("verify %s: %w", dir, corrupt("its manifest has no tensor %q: prepare the replica again", clip(t.Name)))
+			return fmt.Errorf("verify %s: %w", dir, corrupt("tensor %q is not in its manifest: prepare the replica again", clip(t.Name)))
 		}
 		got, err := v.sum(ctx, c.Path(t.File), t)
 		if err != nil {
 			return err
 		}
 		if got != uint64(want) {
-			return fmt.Errorf("verify %s: %w", c.Path(t.File), corrupt("tensor %q has checksum %016x and had %016x at its source: prepare the replica again", clip(t.Name), got, uint64(want)))
+			return fmt.Errorf("verify %s: %w", c.Path(t.File), corrupt("tensor %q has checksum %016x instead of %016x: prepare the replica again", clip(t.Name), got, uint64(want)))
 		}
 	}
 	return nil
 }
 
-// verifier reads tensors in the order of their files, one open at a time.
+// verifier reads tensors with one file open at a time.
 type verifier struct {
 	buf    []byte
 	f      *os.File
 	digest xxhash.Digest
 }
 
-// sum reads a tensor and gives its checksum.
+// sum returns the checksum of a tensor in the file at path.
 func (v *verifier) sum(ctx context.Context, path string, t Tensor) (uint64, error) {
 	if v.f == nil || v.f.Name() != path {
 		v.close()

@@ -8,11 +8,10 @@ import (
 	"github.com/cespare/xxhash/v2"
 )
 
-// kind says what sort of values a weight has.
+// kind is a kind of weight, which determines the distribution of its values.
 type kind uint8
 
-// The kinds, and below how their values are spread: as an initialisation
-// spreads them, so that a model of such weights computes without overflow.
+// The kinds of weights.
 const (
 	matrix kind = iota
 	norm
@@ -20,7 +19,8 @@ const (
 	kinds
 )
 
-// spread is the mean and the standard deviation of a kind's values.
+// spread returns the mean and the standard deviation of a kind's values. They
+// follow the usual initialization, so that a model computes without overflow.
 func (k kind) spread() (mean, deviation float64) {
 	switch k {
 	case norm:
@@ -31,24 +31,25 @@ func (k kind) spread() (mean, deviation float64) {
 	return 0, 0.02
 }
 
-// generation names how weights are made up. It stands in the manifest of what
-// was made, and changes when the same tensor would get other bytes.
+// generation names the algorithm that generates weights. Manifests record it;
+// it must change whenever a tensor would get other bytes.
 const generation = "normal-splitmix64-v1"
 
-// seed is what all made-up weights begin from.
+// seed is the seed of all synthetic weights.
 const seed uint64 = 0x736c6c6d71000001
 
-// wordBytes is how much of a tensor one step of the random stream makes.
+// wordBytes is how many bytes of a tensor come from one step of the random
+// stream.
 const wordBytes = 8
 
-// generator makes up tensors. Each 8 bytes of a tensor depend on the tensor's
-// name and on where they are in it and on nothing else, so that any part may
-// be made at any time, by any goroutine.
+// generator generates tensors. Each 8 bytes of a tensor depend only on the
+// tensor's name and their position in it, so any goroutine can generate any
+// part at any time.
 //
-// A value is drawn by 16 random bits from a table of the quantiles of a
-// normal distribution, already in the wanted type: the draw is as fast as the
-// memory it is written to. In float32 the mantissa's low bits are random too,
-// so that half of every value is not the same few thousand patterns.
+// 16 random bits select a value from a table of the quantiles of a normal
+// distribution in the target type, which is as fast as writing to memory. In
+// float32 the low bits of the mantissa are random too; otherwise half of every
+// value would be one of few patterns.
 type generator struct {
 	specs  []spec
 	seeds  []uint64
@@ -59,7 +60,7 @@ type generator struct {
 
 var _ source = (*generator)(nil)
 
-// newGenerator makes the tables for a model at a type.
+// newGenerator returns a generator for a model in float16, bfloat16 or float32.
 func newGenerator(s synthetic, d DType) *generator {
 	g := &generator{specs: s.specs(d)}
 	for i, w := range s.arch.weights() {
@@ -74,11 +75,11 @@ func newGenerator(s synthetic, d DType) *generator {
 		quantiles := normalQuantiles(k.spread())
 		switch d {
 		case Float16:
-			g.table2[k] = quantize(quantiles, float16Bits)
+			g.table2[k] = quantize(quantiles, toFloat16)
 		case BFloat16:
-			g.table2[k] = quantize(quantiles, bfloat16Bits)
+			g.table2[k] = quantize(quantiles, toBFloat16)
 		default:
-			g.table4[k] = quantize(quantiles, math.Float32bits)
+			g.table4[k] = quantize(quantiles, func(bits uint32) uint32 { return bits })
 		}
 	}
 	return g
@@ -88,7 +89,7 @@ func (g *generator) tensors() []spec             { return g.specs }
 func (g *generator) check(context.Context) error { return nil }
 func (g *generator) close() error                { return nil }
 
-// fill makes up dst, which begins at byte off of the tensor.
+// fill generates dst, which begins at byte off of the tensor.
 func (g *generator) fill(dst []byte, tensor int, off int64) error {
 	word := uint64(off / wordBytes)
 	if skip := off % wordBytes; skip != 0 {
@@ -109,20 +110,20 @@ func (g *generator) fill(dst []byte, tensor int, off int64) error {
 	return nil
 }
 
-// fillPart makes up what dst holds of one word, from its byte skip on, and
-// says how many bytes that were.
+// fillPart fills the beginning of dst with a word of the tensor from its byte
+// skip on, and returns the number of bytes.
 func (g *generator) fillPart(dst []byte, tensor int, word uint64, skip int) int {
 	var b [wordBytes]byte
-	_ = g.fill(b[:], tensor, int64(word)*wordBytes) // made up, so it can't fail
+	_ = g.fill(b[:], tensor, int64(word)*wordBytes) // cannot fail
 	return copy(dst, b[skip:])
 }
 
-// tableSize is how many values 16 bits choose from.
+// tableSize is the number of values that 16 bits select from.
 const tableSize = 1 << 16
 
-// golden is the step of splitmix64 (Steele, Lea and Flood, "Fast splittable
-// pseudorandom number generators", OOPSLA 2014): its n-th output is mix of
-// n steps, so the stream can be entered anywhere.
+// golden is the increment of splitmix64 (Steele, Lea and Flood, "Fast
+// splittable pseudorandom number generators", OOPSLA 2014). Its n-th output is
+// the mix of n increments, so that a stream can start anywhere.
 const golden uint64 = 0x9e3779b97f4a7c15
 
 // mix is the output function of splitmix64.
@@ -132,7 +133,7 @@ func mix(z uint64) uint64 {
 	return z ^ z>>31
 }
 
-// fill2 writes four values of two bytes a word.
+// fill2 writes four values of two bytes per word.
 func fill2(dst []byte, table *[tableSize]uint16, state uint64) {
 	for ; len(dst) >= wordBytes; dst = dst[wordBytes:] {
 		r := mix(state)
@@ -144,10 +145,11 @@ func fill2(dst []byte, table *[tableSize]uint16, state uint64) {
 	}
 }
 
-// lowBits are the bits of a float32's mantissa that vary within a quantile.
+// lowBits are the bits of a float32's mantissa that are random within a
+// quantile.
 const lowBits = 1<<12 - 1
 
-// fill4 writes two values of four bytes a word.
+// fill4 writes two values of four bytes per word.
 func fill4(dst []byte, table *[tableSize]uint32, state uint64) {
 	for ; len(dst) >= wordBytes; dst = dst[wordBytes:] {
 		r := mix(state)
@@ -158,8 +160,8 @@ func fill4(dst []byte, table *[tableSize]uint32, state uint64) {
 	}
 }
 
-// normalQuantiles cuts a normal distribution into parts of equal probability
-// and gives the middle of each.
+// normalQuantiles divides a normal distribution into tableSize parts of equal
+// probability and returns the median of each.
 func normalQuantiles(mean, deviation float64) []float32 {
 	q := make([]float32, tableSize)
 	for i := range q {
@@ -169,34 +171,11 @@ func normalQuantiles(mean, deviation float64) []float32 {
 	return q
 }
 
-// quantize turns values into another type's bits.
-func quantize[T any](values []float32, bits func(float32) T) []T {
+// quantize converts values to another type, given the conversion of their bits.
+func quantize[T any](values []float32, convert func(uint32) T) []T {
 	out := make([]T, len(values))
 	for i, v := range values {
-		out[i] = bits(v)
+		out[i] = convert(math.Float32bits(v))
 	}
 	return out
-}
-
-// float16Bits rounds to IEEE 754's binary16, ties to even. Values here are
-// far below its largest.
-func float16Bits(v float32) uint16 {
-	sign := uint16(math.Float32bits(v)>>16) & 0x8000
-	a := math.Abs(float64(v))
-	if a < 0x1p-14 {
-		// Subnormal: a multiple of 2^-24. Rounding up to 1024 of them is the
-		// smallest normal value, and its bits are 1024 too.
-		return sign | uint16(math.RoundToEven(a*0x1p24))
-	}
-	fraction, exponent := math.Frexp(a)                        // in [0.5, 1)
-	significand := uint16(math.RoundToEven(fraction * 0x1p11)) // 11 bits
-	// A significand that rounds up to 12 bits carries into the exponent, as it
-	// has to.
-	return sign | (uint16(exponent+14)<<10 - 1<<10 + significand)
-}
-
-// bfloat16Bits keeps a float32's upper half, rounded, ties to even.
-func bfloat16Bits(v float32) uint16 {
-	b := math.Float32bits(v)
-	return uint16((b + 0x7fff + b>>16&1) >> 16)
 }

@@ -20,13 +20,13 @@ func halfValue(b uint16) float64 {
 	return sign * math.Ldexp(1024+fraction, exponent-25)
 }
 
-// TestFloat16Bits holds the rounding against the definition: every finite
-// value comes back, and half way between two the even one is taken.
-func TestFloat16Bits(t *testing.T) {
+// TestToFloat16 checks rounding against its definition: finite values stay the
+// same, and midpoints round to even.
+func TestToFloat16(t *testing.T) {
 	for b := uint16(0); b < 31<<10; b++ {
 		for _, sign := range []uint16{0, 0x8000} {
 			v := halfValue(b | sign)
-			if got := float16Bits(float32(v)); got != b|sign && v != 0 {
+			if got := toFloat16(math.Float32bits(float32(v))); got != b|sign && v != 0 {
 				t.Fatalf("%g has bits %04x, got %04x", v, b|sign, got)
 			}
 		}
@@ -35,23 +35,23 @@ func TestFloat16Bits(t *testing.T) {
 		}
 		half := (halfValue(b) + halfValue(b+1)) / 2
 		even := b + b&1
-		if got := float16Bits(float32(half)); got != even {
-			t.Fatalf("%g, half way from %04x: got %04x, want %04x", half, b, got, even)
+		if got := toFloat16(math.Float32bits(float32(half))); got != even {
+			t.Fatalf("%g, the midpoint above %04x: got %04x, want %04x", half, b, got, even)
 		}
 	}
 }
 
-func TestBFloat16Bits(t *testing.T) {
+func TestToBFloat16(t *testing.T) {
 	for in, want := range map[uint32]uint16{
 		0x3f800000: 0x3f80, 0x3f808000: 0x3f80, 0x3f808001: 0x3f81, 0x3f818000: 0x3f82, 0xbcffffff: 0xbd00,
 	} {
-		if got := bfloat16Bits(math.Float32frombits(in)); got != want {
+		if got := toBFloat16(in); got != want {
 			t.Errorf("%08x rounds to %04x, want %04x", in, got, want)
 		}
 	}
 }
 
-// TestFillAnywhere makes a tensor in parts that begin and end anywhere.
+// TestFillAnywhere generates a tensor in parts that begin and end anywhere.
 func TestFillAnywhere(t *testing.T) {
 	s, err := findSynthetic("opt-125m")
 	if err != nil {
@@ -79,8 +79,8 @@ func TestFillAnywhere(t *testing.T) {
 	}
 }
 
-// TestPlausible looks at the values: their mean and deviation, and that no
-// block comes twice.
+// TestPlausible checks the mean and the deviation of the values, and that no
+// block repeats.
 func TestPlausible(t *testing.T) {
 	s, err := findSynthetic("opt-125m")
 	if err != nil {
@@ -125,7 +125,7 @@ func TestPlausible(t *testing.T) {
 		for at := 0; at < len(buf); at += 4096 {
 			sum := Checksum(buf[at : at+4096])
 			if blocks[sum] {
-				t.Fatalf("%s: a block of 4 KiB comes twice", d)
+				t.Fatalf("%s: a block of 4 KiB repeats", d)
 			}
 			blocks[sum] = true
 		}

@@ -14,28 +14,28 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// blockBytes is what is filled, summed and written at a time: a multiple of
-// any device's block, and large enough for its full rate.
+// blockBytes is how many bytes are filled, summed and written at a time: a
+// multiple of any device's block size, and large enough for its full rate.
 const blockBytes = 4 << 20
 
-// directAlign is what place and length of a direct write are multiples of.
+// directAlign is the alignment of a direct write's offset and length.
 const directAlign = 4096
 
-// writesInFlight keeps the device busy while the next block is handed over.
+// writesInFlight keeps the device busy while the next block is submitted.
 const writesInFlight = 2
 
-// block is a part of a file on its way from the source to the disk.
+// block is a part of a file on its way through the pipeline.
 type block struct {
 	file   int
 	offset int64
 	buf    []byte        // as long as the part
-	filled chan struct{} // closed when the source's bytes are in
+	filled chan struct{} // closed when buf has been filled
 }
 
-// pipeline writes the tensors' files of a replica. The blocks are filled by
-// as many goroutines as there are CPUs, summed in order by one, since a
-// tensor's checksum goes over its bytes from first to last, and written past
-// the page cache, nearly in order. Its memory is the buffers alone.
+// pipeline writes the tensor files of a replica. One goroutine per CPU fills
+// blocks. Another sums them in order, since a checksum covers a tensor's bytes
+// from first to last. More goroutines write them past the page cache, nearly in
+// order. The pipeline uses no memory beyond its buffers.
 type pipeline struct {
 	files    []layoutFile
 	out      []output
@@ -45,23 +45,23 @@ type pipeline struct {
 
 	free    chan []byte
 	todo    chan *block // to be filled
-	ordered chan *block // to be summed, in order
+	ordered chan *block // to be summed, in the order of the files
 	summed  chan *block // to be written
 }
 
-// output is a file under two descriptors. direct is nil where the filesystem
-// has no O_DIRECT; the tail, which is no whole block, never goes through it.
+// output is a file open twice. direct is nil if the filesystem has no O_DIRECT;
+// it is not used for the tail, which is shorter than a block of the device.
 type output struct{ plain, direct *os.File }
 
-// writeTensors writes files into dir and gives the checksums of the tensors'
-// bytes, taken before they were written.
+// writeTensors writes files into dir and returns the checksums of the tensors,
+// taken before writing, by the tensor's number.
 func writeTensors(ctx context.Context, dir string, files []layoutFile, src source, progress func(int64)) (map[int]uint64, error) {
 	fillers := runtime.GOMAXPROCS(0)
 	buffers := 2*fillers + writesInFlight
-	// Mapped, because a direct write wants memory that begins at a page.
+	// Mapped, because direct writes need page-aligned memory.
 	memory, err := unix.Mmap(-1, 0, buffers*blockBytes, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_ANON|unix.MAP_PRIVATE)
 	if err != nil {
-		return nil, fmt.Errorf("get %d bytes of memory to write from: %w", buffers*blockBytes, err)
+		return nil, fmt.Errorf("allocate %d bytes of buffers: %w", buffers*blockBytes, err)
 	}
 	defer unix.Munmap(memory)
 	p := &pipeline{
@@ -95,7 +95,7 @@ func writeTensors(ctx context.Context, dir string, files []layoutFile, src sourc
 	return p.sums, nil
 }
 
-// create makes every file, with its space.
+// create creates every file and allocates its space.
 func (p *pipeline) create(dir string) error {
 	for _, f := range p.files {
 		path := filepath.Join(dir, f.name)
@@ -105,14 +105,14 @@ func (p *pipeline) create(dir string) error {
 		}
 		direct, err := os.OpenFile(path, os.O_WRONLY|unix.O_DIRECT, 0)
 		if err != nil {
-			direct = nil // then the page cache has to do
+			direct = nil // write through the page cache instead
 		}
 		p.out = append(p.out, output{plain, direct})
 	}
 	return nil
 }
 
-// finish brings the files to the disk and closes them.
+// finish syncs and closes the files.
 func (p *pipeline) finish() error {
 	var errs []error
 	for _, o := range p.out {
@@ -124,7 +124,7 @@ func (p *pipeline) finish() error {
 	return errors.Join(errs...)
 }
 
-// abandon closes files that will be removed.
+// abandon closes the files, which the caller removes.
 func (p *pipeline) abandon() {
 	for _, o := range p.out {
 		if o.direct != nil {
@@ -134,7 +134,7 @@ func (p *pipeline) abandon() {
 	}
 }
 
-// cut hands out the blocks of all files in order.
+// cut divides the files into blocks and submits them in order.
 func (p *pipeline) cut(ctx context.Context) error {
 	defer close(p.todo)
 	defer close(p.ordered)
@@ -158,7 +158,7 @@ func (p *pipeline) cut(ctx context.Context) error {
 	return nil
 }
 
-// fill puts the source's bytes into blocks, any of them at any time.
+// fill fills blocks from the source, in any order.
 func (p *pipeline) fill(ctx context.Context) error {
 	for b := range p.todo {
 		if err := ctx.Err(); err != nil {
@@ -181,8 +181,8 @@ func (p *pipeline) fill(ctx context.Context) error {
 	return nil
 }
 
-// copyHead copies what of the file's head falls into the block, and says how
-// much that is.
+// copyHead copies the part of the file's head that falls into the block, and
+// returns its length.
 func copyHead(b *block, head []byte) int {
 	if b.offset >= int64(len(head)) {
 		return 0
@@ -190,9 +190,9 @@ func copyHead(b *block, head []byte) int {
 	return copy(b.buf, head[b.offset:])
 }
 
-// overlaps calls do with the part of the block that each tensor covers, and
-// where that part begins in the tensor.
-func (f layoutFile) overlaps(b *block, do func(t placement, part []byte, off int64) error) error {
+// overlaps calls visit with each part of the block that a tensor covers, and
+// the part's offset in the tensor.
+func (f layoutFile) overlaps(b *block, visit func(t placement, part []byte, off int64) error) error {
 	end := b.offset + int64(len(b.buf))
 	first := sort.Search(len(f.tensors), func(i int) bool { return f.tensors[i].offset+f.tensors[i].size > b.offset })
 	for _, t := range f.tensors[first:] {
@@ -203,19 +203,19 @@ func (f layoutFile) overlaps(b *block, do func(t placement, part []byte, off int
 			continue
 		}
 		from, to := max(t.offset, b.offset), min(t.offset+t.size, end)
-		if err := do(t, b.buf[from-b.offset:to-b.offset], from-t.offset); err != nil {
+		if err := visit(t, b.buf[from-b.offset:to-b.offset], from-t.offset); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// sum takes the tensors' checksums, block after block.
+// sum computes the tensors' checksums, block after block.
 func (p *pipeline) sum(ctx context.Context) error {
 	defer close(p.summed)
 	for _, f := range p.files {
 		for _, t := range f.tensors {
-			p.sums[t.tensor] = Checksum(nil) // right for those without bytes
+			p.sums[t.tensor] = Checksum(nil) // final for empty tensors
 		}
 	}
 	d := xxhash.New()
@@ -245,7 +245,7 @@ func (p *pipeline) sum(ctx context.Context) error {
 	return nil
 }
 
-// write writes blocks and gives their buffers back.
+// write writes blocks and frees their buffers.
 func (p *pipeline) write(ctx context.Context) error {
 	for b := range p.summed {
 		if err := ctx.Err(); err != nil {
@@ -260,7 +260,8 @@ func (p *pipeline) write(ctx context.Context) error {
 	return nil
 }
 
-// writeAt writes whole device blocks directly and the rest through the cache.
+// writeAt writes whole device blocks directly and the rest through the page
+// cache.
 func (o output) writeAt(b []byte, offset int64) error {
 	whole := len(b) / directAlign * directAlign
 	if o.direct != nil && whole > 0 {
@@ -268,7 +269,7 @@ func (o output) writeAt(b []byte, offset int64) error {
 		switch {
 		case err == nil:
 			b, offset = b[whole:], offset+int64(whole)
-		case errors.Is(err, unix.EINVAL): // a device that wants more than directAlign
+		case errors.Is(err, unix.EINVAL): // the device needs a larger alignment
 		default:
 			return writeError(o.plain.Name(), cause(err))
 		}

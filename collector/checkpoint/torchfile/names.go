@@ -1,7 +1,10 @@
 package torchfile
 
-// storageTypes are the storages that a pickle may name, by their elements.
-func storageTypes(name string) (dtype string, ok bool) {
+import "strings"
+
+// storageType returns the element type of a storage class that a pickle may
+// name; the type of an untyped storage is "".
+func storageType(name string) (dtype string, ok bool) {
 	switch name {
 	case "torch.HalfStorage":
 		return "float16", true
@@ -31,9 +34,9 @@ func storageTypes(name string) (dtype string, ok bool) {
 	return "", false
 }
 
-// elementTypes are the torch.dtypes that a pickle may name, with the bytes of
-// an element.
-func elementTypes(dtype string) (size int64, ok bool) {
+// elementSize returns the size in bytes of an element of a torch.dtype that a
+// pickle may name.
+func elementSize(dtype string) (size int64, ok bool) {
 	switch dtype {
 	case "int8", "uint8", "bool", "float8_e4m3fn", "float8_e5m2", "float8_e8m0fnu":
 		return 1, true
@@ -47,19 +50,19 @@ func elementTypes(dtype string) (size int64, ok bool) {
 	return 0, false
 }
 
-// known says whether a pickle may ask for a name at all.
-func known(name string) bool {
+// allowed reports whether a pickle may import a name.
+func allowed(name string) bool {
 	switch name {
 	case "collections.OrderedDict", "torch.Size",
 		"torch._utils._rebuild_tensor", "torch._utils._rebuild_tensor_v2", "torch._utils._rebuild_tensor_v3", "torch._utils._rebuild_parameter":
 		return true
 	}
-	if _, ok := storageTypes(name); ok {
+	if _, ok := storageType(name); ok {
 		return true
 	}
-	if len(name) > 6 && name[:6] == "torch." {
-		_, ok := elementTypes(name[6:])
-		return ok
+	dtype, ok := strings.CutPrefix(name, "torch.")
+	if ok {
+		_, ok = elementSize(dtype)
 	}
-	return false
+	return ok
 }

@@ -7,10 +7,10 @@ import (
 	"math/big"
 )
 
-// What a pickle's values become. Strings, int64, float64, bool and nil stand
-// for themselves; integers past 64 bits are *big.Int.
+// The values of a pickle. Strings, int64, float64, bool and nil stand for
+// themselves; integers of more than 64 bits are *big.Int.
 type (
-	// dict keeps its order. It is Python's dict and OrderedDict.
+	// dict is Python's dict or OrderedDict, in order.
 	dict struct {
 		keys   []any
 		values []any
@@ -18,15 +18,15 @@ type (
 	list   struct{ items []any }
 	tuple  []any
 	bytesV []byte
-	// global is a name that the pickle asked for and that is on the list.
+	// global is an allowed name that the pickle imported.
 	global string
-	// persistent is a storage, by what torch wrote of it.
+	// persistent is a reference to a storage.
 	persistent struct {
-		dtype string // "" for an untyped one
+		dtype string // "" for an untyped storage
 		key   string
 		numel int64
 	}
-	// view is a tensor.
+	// view is a tensor: a view of a storage.
 	view struct {
 		storage       persistent
 		dtype         string
@@ -35,16 +35,17 @@ type (
 	}
 )
 
-// Limits of the machine. A model has some thousand tensors, each of some ten
+// Limits of the machine. A model has some thousand tensors, each with about ten
 // values.
 const (
 	maxStack  = 1 << 20
 	maxMemo   = 8 << 20
-	maxValues = 16 << 20 // pushed in all: a list keeps what it takes from the stack
+	maxValues = 16 << 20 // pushed in total: lists keep what they take from the stack
 	maxDims   = 64
 )
 
-// machine is the part of pickle's machine that a state dict needs.
+// machine is the part of the pickle machine that a state dict needs. The
+// opcodes and their arguments are those of Python's pickletools.
 type machine struct {
 	in     []byte
 	at     int
@@ -56,9 +57,9 @@ type machine struct {
 
 var errShort = errors.New("the pickle ends too early")
 
-// unpickle runs a pickle and gives its one value.
-func unpickle(text []byte) (value any, err error) {
-	m := &machine{in: text, memo: map[int64]any{}}
+// unpickle runs a pickle and returns its value.
+func unpickle(pickle []byte) (value any, err error) {
+	m := &machine{in: pickle, memo: map[int64]any{}}
 	for {
 		op, err := m.byte()
 		if err != nil {
@@ -66,7 +67,7 @@ func unpickle(text []byte) (value any, err error) {
 		}
 		if op == '.' {
 			if len(m.stack) != 1 || len(m.marks) != 0 {
-				return nil, refused("the pickle leaves %d values", len(m.stack))
+				return nil, refused("the pickle leaves %d values instead of one", len(m.stack))
 			}
 			return m.stack[0], nil
 		}
@@ -74,21 +75,21 @@ func unpickle(text []byte) (value any, err error) {
 			return nil, err
 		}
 		if len(m.stack) > maxStack || len(m.marks) > maxStack || len(m.memo) > maxMemo || m.values > maxValues {
-			return nil, refused("the pickle keeps more values than any state dict")
+			return nil, refused("the pickle has more values than any state dict")
 		}
 	}
 }
 
-// step does one opcode.
+// step executes one opcode.
 func (m *machine) step(op byte) error {
 	switch op {
 	case 0x80: // PROTO
 		version, err := m.byte()
 		if err == nil && (version < 2 || version > 5) {
-			err = refused("pickle protocol %d", version)
+			err = refused("its pickle protocol is %d; torch uses 2 to 5", version)
 		}
 		return err
-	case 0x95: // FRAME, which says only how to read ahead
+	case 0x95: // FRAME, which only helps to read ahead
 		_, err := m.take(8)
 		return err
 	case '(': // MARK
@@ -158,7 +159,7 @@ func (m *machine) step(op byte) error {
 	case 'Q':
 		return m.persistent()
 	}
-	return refused("the pickle has opcode 0x%02x, which no state dict needs", op)
+	return refused("the pickle has opcode 0x%02x, which is not used by state dicts", op)
 }
 
 func (m *machine) byte() (byte, error) {
@@ -169,7 +170,7 @@ func (m *machine) byte() (byte, error) {
 	return b[0], nil
 }
 
-// take gives the next n bytes of the pickle.
+// take returns the next n bytes of the pickle.
 func (m *machine) take(n uint64) ([]byte, error) {
 	if n > uint64(len(m.in)-m.at) {
 		return nil, refused("%w", errShort)
@@ -179,9 +180,9 @@ func (m *machine) take(n uint64) ([]byte, error) {
 	return b, nil
 }
 
-// unsigned reads a little-endian number of so many bytes.
-func (m *machine) unsigned(bytes uint64) (uint64, error) {
-	b, err := m.take(bytes)
+// unsigned reads a little-endian number of n bytes.
+func (m *machine) unsigned(n uint64) (uint64, error) {
+	b, err := m.take(n)
 	var v uint64
 	for i := range b {
 		v |= uint64(b[i]) << (8 * i)
@@ -189,7 +190,7 @@ func (m *machine) unsigned(bytes uint64) (uint64, error) {
 	return v, err
 }
 
-// counted reads a string or bytes that has its length before it.
+// counted reads a string or bytes preceded by their length.
 func (m *machine) counted(op byte) ([]byte, error) {
 	width := uint64(4)
 	switch op {
@@ -253,14 +254,14 @@ func (m *machine) push(v any) error {
 	return nil
 }
 
-// has refuses to reach below the last mark.
+// has checks that n values are on the stack above the last mark.
 func (m *machine) has(n int) error {
 	floor := 0
 	if len(m.marks) > 0 {
 		floor = m.marks[len(m.marks)-1]
 	}
 	if len(m.stack)-floor < n {
-		return refused("the pickle takes a value that is not there")
+		return refused("the pickle takes a missing value")
 	}
 	return nil
 }
@@ -274,10 +275,10 @@ func (m *machine) pop() (any, error) {
 	return v, nil
 }
 
-// toMark takes all values above the last mark, and the mark.
+// toMark pops the last mark and all values above it.
 func (m *machine) toMark() ([]any, error) {
 	if len(m.marks) == 0 {
-		return nil, refused("the pickle takes a mark that is not there")
+		return nil, refused("the pickle takes a missing mark")
 	}
 	at := m.marks[len(m.marks)-1]
 	m.marks = m.marks[:len(m.marks)-1]
@@ -286,7 +287,7 @@ func (m *machine) toMark() ([]any, error) {
 	return items, nil
 }
 
-// memory puts the top value aside or takes one back.
+// memory stores the top value in the memo, or pushes a value from it.
 func (m *machine) memory(op byte) error {
 	key := int64(len(m.memo))
 	if op != 0x94 {
@@ -303,7 +304,7 @@ func (m *machine) memory(op byte) error {
 	if op == 'h' || op == 'j' {
 		v, ok := m.memo[key]
 		if !ok {
-			return refused("the pickle asks for value %d, which it never kept", key)
+			return refused("the pickle reads value %d of its memo before writing it", key)
 		}
 		return m.push(v)
 	}
@@ -332,7 +333,7 @@ func (m *machine) appendItems(op byte) error {
 	}
 	l, ok := m.stack[len(m.stack)-1].(*list)
 	if !ok {
-		return refused("the pickle appends to what is no list")
+		return refused("the pickle appends to a value that is not a list")
 	}
 	l.items = append(l.items, items...)
 	return nil
@@ -355,7 +356,7 @@ func (m *machine) setItems(op byte) error {
 	}
 	d, ok := m.stack[len(m.stack)-1].(*dict)
 	if !ok || len(items)%2 != 0 {
-		return refused("the pickle sets items of what is no dict")
+		return refused("the pickle sets items of a value that is not a dict")
 	}
 	for i := 0; i < len(items); i += 2 {
 		d.keys, d.values = append(d.keys, items[i]), append(d.values, items[i+1])
@@ -363,7 +364,7 @@ func (m *machine) setItems(op byte) error {
 	return nil
 }
 
-// global takes a name from the pickle, if it is on the list.
+// global imports a name, if it is allowed.
 func (m *machine) global(op byte) error {
 	var module, name string
 	if op == 'c' {
@@ -387,17 +388,17 @@ func (m *machine) global(op byte) error {
 		name, ok = n.(string)
 		module, ok2 = mod.(string)
 		if !ok || !ok2 {
-			return refused("the pickle asks for a name that is no text")
+			return refused("the pickle imports a name that is not a string")
 		}
 	}
 	full := module + "." + name
-	if !known(full) {
-		return refused("the pickle asks for %s, which a state dict does not need and which may do anything: nothing of it was run", clip(full))
+	if !allowed(full) {
+		return refused("the pickle imports %s, which state dicts do not need and which could run any code: nothing was run", clip(full))
 	}
 	return m.push(global(full))
 }
 
-// line reads text up to a line feed.
+// line reads up to a line feed.
 func (m *machine) line() (string, error) {
 	for i := m.at; i < len(m.in); i++ {
 		if m.in[i] == '\n' {

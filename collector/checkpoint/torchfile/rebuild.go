@@ -2,7 +2,7 @@ package torchfile
 
 import "strconv"
 
-// reduce stands for a call of a known name.
+// reduce performs the call of an allowed name.
 func (m *machine) reduce() error {
 	arguments, err := m.pop()
 	if err != nil {
@@ -15,7 +15,7 @@ func (m *machine) reduce() error {
 	args, ok := arguments.(tuple)
 	name, named := callee.(global)
 	if !ok || !named {
-		return refused("the pickle calls what is no name")
+		return refused("the pickle calls a value that is not a name")
 	}
 	switch name {
 	case "collections.OrderedDict":
@@ -30,10 +30,10 @@ func (m *machine) reduce() error {
 		return m.push(args[0])
 	case "torch._utils._rebuild_parameter":
 		if len(args) < 1 {
-			return refused("a parameter without its tensor")
+			return refused("a parameter without a tensor")
 		}
 		if _, ok := args[0].(view); !ok {
-			return refused("a parameter of what is no tensor")
+			return refused("a parameter that is not a tensor")
 		}
 		return m.push(args[0])
 	case "torch._utils._rebuild_tensor", "torch._utils._rebuild_tensor_v2", "torch._utils._rebuild_tensor_v3":
@@ -46,8 +46,8 @@ func (m *machine) reduce() error {
 	return refused("the pickle calls %s", clip(string(name)))
 }
 
-// rebuild reads a tensor's arguments: storage, offset, size, stride, and for
-// the third version the type at the end.
+// rebuild reads the arguments of a tensor: storage, offset, size and stride, and
+// in the third version the dtype as the last. See torch/_utils.py.
 func rebuild(name string, args tuple) (view, error) {
 	if len(args) < 4 {
 		return view{}, refused("a tensor with %d arguments", len(args))
@@ -77,34 +77,35 @@ func rebuild(name string, args tuple) (view, error) {
 		}
 		dtype, ok := args[6].(global)
 		if !ok || len(dtype) < 6 {
-			return view{}, refused("a tensor of no type")
+			return view{}, refused("a tensor without a dtype")
 		}
 		v.dtype = string(dtype[6:])
 	}
-	if _, ok := elementTypes(v.dtype); !ok {
-		return view{}, refused("a tensor of type %q", clip(v.dtype))
+	if _, ok := elementSize(v.dtype); !ok {
+		return view{}, refused("a tensor with dtype %q", clip(v.dtype))
 	}
 	return v, nil
 }
 
+// lengths reads a shape or strides.
 func lengths(v any) ([]int64, error) {
 	items, ok := v.(tuple)
 	if !ok || len(items) > maxDims {
-		return nil, refused("a tensor's shape that is none")
+		return nil, refused("a tensor with an invalid shape")
 	}
 	var out []int64
 	for _, item := range items {
 		n, ok := item.(int64)
 		if !ok || n < 0 {
-			return nil, refused("a tensor's length or stride %v", item)
+			return nil, refused("a tensor with length or stride %v", item)
 		}
 		out = append(out, n)
 	}
 	return out, nil
 }
 
-// build sets attributes, which a state dict's own has (its _metadata) and
-// which no tensor needs.
+// build ignores attributes that the pickle sets. State dicts have one
+// (_metadata); tensors need none.
 func (m *machine) build() error {
 	if _, err := m.pop(); err != nil {
 		return err
@@ -116,10 +117,11 @@ func (m *machine) build() error {
 	case *dict, view:
 		return nil
 	}
-	return refused("the pickle sets attributes of what has none")
+	return refused("the pickle sets attributes of a value that has none")
 }
 
-// persistent reads a storage: ('storage', type, key, where it was, elements).
+// persistent reads a reference to a storage: ('storage', type, key, device,
+// number of elements).
 func (m *machine) persistent() error {
 	v, err := m.pop()
 	if err != nil {
@@ -127,15 +129,15 @@ func (m *machine) persistent() error {
 	}
 	args, ok := v.(tuple)
 	if !ok || len(args) != 5 || args[0] != any("storage") {
-		return refused("the pickle points at something that is no storage")
+		return refused("the pickle refers to an external object that is not a storage")
 	}
 	kind, ok := args[1].(global)
 	if !ok {
-		return refused("a storage of no type")
+		return refused("a storage without a type")
 	}
-	dtype, ok := storageTypes(string(kind))
+	dtype, ok := storageType(string(kind))
 	if !ok {
-		return refused("a storage of type %s", clip(string(kind)))
+		return refused("a storage of unknown type %s", clip(string(kind)))
 	}
 	key, ok := args[2].(string)
 	if n, isNumber := args[2].(int64); isNumber {

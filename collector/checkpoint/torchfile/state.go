@@ -2,16 +2,16 @@ package torchfile
 
 import "math"
 
-// wrappers are the keys under which training code keeps the state dict beside
-// other things.
+// wrappers are the keys under which training code saves the state dict among
+// other values.
 var wrappers = [...]string{"state_dict", "model_state_dict", "model", "module"}
 
-// tensorsOf finds the tensors of a state dict and their places. What is no
-// tensor is passed over: a state dict may hold a step count and such.
+// tensorsOf locates the tensors of a state dict. It ignores other values, such
+// as a step count.
 func tensorsOf(value any, storages map[string]storage) ([]Tensor, error) {
 	d, ok := value.(*dict)
 	if !ok {
-		return nil, refused("it holds no dict of tensors: save the model's state_dict()")
+		return nil, refused("it does not hold a dict: save the model's state_dict()")
 	}
 	if !d.holdsTensor() {
 		for _, name := range wrappers {
@@ -30,13 +30,13 @@ func tensorsOf(value any, storages map[string]storage) ([]Tensor, error) {
 		}
 		name, ok := key.(string)
 		if !ok {
-			return nil, refused("a tensor has a name that is no text")
+			return nil, refused("the name of a tensor is not a string")
 		}
-		t, err := v.place(name, storages)
+		t, err := v.locate(name, storages)
 		if err != nil {
 			return nil, err
 		}
-		// As in Python, the last of two equal keys counts.
+		// As in Python, the last of equal keys counts.
 		if at, twice := index[name]; twice {
 			tensors[at] = t
 			continue
@@ -45,7 +45,7 @@ func tensorsOf(value any, storages map[string]storage) ([]Tensor, error) {
 		tensors = append(tensors, t)
 	}
 	if len(tensors) == 0 {
-		return nil, refused("it holds no tensor: save the model's state_dict()")
+		return nil, refused("it has no tensors: save the model's state_dict()")
 	}
 	return tensors, nil
 }
@@ -68,14 +68,15 @@ func (d *dict) get(name string) any {
 	return nil
 }
 
-// place finds a view in the file, which has to hold all of it.
-func (v view) place(name string, storages map[string]storage) (Tensor, error) {
+// locate returns the position of a view in the file, and an error if the view
+// exceeds its storage.
+func (v view) locate(name string, storages map[string]storage) (Tensor, error) {
 	s, ok := storages[v.storage.key]
 	if !ok {
 		return Tensor{}, refused("tensor %q: its storage %s is not in the file", clip(name), clip(v.storage.key))
 	}
-	size, _ := elementTypes(v.dtype)
-	reach := int64(1) // elements from the first on
+	size, _ := elementSize(v.dtype)
+	reach := int64(1) // in elements
 	for i, n := range v.shape {
 		if n == 0 {
 			reach = 0

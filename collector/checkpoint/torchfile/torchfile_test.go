@@ -14,9 +14,9 @@ import (
 	"github.com/sllmq/sllmq/collector/checkpoint/torchfile"
 )
 
-// TestPlacesAreTorchs compares with what torch found in its own files; the
-// bytes are compared by collector/checkpoint.
-func TestPlacesAreTorchs(t *testing.T) {
+// TestReadEqualsTorch compares names, types and shapes with what torch read.
+// Tests of collector/checkpoint compare the bytes.
+func TestReadEqualsTorch(t *testing.T) {
 	text, err := os.ReadFile("testdata/golden.json")
 	if err != nil {
 		t.Fatal(err)
@@ -50,40 +50,40 @@ func TestPlacesAreTorchs(t *testing.T) {
 	}
 }
 
-func TestWhatIsRefused(t *testing.T) {
+func TestReadRefuses(t *testing.T) {
 	for name, want := range map[string]string{
 		"legacy.pt":     "torch before 1.6",
-		"malicious.pt":  "asks for posix.system",
-		"object.pt":     "asks for torch.nn.modules.linear.Linear",
+		"malicious.pt":  "imports posix.system",
+		"object.pt":     "imports torch.nn.modules.linear.Linear",
 		"compressed.pt": "is compressed",
 	} {
 		_, err := readFile(t, name)
 		if !errors.Is(err, torchfile.ErrRefused) || !strings.Contains(err.Error(), want) {
-			t.Errorf("%s: %v, want something with %q", name, err, want)
+			t.Errorf("%s: %v, want an error with %q", name, err, want)
 		}
 	}
 	for content, want := range map[string]string{
 		"":                                      "read the beginning",
 		"version https://git-lfs.github.com/":   "git lfs pull",
 		"GGUF\x03\x00":                          "GGUF",
-		"<html>":                                "no zip",
-		"PK\x03\x04 and no more":                "cut short",
+		"<html>":                                "not a zip",
+		"PK\x03\x04 and no more":                "truncated",
 		"\x80\x04\x95\x00\x00\x00\x00\x00\x00.": "bare pickle",
 	} {
 		_, err := torchfile.Read(strings.NewReader(content), int64(len(content)))
 		if content == "" {
 			if err == nil {
-				t.Error("an empty file is read")
+				t.Error("Read accepted an empty file")
 			}
 			continue
 		}
 		if err == nil || !strings.Contains(err.Error(), want) {
-			t.Errorf("%q: %v, want something with %q", content, err, want)
+			t.Errorf("%q: %v, want an error with %q", content, err, want)
 		}
 	}
 }
 
-// pack puts a pickle and one storage of 8 bytes into a zip.
+// pack returns a zip archive of a pickle and one storage of 8 bytes.
 func pack(t testing.TB, pickle string) []byte {
 	t.Helper()
 	var b bytes.Buffer
@@ -103,49 +103,50 @@ func pack(t testing.TB, pickle string) []byte {
 	return b.Bytes()
 }
 
-// One float32 tensor "w" of storage 0 at an offset, of one dimension.
-func aTensor(offset, length, stride string) string {
+// oneTensor returns the pickle of a state dict with "w", a float32 tensor of one
+// dimension in storage 0. The arguments are pickled numbers.
+func oneTensor(offset, length, stride string) string {
 	return "\x80\x02}U\x01wctorch._utils\n_rebuild_tensor_v2\n((U\x07storagectorch\nFloatStorage\nU\x010U\x03cpuK\x02tQ" +
 		offset + length + "\x85" + stride + "\x85\x89}tRs."
 }
 
 func TestHostilePickles(t *testing.T) {
-	good := aTensor("K\x00", "K\x02", "K\x01")
+	good := oneTensor("K\x00", "K\x02", "K\x01")
 	if tensors, err := readBytes(pack(t, good)); err != nil || len(tensors) != 1 || tensors[0].Size != 8 {
 		t.Fatalf("%+v, %v", tensors, err)
 	}
 	huge := "\x8a\x08\xff\xff\xff\xff\xff\xff\xff\x7f"
 	for name, test := range map[string]struct{ pickle, want string }{
-		"past its storage":   {aTensor("K\x00", "K\x03", "K\x01"), "past its storage"},
-		"offset past":        {aTensor("K\x03", "K\x00", "K\x01"), "past its storage"},
-		"huge offset":        {aTensor(huge, "K\x01", "K\x01"), "past its storage"},
-		"huge length":        {aTensor("K\x00", huge, "K\x01"), "overflows"},
-		"huge stride":        {aTensor("K\x00", "K\x03", huge), "overflows"},
-		"negative":           {aTensor("J\xff\xff\xff\xff", "K\x01", "K\x01"), "offset -1"},
+		"past its storage":   {oneTensor("K\x00", "K\x03", "K\x01"), "past its storage"},
+		"offset past":        {oneTensor("K\x03", "K\x00", "K\x01"), "past its storage"},
+		"huge offset":        {oneTensor(huge, "K\x01", "K\x01"), "past its storage"},
+		"huge length":        {oneTensor("K\x00", huge, "K\x01"), "overflows"},
+		"huge stride":        {oneTensor("K\x00", "K\x03", huge), "overflows"},
+		"negative":           {oneTensor("J\xff\xff\xff\xff", "K\x01", "K\x01"), "offset -1"},
 		"empty":              {"", "ends too early"},
 		"no end":             {"\x80\x02}", "ends too early"},
 		"long string":        {"\x80\x02X\xff\xff\xff\xffabc", "ends too early"},
 		"longer string":      {"\x80\x04\x8d\xff\xff\xff\xff\xff\xff\xff\xffabc", "ends too early"},
-		"nothing to take":    {"\x80\x02t.", "mark that is not there"},
-		"nothing to pop":     {"\x80\x020.", "not there"},
-		"below a mark":       {"\x80\x02K\x01(\x85.", "not there"},
-		"never kept":         {"\x80\x02h\x05.", "never kept"},
-		"eval":               {"\x80\x02cbuiltins\neval\nU\x011\x85R.", "asks for builtins.eval"},
-		"stack eval":         {"\x80\x04\x8c\x08builtins\x8c\x04eval\x93.", "asks for builtins.eval"},
+		"nothing to take":    {"\x80\x02t.", "missing mark"},
+		"nothing to pop":     {"\x80\x020.", "missing value"},
+		"below a mark":       {"\x80\x02K\x01(\x85.", "missing value"},
+		"empty memo":         {"\x80\x02h\x05.", "before writing it"},
+		"eval":               {"\x80\x02cbuiltins\neval\nU\x011\x85R.", "imports builtins.eval"},
+		"stack eval":         {"\x80\x04\x8c\x08builtins\x8c\x04eval\x93.", "imports builtins.eval"},
 		"inst":               {"\x80\x02(ios\nsystem\n.", "opcode 0x69"},
-		"call of no name":    {"\x80\x02K\x01)R.", "calls what is no name"},
+		"call of a number":   {"\x80\x02K\x01)R.", "calls a value that is not a name"},
 		"call of a storage":  {"\x80\x02ctorch\nFloatStorage\n)R.", "calls torch.FloatStorage"},
-		"no dict":            {"\x80\x02]K\x01a.", "no dict"},
-		"dict of nothing":    {"\x80\x02}.", "no tensor"},
-		"storage not there":  {strings.Replace(good, "U\x010", "U\x017", 1), "not in the file"},
-		"append to a number": {"\x80\x02K\x01K\x02a.", "no list"},
-		"protocol":           {"\x80\x09.", "protocol 9"},
+		"list":               {"\x80\x02]K\x01a.", "does not hold a dict"},
+		"empty dict":         {"\x80\x02}.", "no tensors"},
+		"missing storage":    {strings.Replace(good, "U\x010", "U\x017", 1), "not in the file"},
+		"append to a number": {"\x80\x02K\x01K\x02a.", "not a list"},
+		"protocol":           {"\x80\x09.", "protocol is 9"},
 		"marks alone":        {"\x80\x02" + strings.Repeat("(", 1<<20+1) + ".", "more values than any"},
 		"a list of too many": {"\x80\x02]" + strings.Repeat("("+strings.Repeat("N", 1<<19)+"e", 33) + ".", "more values than any"},
 	} {
 		_, err := readBytes(pack(t, test.pickle))
 		if !errors.Is(err, torchfile.ErrRefused) || !strings.Contains(err.Error(), test.want) {
-			t.Errorf("%s: %v, want something with %q", name, err, test.want)
+			t.Errorf("%s: %v, want an error with %q", name, err, test.want)
 		}
 	}
 }
@@ -163,8 +164,8 @@ func readFile(t *testing.T, name string) ([]torchfile.Tensor, error) {
 	return readBytes(b)
 }
 
-// checkPlaces holds what every reader of a Tensor trusts.
-func checkPlaces(t *testing.T, tensors []torchfile.Tensor, size int) {
+// checkBounds checks what every reader of a Tensor trusts.
+func checkBounds(t *testing.T, tensors []torchfile.Tensor, size int) {
 	for _, tensor := range tensors {
 		if tensor.Offset < 0 || tensor.Size < 0 || tensor.Offset > int64(size) || tensor.Size > int64(size)-tensor.Offset ||
 			len(tensor.Shape) != len(tensor.Stride) {
@@ -192,11 +193,11 @@ func FuzzPickle(f *testing.F) {
 			f.Fatal(err)
 		}
 	}
-	f.Add(aTensor("K\x00", "K\x02", "K\x01"))
+	f.Add(oneTensor("K\x00", "K\x02", "K\x01"))
 	f.Fuzz(func(t *testing.T, pickle string) {
 		file := pack(t, pickle)
 		if tensors, err := readBytes(file); err == nil {
-			checkPlaces(t, tensors, len(file))
+			checkBounds(t, tensors, len(file))
 		}
 	})
 }
@@ -211,7 +212,7 @@ func FuzzZip(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, file []byte) {
 		if tensors, err := readBytes(file); err == nil {
-			checkPlaces(t, tensors, len(file))
+			checkBounds(t, tensors, len(file))
 		}
 	})
 }
