@@ -21,8 +21,8 @@ const module = "github.com/sllmq/sllmq/"
 var allowed = map[string][]string{
 	"cmd/sllmq":                      {"collector", "collector/checkpoint", "collector/device", "collector/directio", "collector/doctor", "collector/hub", "collector/machine", "collector/roofline", "collector/sllmstore/server", "collector/worker", "internal/atomicfile", "internal/size", "plots", "plots/gallery", "plots/report", "queries", "queries/render", "queries/shell", "queries/stats", "queries/stream", "warehouse"},
 	"collector":                      {"collector/checkpoint", "collector/device", "collector/directio", "collector/hostmem", "collector/hub", "collector/loader", "collector/machine", "collector/nvidia/nvml", "collector/roofline", "collector/sllmstore/client", "collector/worker", "internal/size", "warehouse/record"},
-	"collector/checkpoint":           {"collector/checkpoint/torchfile", "internal/filelock"},
-	"collector/checkpoint/torchfile": {},
+	"collector/checkpoint":           {"collector/checkpoint/torchfile", "internal/atomicfile", "internal/filelock", "internal/text"},
+	"collector/checkpoint/torchfile": {"internal/text"},
 	"collector/device":               {"collector/hostmem", "collector/nvidia/cuda"},
 	"collector/directio":             {},
 	"collector/doctor":               {"collector/directio", "collector/hostmem", "collector/machine", "collector/nvidia/cuda", "collector/nvidia/nvml", "collector/nvidia/nvrtc", "collector/nvidia/sharedlib", "collector/worker", "internal/size", "internal/text"},
