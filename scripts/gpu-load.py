@@ -1,5 +1,5 @@
-"""Times what Python packages take for a safetensors file that lies in memory:
-safetensors' load_file to the GPU, and its tensors copied one by one.
+"""Times loading a safetensors file that is in memory with Python packages: safetensors'
+load_file to the GPU, and copying its tensors one by one.
 
     python3 scripts/gpu-load.py FILE
 """

@@ -1,28 +1,28 @@
 #!/usr/bin/env bash
-# Prints how fast the parts are beside what they have to reach: loaders beside
-# fio, plain reads, copying and the Python packages on the same files; the
-# warehouse beside DuckDB itself.
+# Compares speeds with their targets: the loaders with fio, plain reads, memory copies
+# and the Python packages on the same files; the warehouse with DuckDB itself.
 #
 #   scripts/bench/bench.sh SLLMQ [MODEL...]
 #
-# SLLMQ is the program. Each MODEL (synthetic/opt-1.3b and synthetic/opt-6.7b) is
-# prepared in both formats below FOLDER and removed again if it was not there: 5.2
-# and 27 GB of disk, three times and once the model in memory (what does not fit is
-# said and left out). Quote the ratios: all take turns, so what disturbs one
-# disturbs the others.
+# SLLMQ is the program. Each MODEL (default: synthetic/opt-1.3b and synthetic/opt-6.7b)
+# is prepared in both formats in SLLMQ_BENCH_FOLDER, and removed afterwards if it was not
+# there before. The two take 5.2 and 27 GB of disk. Memory: three times the smaller model,
+# once the larger; parts that do not fit are skipped with a message. Quote the ratios, not
+# the times: contenders take turns, so a disturbance affects all of them.
 #
-# fio is installed if it is missing and this is root on a system with apt-get. The
-# Python packages are those of `make fixtures`, from .venv or from the Python that
-# SLLMQ_BENCH_PYTHON names; without them that part is left out.
+# If fio is missing, it is installed, given root and apt-get. The Python packages are those
+# that make fixtures installs, in .venv or for SLLMQ_BENCH_PYTHON; without them their part
+# is skipped.
 #
-#   SLLMQ_BENCH_FOLDER   bench: for models and warehouses
-#   SLLMQ_BENCH_ROUNDS   5: of each contender
-#   SLLMQ_BENCH_LOADS    10000000: in the warehouse that is summed up; 0: left out.
-#                        As many take 15 GB of disk and 8 GB of memory
-#   SLLMQ_BENCH_PARTS    loaders,summary,export,import: also questions, which are all
-#                        that have a name, and insert, which is import beside what
-#                        DuckDB itself takes (ten minutes each time)
-#   SLLMQ_BENCH_WAREHOUSE  one simulated before
+# Variables, with their defaults:
+#   SLLMQ_BENCH_FOLDER=bench    folder for models and warehouses
+#   SLLMQ_BENCH_ROUNDS=5        rounds per contender
+#   SLLMQ_BENCH_LOADS=10000000  loads in the simulated warehouse (0 skips it); this many
+#                               take 15 GB of disk and 8 GB of memory
+#   SLLMQ_BENCH_PARTS=loaders,summary,export,import
+#                               also: questions (all saved queries), and insert (import
+#                               compared with DuckDB's own, ten minutes per round)
+#   SLLMQ_BENCH_WAREHOUSE       a warehouse simulated earlier, to reuse
 set -euo pipefail
 
 root=$(cd "$(dirname "$0")/../.." && pwd)
@@ -42,7 +42,7 @@ work=$(mktemp -d "$folder/work-XXXXXX")
 trap 'rm -rf "$work"; rmdir --ignore-fail-on-non-empty "$folder"' EXIT
 export SLLMQ_BENCH_TABLE=$work/table
 if [[ ,$parts, == *,loaders,* ]] && ! command -v fio >/dev/null && [[ $EUID == 0 ]] && command -v apt-get >/dev/null; then
-	apt-get install -y fio >"$work/log" 2>&1 || { tail -n 5 "$work/log" >&2; echo "fio is not there and can't be installed" >&2; }
+	apt-get install -y fio >"$work/log" 2>&1 || { tail -n 5 "$work/log" >&2; echo "bench.sh: fio is missing and could not be installed" >&2; }
 fi
 cd "$root"
 go test -c -o "$work/bench.test" ./scripts/bench

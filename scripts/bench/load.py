@@ -1,21 +1,19 @@
-"""Loads a folder's safetensors files with the real packages, as told.
+"""Times loading a folder's safetensors files with the real packages.
 
     load.py FOLDER
 
-Reads the name of a technique a line from standard input, loads once, and
-prints the seconds that it took; before that, one line with the versions. Every
-byte goes to memory that was there before, as sllmq's host device has it, since
-a load to PyTorch's CPU leaves the bytes in the file's mapping and reads none. How
-it goes there is PyTorch's copy_, or, with the word memmove after the technique,
-the C library's.
+Prints one line with the versions. Then, for each technique named on a line of standard
+input, loads once and prints the seconds it took. Every byte is copied to memory that
+exists already, like sllmq's host device, because a load to PyTorch's CPU leaves the bytes
+in the file's mapping and reads none. PyTorch's copy_ copies, or the C library if the word
+memmove follows the technique.
 
-mmap           what transformers 4 does: file by file, safe_open, keys, get_tensor
-mmap-parallel  what transformers 5 does: all files open, get_slice, the order of its
-               own key, a pool of min(4, CPUs) threads
-pinned         what safetensors 0.8 does for CUDA, in the same steps: its own code for
-               it wants a GPU. The C library copies into a staging buffer, one for
-               each size class, kept, as PyTorch's allocator of page-locked memory
-               does
+mmap           as transformers 4: file by file, safe_open, keys, get_tensor
+mmap-parallel  as transformers 5: all files open, get_slice, the order of its own key, a
+               pool of min(4, CPUs) threads
+pinned         as safetensors 0.8 for CUDA, in the same steps (its own code requires a
+               GPU): the C library copies into a staging buffer per size class, which is
+               kept, as in PyTorch's allocator of page-locked memory
 """
 
 import concurrent.futures
@@ -34,12 +32,12 @@ from transformers.core_model_loading import dot_natural_key
 
 folder = pathlib.Path(sys.argv[1])
 paths = sorted(folder.glob("*.safetensors"))
-torch.set_num_threads(1)  # a copy to a device is not spread over CPUs
+torch.set_num_threads(1)  # a copy to a device uses one thread
 
 
 def memory(size: int) -> torch.Tensor:
-    """Memory in huge pages, touched, as sllmq has for devices and buffers."""
-    # private, since Linux gives shared memory small pages
+    """Touched memory in huge pages, as sllmq uses for devices and buffers."""
+    # private, because Linux backs shared memory with small pages
     region = mmap.mmap(-1, size, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
     region.madvise(mmap.MADV_HUGEPAGE)
     return torch.frombuffer(region, dtype=torch.uint8).zero_()
@@ -72,7 +70,7 @@ def load_mmap() -> None:
                 source = flat(file.get_tensor(name))
                 copy(at, source)
                 at += len(source)
-        del source  # and the file's mapping with it
+        del source  # also unmaps the file
 
 
 def load_parallel() -> None:

@@ -1,12 +1,12 @@
 #!/usr/bin/env bash
-# Holds the store beside the pool in this process: the same model, the same
-# settings, cold and cached, in sessions that take turns.
+# Compares the loaders store (sllmq's own store) and pool: the same model and settings,
+# cold and cached, in sessions that take turns.
 #
 #   scripts/bench/store.sh SLLMQ [MODEL [FOLDER]]
 #
-# MODEL is synthetic/opt-1.3b (2.6 GB), prepared below FOLDER (models). It takes
-# three times the model in memory. SLLMQ_BENCH_REPLICAS is 5, SLLMQ_BENCH_SESSIONS
-# 2. Quote the ratios: what disturbs one disturbs the other.
+# MODEL defaults to synthetic/opt-1.3b (2.6 GB), prepared in FOLDER (default: models).
+# Needs memory for three times the model. SLLMQ_BENCH_REPLICAS defaults to 5,
+# SLLMQ_BENCH_SESSIONS to 2. Quote the ratios, not the times: a disturbance affects both.
 set -euo pipefail
 sllmq=$(realpath "$1")
 model=${2:-synthetic/opt-1.3b}

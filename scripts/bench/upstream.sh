@@ -1,19 +1,19 @@
 #!/usr/bin/env bash
-# Holds the loader pool beside ServerlessLLM's store, the code of
-# serverless-llm-store 0.8.0, on the device host: the same files, its 4 threads
-# and 16 MB chunks, pools that have been through a load, in processes that take
-# turns.
+# Compares the loader pool with ServerlessLLM's store (the code of serverless-llm-store
+# 0.8.0) on the device host: the same files, 4 threads and 16 MB chunks, pools that have
+# already held a load, in processes that take turns.
 #
 #   scripts/bench/upstream.sh SLLMQ [MODEL [FOLDER]]
 #
-# Its variables are set by the file env of scripts/store/upstream/prepare.sh. The
-# store is called in its process, without gRPC, and into memory that is there
-# already, so that nothing but its reading and copying is timed, with cudart.c
-# for CUDA: scripts/store/upstream/time_store.py. MODEL is synthetic/opt-1.3b (2.6 GB),
-# prepared below FOLDER (models). It takes twice the model in memory.
-# SLLMQ_BENCH_REPLICAS is 4, of which the first of each process stands apart, since
-# nothing has been through its pool yet, and SLLMQ_BENCH_SESSIONS 3. Quote the
-# ratios: what disturbs one disturbs the other.
+# Source the file env that scripts/store/upstream/prepare.sh writes first. The store is
+# called in its own process, without gRPC and into memory that already exists, so that only
+# its reading and copying are timed; cudart.c replaces CUDA. See
+# scripts/store/upstream/time_store.py.
+#
+# MODEL defaults to synthetic/opt-1.3b (2.6 GB), prepared in FOLDER (default: models).
+# Needs memory for twice the model. SLLMQ_BENCH_REPLICAS defaults to 4; the first load of
+# each process is listed separately, because its pool is new. SLLMQ_BENCH_SESSIONS defaults
+# to 3. Quote the ratios, not the times: a disturbance affects both.
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
 sllmq=$(realpath "$1")
@@ -38,7 +38,7 @@ echo who,benchmark_type,nth,seconds >"$work/theirs.csv"
 for ((session = 0; session < ${SLLMQ_BENCH_SESSIONS:-3}; session++)); do
 	PYTHONPATH=$UPSTREAM:$SITE LD_LIBRARY_PATH=${GLOG:+$GLOG/lib:}${LD_LIBRARY_PATH:-} GLOG_minloglevel=1 \
 		"$PYTHON" "$here/../store/upstream/time_store.py" "$storage" "$bytes" "${models[@]}" >"$work/lines" 2>"$work/errors" ||
-		echo "ServerlessLLM's store ended with $?: $(tail -1 "$work/errors")" >&2
+		echo "upstream.sh: ServerlessLLM's store exited with status $?: $(tail -1 "$work/errors")" >&2
 	sed 's/^/serverlessllm,/' "$work/lines" >>"$work/theirs.csv"
 	collect --loader pool --mem-pool-size "${bytes}B" --benchmark-type random,cached --tag bench=pool
 done

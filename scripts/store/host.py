@@ -1,4 +1,4 @@
-"""What clients of sllmq's store use in the place of a GPU: memory of the host."""
+"""Host memory that clients of sllmq's store use instead of a GPU's."""
 
 import fcntl
 import mmap
@@ -8,7 +8,7 @@ F_ADD_SEALS, SEALS = 1033, 1 | 2 | 4  # SEAL, SHRINK, GROW
 
 
 class Memory:
-    """Memory of this process, and the handle by which the server opens it."""
+    """Memory of this process, and the handle with which the server opens it."""
 
     def __init__(self, size):
         nonce = os.urandom(16)
@@ -21,7 +21,7 @@ class Memory:
 
 
 def whole(storage, model):
-    """The bytes of a model in the SLLM format, its partitions end to end."""
+    """The bytes of a model in the SLLM format: its partitions, concatenated."""
     data, i = b"", 0
     while os.path.exists(path := os.path.join(storage, model, f"tensor.data_{i}")):
         with open(path, "rb") as f:

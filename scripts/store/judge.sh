@@ -1,11 +1,11 @@
 #!/usr/bin/env bash
-# Holds `sllmq store serve` against clients that are not ours: judge_client.py, and
+# Tests `sllmq store serve` with two independent clients: judge_client.py, and
 # ServerlessLLM's own, which judge_theirs.py calls.
 #
 #   scripts/store/judge.sh SLLMQ [PYTHON]
 #
-# PYTHON has the packages of requirements.txt; else a virtual environment is
-# made in .venv-store.
+# PYTHON must have the packages of requirements.txt. By default they are installed in
+# .venv-store.
 set -euo pipefail
 sllmq=$(realpath "$1")
 cd "$(dirname "$0")/../.."
@@ -18,7 +18,7 @@ fi
 work=$(mktemp -d)
 server=
 trap '[[ -z $server ]] || kill "$server" 2>/dev/null || true; rm -rf "$work"' EXIT
-# Published for CPython 3.10, which its compiled half needs and its client does not.
+# The wheel is for CPython 3.10. Only its compiled part needs that version; its client does not.
 "$python" -m pip download --quiet --no-deps --require-hashes --only-binary :all: --python-version 3.10 --implementation cp --abi cp310 \
 	--platform manylinux1_x86_64 --requirement scripts/store/requirements-theirs.txt --dest "$work/wheel"
 "$python" -m zipfile --extract "$work"/wheel/*.whl "$work/theirs"
@@ -32,7 +32,7 @@ for _ in $(seq 300); do
 	sleep 0.1
 done
 address=$(sed -n 's/^Starting gRPC server on //p' "$work/ready")
-judge() { # a script, its first arguments
+judge() { # SCRIPT [ARGUMENT...]: runs it against the server, logs the server's output if it fails
 	"$python" "scripts/store/$1" "${@:2}" "$address" "$work/models" synthetic/opt-125m/float16/sllm/0 || { cat "$work/server.log" >&2; exit 1; }
 }
 judge judge_client.py "$work"

@@ -1,12 +1,12 @@
-"""A client of sllmq's store that is not ours: grpcio, with stubs generated from
-storage.proto alone.
+"""Tests sllmq's store with an independent client: grpcio, with stubs generated from
+storage.proto only.
 
     judge_client.py STUBS ADDRESS STORAGE MODEL
 
-STUBS is the folder of the generated modules, STORAGE the server's storage path,
-MODEL a model below it. Loads the model to memory of this process as a client
-loads to a GPU's, holds every byte against the files, and holds each refusal to
-its code. Ends with 0 if all is right.
+STUBS is the folder of the generated modules, STORAGE the server's storage path, and MODEL
+a model in it. Loads the model to memory of this process, as a client loads to a GPU's,
+compares every byte with the files, and checks the status code of each refusal. Exits with
+0 if everything is as expected.
 """
 
 import sys
@@ -25,14 +25,14 @@ ADDRESS, STORAGE, MODEL = sys.argv[2:5]
 
 def load(stub, want, memory, replica):
     request = pb.LoadModelRequest(model_path=MODEL, replica_uuid=replica, target_device_type=pb.DEVICE_TYPE_GPU)
-    # In parts, the last first.
+    # In parts, in reverse order.
     part = 1 << 20
     for at in reversed(range(0, len(want), part)):
         request.chunks["host"].chunks.add(src_offset=at, size=min(part, len(want) - at), dst_offset=at)
     request.handles["host"].handles.add(cuda_ipc_handle=memory.handle)
     stub.LoadModelAsync(request, timeout=30)
     stub.ConfirmModel(pb.ConfirmModelRequest(model_path=MODEL, replica_uuid=replica, target_device_type=pb.DEVICE_TYPE_GPU), timeout=60)
-    assert memory.bytes[: len(want)] == want, "other bytes arrived"
+    assert memory.bytes[: len(want)] == want, "loaded bytes differ from the files"
 
 
 def refused(code, call, request):
@@ -61,7 +61,7 @@ def main():
     def one():
         try:
             load(storage_pb2_grpc.StorageStub(grpc.insecure_channel(ADDRESS)), want, Memory(len(want)), str(uuid.uuid4()))
-        except Exception as e:  # whatever it is, the main thread tells it
+        except Exception as e:  # raised in the main thread
             failures.append(e)
 
     threads = [threading.Thread(target=one) for _ in range(16)]
@@ -83,7 +83,7 @@ def main():
     refused(codes.NOT_FOUND, stub.UnloadModel, pb.UnloadModelRequest(model_path=MODEL, target_device_type=cpu))
     stub.ClearMem(pb.ClearMemRequest(), timeout=30)
     load(stub, want, Memory(len(want)), str(uuid.uuid4()))
-    print(f"a client on grpcio {grpc.__version__}: {len(want)} bytes of {MODEL} arrived 18 times, and each refusal has its code")
+    print(f"a client on grpcio {grpc.__version__}: {len(want)} bytes of {MODEL} loaded 18 times, and every refusal has the right status code")
 
 
 main()

@@ -1,11 +1,10 @@
-"""ServerlessLLM's own client, sllm_store.client of the package that it publishes,
-against sllmq's store: each of its calls, with memory of this process in the place
-of a GPU's.
+"""Tests sllmq's store with ServerlessLLM's own client, sllm_store.client of its published
+package: every call, with memory of this process instead of a GPU's.
 
     judge_theirs.py ADDRESS STORAGE MODEL
 
-STORAGE is the server's storage path, MODEL a model below it. The client's stubs
-are those that the package brings. Ends with 0 if all is right.
+STORAGE is the server's storage path, MODEL a model in it. The client uses the package's
+own stubs. Exits with 0 if everything is as expected.
 """
 
 import sys
@@ -18,14 +17,14 @@ ADDRESS, STORAGE, MODEL = sys.argv[1:4]
 
 
 def load(client, want):
-    """Brings the model here; what confirm_model_loaded answers."""
+    """Loads the model to memory of this process and checks the bytes."""
     memory, replica = Memory(len(want)), str(uuid.uuid4())
     half = len(want) // 2
     chunks = [(half, len(want) - half, half, 0), (0, half, 0, 0)]
     assert client.load_into_gpu(MODEL, replica, {"host": chunks}, {"host": [memory.handle]}), "load_into_gpu"
-    # It answers False where there was an error, and nothing where there was none.
+    # confirm_model_loaded returns False after an error, otherwise None.
     assert client.confirm_model_loaded(MODEL, replica) is None, "confirm_model_loaded"
-    assert memory.bytes[: len(want)] == want, "other bytes arrived"
+    assert memory.bytes[: len(want)] == want, "loaded bytes differ from the files"
 
 
 def main():
@@ -37,11 +36,11 @@ def main():
     load(client, want)
     assert client.unload_from_cpu(MODEL), "unload_from_cpu"
     load(client, want)
-    # What can't be is an error at once, never a wait.
+    # Impossible requests must fail immediately.
     assert client.register_model("no/such/model") == -1
     assert client.load_into_cpu("no/such/model") is False
     assert client.confirm_model_loaded(MODEL, "nobody") is False
-    print(f"ServerlessLLM's own client: {len(want)} bytes of {MODEL} arrived, from the storage and from the pool")
+    print(f"ServerlessLLM's own client: {len(want)} bytes of {MODEL} loaded, from storage and from the pool")
 
 
 main()

@@ -1,11 +1,11 @@
 #!/usr/bin/env bash
-# Generates collector/sllmstore/storagepb from its .proto files: protoc comes
-# with grpcio-tools (PyPI), its Go plugins are tools of go.mod, all pinned.
+# Generates collector/sllmstore/storagepb from its .proto files. protoc comes with
+# grpcio-tools (PyPI), its Go plugins are tools of go.mod; all versions are pinned.
 #
 #   scripts/store/proto.sh [PYTHON]
 #
-# PYTHON has the packages of requirements.txt; else a virtual environment is
-# made below .venv-store.
+# PYTHON must have the packages of requirements.txt. By default they are installed in
+# .venv-store.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 python=${1:-}

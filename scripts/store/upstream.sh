@@ -1,33 +1,35 @@
 #!/usr/bin/env bash
-# Holds sllmq against ServerlessLLM's real store, serverless-llm-store 0.8.0:
+# Compares sllmq with ServerlessLLM's real store, serverless-llm-store 0.8.0. Parts:
 #
-#   build   it, from its sdist: upstream/build.sh
-#   loader  sllmq's loaders store and pool beside each other, where store is a
-#           client of the real sllm-store, started by sllmq with its command;
-#           cold and cached, from pools that have been through a load
-#   engine  engine transformers by their sllm_store from their sllm-store, beside
+#   build   build their package from its sdist (upstream/build.sh)
+#   loader  measure the loaders store and pool in turns, where store is a client of the
+#           real sllm-store, which sllmq starts; cold and cached, with pools that have
+#           already held a load
+#   engine  measure the engine transformers with their sllm_store and sllm-store, and
 #           from_pretrained
-#   client  their Python client on `sllmq store serve`: upstream/client.py
-#   wrong   a model larger than the pool, both ways
+#   client  run their Python client on `sllmq store serve` (upstream/client.py)
+#   wrong   load a model larger than the pool, both ways
 #
 #   scripts/store/upstream.sh OUT
 #
-# OUT gets upstream.duckdb, the logs, and what is built. It needs no network.
+# Writes upstream.duckdb, the logs and the build to OUT. Needs no network. Variables, with
+# defaults in parentheses:
 #   SDIST     serverless_llm_store-0.8.0.tar.gz (in the working folder)
 #   SLLMQ     the program (bin/sllmq)
-#   PYTHON    with torch and safetensors (python3), and, there or in the folder
+#   PYTHON    a Python with torch and safetensors (python3) and, there or in the folder
 #             SITE, the packages of upstream/requirements.txt
-#   GLOG      where glog's include and lib are, if not in the system's
-#   STORAGE   a folder on the storage (OUT/models)
-#   MODEL     what is loaded (synthetic/opt-1.3b)
-#   POOL      of the stores, for one model and not for two (3GB)
-#   REPLICAS, SESSIONS  loads of a session, the first of which is not counted (4, 2)
-#   PARTS     which parts to do (all of them)
-#   UPSTREAM  a folder where it was built before (OUT/upstream, where it is built)
-#   CUDA_HOME the toolkit, if not where it is looked for
-#   STAND_IN  a folder with a libcuda.so.1 of collector/nvidia/cudatest: no GPU, and
-#             upstream/cudart.c for CUDA's runtime (upstream/prepare.sh makes
-#             both). Its times say nothing of a GPU.
+#   GLOG      folder with glog's include and lib, if they are not the system's
+#   STORAGE   a folder on the storage to measure (OUT/models)
+#   MODEL     the model to load (synthetic/opt-1.3b)
+#   POOL      pool size of the stores: enough for one model but not for two (3GB)
+#   REPLICAS, SESSIONS  loads per session, of which the first is not counted, and sessions
+#             (4, 2)
+#   PARTS     the parts to run (all)
+#   UPSTREAM  folder of an earlier build (OUT/upstream)
+#   CUDA_HOME the CUDA toolkit, if it is not found
+#   STAND_IN  folder with collector/nvidia/cudatest's libcuda.so.1: runs without a GPU, with
+#             upstream/cudart.c as CUDA's runtime (upstream/prepare.sh builds both). Such
+#             times say nothing about GPUs.
 set -uo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
 [[ $# -eq 1 ]] || { echo "usage: scripts/store/upstream.sh OUT" >&2; exit 2; }
@@ -52,7 +54,7 @@ trap '[[ -z $server ]] || kill -9 "$server" 2>/dev/null' EXIT
 
 say() { printf '\n== %s (%s s)\n' "$*" "$SECONDS"; }
 does() { case " $parts " in *" $1 "*) ;; *) return 1 ;; esac; }
-try() { # seconds, a command: says what failed, goes on
+try() { # SECONDS COMMAND...: reports a failure and continues
 	local limit=$1
 	shift
 	timeout -k 5 "$limit" "$@"
@@ -63,13 +65,13 @@ try() { # seconds, a command: says what failed, goes on
 	fi
 	return $code
 }
-collect() { # seconds, flags
+collect() { # SECONDS FLAG...
 	local limit=$1
 	shift
 	try "$limit" "$sllmq" collect --model-name "$model" --storage-path "$storage" --warehouse "$warehouse" \
 		--results-path "$out" --no-roofline --inference none "$@" >>"$out/collect.txt" 2>&1 || tail -5 "$out/collect.txt"
 }
-serve() { # pool, a store
+serve() { # POOL COMMAND...: starts a store and waits until it is ready
 	: >"$out/serve.log"
 	"${@:2}" --storage-path "$storage" --mem-pool-size "$1" --chunk-size 16MB --num-thread 4 --host 127.0.0.1 --port 8073 >"$out/serve.log" 2>&1 &
 	server=$!
@@ -84,7 +86,7 @@ serve() { # pool, a store
 }
 stop() {
 	kill -TERM "$server" 2>/dev/null
-	wait "$server" || echo "it ended with $?"
+	wait "$server" || echo "the store exited with status $?"
 	server=
 }
 

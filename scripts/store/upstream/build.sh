@@ -1,18 +1,16 @@
 #!/usr/bin/env bash
-# Builds ServerlessLLM's store, serverless-llm-store 0.8.0, in place from its
-# sdist. Its own setup.py wants nvcc, fetches glog by git, and compiles nothing
-# but C++; this compiles the same files with the same flags.
+# Builds ServerlessLLM's store, serverless-llm-store 0.8.0, from its sdist. The package's
+# setup.py requires nvcc and clones glog, although it only compiles C++; this script
+# compiles the same files with the same flags.
 #
 #   scripts/store/upstream/build.sh SDIST TO PYTHON [stand-in]
 #
-# TO gets sllm_store, to be put on PYTHONPATH, and bin/sllm-store. PYTHON has
-# torch. CUDA's headers and libcudart are those of CUDA_HOME, if not where they are
-# looked for.
-# GLOG is where glog 0.6's include and lib are, if not in the system's.
+# Writes sllm_store (add TO to PYTHONPATH) and bin/sllm-store to TO. PYTHON must have torch.
+# Set CUDA_HOME if CUDA's headers and libcudart are not found, and GLOG to the folder with
+# glog 0.6's include and lib if they are not the system's.
 #
-# With stand-in there is no CUDA: cudart.c takes its place, and restore_tensors
-# makes tensors of the device "cpu", since that is where its memory is. That is
-# the one line of theirs that is changed.
+# With stand-in, cudart.c replaces CUDA, and restore_tensors makes tensors on the device
+# "cpu", where its memory is. That is the only line of theirs that is changed.
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
 sdist=$(realpath "$1") to=$2 python=$3 kind=${4:-cuda}
@@ -22,20 +20,20 @@ tar -xzf "$sdist" -C "$to"
 source=$(echo "$to"/serverless_llm_store-*/)
 rm -rf "$to/sllm_store"
 mv "$source/sllm_store" "$to/sllm_store"
-# Headers that are included and not used, of libraries that need not be here.
+# Headers that the code includes but does not use; their libraries need not be installed.
 mkdir -p "$to/include/ATen/cuda"
 touch "$to/include/ATen/cuda/CUDABlas.h" "$to/include/cublas_v2.h" "$to/include/nvml.h"
 compile=(-fPIC -O3 -DNDEBUG -std=c++20 -w -pthread "-I$to/include")
 link=(-pthread -Wl,--disable-new-dtags '-Wl,-rpath,$ORIGIN')
 if [[ $kind == stand-in ]]; then
-	# Hidden, and in each extension for itself: torch brings the real one.
+	# Hidden symbols, linked into each extension, because torch brings the real runtime.
 	cc -c -fPIC -fvisibility=hidden -O2 -Wall -o "$to/cudart.o" "$here/cudart.c"
 	sed -i 's/tensor_device(torch::kCUDA, device)/tensor_device(torch::kCPU)/' "$source/csrc/checkpoint/checkpoint.cpp"
 	cp "$here/cuda_runtime.h" "$to/include/cuda_runtime.h"
 	cp "$here/cuda_runtime.h" "$to/include/cuda_runtime_api.h"
 	link+=("$to/cudart.o")
 else
-	# A toolkit's folder, or that of NVIDIA's wheels beside torch.
+	# Look in toolkits, and in NVIDIA's wheels beside torch.
 	cudart=
 	for cuda in ${CUDA_HOME:-} /usr/local/cuda "$(dirname "$(dirname "$(realpath "$(command -v nvcc || echo /)")")")" \
 		"$("$python" -c 'import sysconfig; print(sysconfig.get_path("purelib"))')"/nvidia/{cu13,cuda_runtime}; do
@@ -43,7 +41,7 @@ else
 		cudart=$(find -H "$cuda" -name 'libcudart.so*' 2>/dev/null | sort | sed -n 1p)
 		[[ -z $cudart ]] || break
 	done
-	[[ -n $cudart ]] || { echo "build.sh: no CUDA toolkit here: set CUDA_HOME" >&2; exit 1; }
+	[[ -n $cudart ]] || { echo "build.sh: CUDA toolkit not found: set CUDA_HOME" >&2; exit 1; }
 	compile+=("-I$cuda/include")
 	link+=("$cudart" "-Wl,-rpath,$(dirname "$cudart")")
 fi
@@ -54,7 +52,7 @@ if [[ -n ${GLOG:-} ]]; then
 else
 	glog=$(cc -print-file-name=libglog.so)
 fi
-[[ -e $glog ]] || { echo "build.sh: no glog 0.6 here: install libgoogle-glog-dev, or set GLOG to where its include and lib are" >&2; exit 1; }
+[[ -e $glog ]] || { echo "build.sh: glog 0.6 not found: install libgoogle-glog-dev, or set GLOG to the folder with its include and lib" >&2; exit 1; }
 ln -sf "$(realpath "$glog")" "$to/sllm_store/libglog.so"
 torch() { "$python" -c "
 import sysconfig, torch
@@ -72,7 +70,7 @@ printf '%s\0' checkpoint/*.cpp sllm_store/*.cpp | xargs -0 -P "$(nproc)" -I{} sh
 	shift
 	case $source in checkpoint/*) name=_C ;; esac
 	exec c++ -c -DTORCH_EXTENSION_NAME="$name" -o "$source.o" "$source" "$@"' sh {} "${compile[@]}"
-link() { # name, objects and libraries
+link() { # NAME OBJECT...
 	local name=$1
 	shift
 	c++ -shared -o "$to/sllm_store/$name$suffix" "$@" "${link[@]}" -lc10 -ltorch_cpu -ltorch -ltorch_python
@@ -82,7 +80,7 @@ link _checkpoint_store sllm_store/*.o -lglog
 mkdir -p "$to/bin"
 cat >"$to/bin/sllm-store" <<SH
 #!/usr/bin/env bash
-# The command that the package's entry point makes.
+# The package's entry point.
 export PYTHONPATH="$to\${PYTHONPATH:+:\$PYTHONPATH}"
 exec "$(command -v "$python")" -c 'from sllm_store.cli import main; main()' "\$@"
 SH

@@ -1,15 +1,15 @@
-"""ServerlessLLM's own Python client against the store that listens on
-127.0.0.1:8073, the one address that it knows.
+"""Tests the store on 127.0.0.1:8073, the only address that ServerlessLLM's Python
+client uses, with that client.
 
     client.py small STORAGE MODEL
     client.py STORAGE MODEL SAFETENSORS
 
-STORAGE is the server's storage path, MODEL a model below it in the SLLM format,
-SAFETENSORS the folder of the same model as safetensors. Every tensor that
-load_dict brings is held against that, twice, and then by four that ask at once;
-on a GPU, load_model's model has to say the tokens that transformers' own says.
-With small, the server's pool is too small for the model, which has to be an
-error within seconds. Ends with 0 if all is right.
+STORAGE is the server's storage path, MODEL a model in it in the SLLM format, and
+SAFETENSORS the folder of the same model as safetensors. Every tensor from load_dict is
+compared with that, twice, and then from four concurrent calls. On a GPU, load_model's
+model must generate the same tokens as transformers' own. With small, the server's pool is
+too small for the model, and the load must fail within seconds. Exits with 0 if everything
+is as expected.
 """
 
 import glob
@@ -49,11 +49,11 @@ def too_large():
 
 
 def held(state, want):
-    assert sorted(state) == sorted(want), f"other names: {sorted(set(state) ^ set(want))[:5]}"
+    assert sorted(state) == sorted(want), f"different names: {sorted(set(state) ^ set(want))[:5]}"
     for name, t in state.items():
         w = want[name].to(t.device)
         assert t.dtype == w.dtype and t.shape == w.shape, f"{name}: {t.dtype} {tuple(t.shape)}"
-        assert torch.equal(t.view(torch.uint8) if t.dim() else t, w.view(torch.uint8) if t.dim() else w), f"{name}: other bytes"
+        assert torch.equal(t.view(torch.uint8) if t.dim() else t, w.view(torch.uint8) if t.dim() else w), f"{name}: bytes differ"
 
 
 def tokens(model, ids):
@@ -76,8 +76,8 @@ def generate(safetensors):
         theirs = AutoModelForCausalLM.from_pretrained(safetensors, torch_dtype=torch.float16).to("cuda:0").eval()
         want = tokens(theirs, ids)
         del theirs
-        assert got == want, f"load_model says {got}, transformers {want}"
-    print("load_model says the same 16 tokens as from_pretrained")
+        assert got == want, f"load_model generated {got}, transformers {want}"
+    print("load_model and from_pretrained generate the same 16 tokens")
 
 
 def main():
@@ -93,22 +93,22 @@ def main():
     names = None
     for what in ("load_dict, from the storage", "load_dict, from the pool"):
         state = timed(what, load)
-        if names is None:  # the SLLM format names what is tied twice, safetensors once
+        if names is None:  # the SLLM format has both names of tied tensors, safetensors one
             for name in set(state) - set(want):
                 same = [n for n in want if state[n].data_ptr() == state[name].data_ptr()]
-                assert same, f"{name} is in no safetensors file"
+                assert same, f"{name} is not in the safetensors files"
                 want[name] = want[same[0]]
             names = sorted(want)
         held(state, want)
         del state
-    print(f"{len(names)} tensors, every byte as in safetensors, twice")
+    print(f"{len(names)} tensors loaded twice, all bytes equal to safetensors")
 
     failures, states = [], [None] * 4
 
     def one(i):
         try:
             states[i] = load()
-        except Exception as e:  # whatever it is, the main thread tells it
+        except Exception as e:  # raised in the main thread
             failures.append(e)
 
     def at_once():

@@ -1,4 +1,4 @@
-/* The part of CUDA's runtime that cudart.c stands for. */
+/* The part of CUDA's runtime that cudart.c replaces. */
 #pragma once
 #include <stddef.h>
 #ifdef __cplusplus

@@ -1,13 +1,12 @@
-/* What ServerlessLLM's store calls of CUDA's runtime, without a GPU, for tests
- * and timings: the memory of its one device is the host's, of the kind and with
- * the handles of the driver in collector/nvidia/cudatest, so that the two can be
- * client and server of each other.
+/* The part of CUDA's runtime that ServerlessLLM's store calls, without a GPU, for tests
+ * and timings. Its one device has host memory, with the same kind of handles as the
+ * driver in collector/nvidia/cudatest, so that either can be client and server.
  *
- * What it replaces: page-locking is filling the pages, a copy to the device is
- * one memcpy on the thread that asks, and device memory is there before anybody
- * writes to it, as a GPU's is: filled when it is allocated, in large pages where
- * the kernel has them. A handle that this same process made is opened by giving
- * back the address, which NVIDIA's refuses.
+ * Differences from a GPU: page-locking fills the pages; a copy to the device is one memcpy
+ * on the calling thread; device memory is filled when it is allocated, in large pages if
+ * the kernel has them, so that it exists before it is written, as a GPU's does. Opening a
+ * handle in the process that made it returns the original address, where NVIDIA's runtime
+ * refuses.
  */
 #define _GNU_SOURCE
 #include "cuda_runtime.h"
@@ -30,7 +29,7 @@ static struct memory *memories;
 static cudaError_t map(int fd, uint64_t size, int opened, void **at) {
   char *b = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
   if (b == MAP_FAILED) return cudaErrorMemoryAllocation;
-  madvise(b, size, MADV_HUGEPAGE); /* a wish */
+  madvise(b, size, MADV_HUGEPAGE); /* advisory */
   if (!opened) for (uint64_t i = 0; i < size; i += 4096) b[i] = 0;
   struct memory *m = malloc(sizeof *m);
   pthread_mutex_lock(&lock);
@@ -115,5 +114,5 @@ cudaError_t cudaIpcOpenMemHandle(void **at, cudaIpcMemHandle_t handle, unsigned 
   return fd < 0 ? cudaErrorInvalidValue : map(fd, h.size, 1, at);
 }
 
-/* What was opened in the process that made it stays. */
+/* Memory opened in the process that made it stays mapped. */
 cudaError_t cudaIpcCloseMemHandle(void *at) { return forget(at, 1, cudaSuccess); }

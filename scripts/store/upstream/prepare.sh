@@ -1,14 +1,12 @@
 #!/usr/bin/env bash
-# Makes what it takes to try ServerlessLLM's store without a GPU: its sdist and
-# the packages that it imports (PyPI), glog (Debian's, where it is not
-# installed), its two extensions by build.sh, and the driver that stands for
-# NVIDIA's in the tests.
+# Prepares ServerlessLLM's store for use without a GPU: downloads its sdist and the packages
+# that it imports (PyPI) and, unless it is installed, glog (Debian's); builds its two
+# extensions with build.sh, and the test driver that replaces NVIDIA's.
 #
 #   scripts/store/upstream/prepare.sh PYTHON TO
 #
-# PYTHON has pip, torch and safetensors. What lies below TO already is left as it
-# is. TO/env sets what scripts/store/upstream.sh and scripts/bench/upstream.sh
-# want to know.
+# PYTHON must have pip, torch and safetensors. Existing parts of TO are kept. TO/env sets
+# the variables that scripts/store/upstream.sh and scripts/bench/upstream.sh read.
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
 python=$(command -v "$1")
@@ -20,7 +18,7 @@ to=$(realpath "$2")
 }
 sdist=$to/serverless_llm_store-0.8.0.tar.gz
 [[ -e $sdist ]] || {
-	# Its setup.py, which says what it is, asks whether there is an nvcc.
+	# pip runs its setup.py for the metadata, and that requires an nvcc.
 	mkdir -p "$to/toolkit/bin"
 	ln -sf "$(type -P true)" "$to/toolkit/bin/nvcc"
 	CUDA_HOME=$to/toolkit "$python" -m pip download --quiet --no-deps --no-build-isolation --no-binary :all: \

@@ -1,4 +1,4 @@
--- Loads but the first of each session, whose pool nothing has been through.
+-- Medians by loader, without the first load of each session, whose pool is new.
 with counted as (
 	select *, row_number() over (partition by run_id, session order by seq) as nth
 	from load_facts

@@ -1,16 +1,16 @@
-"""Times ServerlessLLM's store in this process, without its server: build.sh with
-stand-in.
+"""Times ServerlessLLM's store in this process, without its server. Needs the package as
+built by build.sh with stand-in.
 
     time_store.py STORAGE POOL_BYTES MODEL...
 
-Loads each MODEL, below STORAGE, once from the storage, and the last one then as
-often again from the pool, and prints a line of CSV for each load: random or
-cached, its number in this process from 0, seconds. One load is what its client
-does in load_dict: the request for host memory, the index, the copy list, the
-request for the device, the wait. What is left out is gRPC, which costs it more
-than it costs sllmq's pool, and allocating, since its memory is there before.
-Page caches are dropped before loads from the storage, and its memory is given
-back to its pool; after them every tensor is held against its file.
+Loads each MODEL in STORAGE once from storage, then the last one equally often from the
+pool, and prints a CSV line for each load: random or cached, its number in this process
+from 0, and seconds. One load is what the client does in load_dict: the request for host
+memory, the index, the copy list, the request for the device, and the wait. It excludes
+gRPC, which costs this store more than it costs sllmq's pool, and allocation, because the
+memory exists already. Before a load from storage, its pages are dropped from the page
+cache and the previous model from the pool; afterwards every tensor is compared with its
+file.
 """
 
 import ctypes
@@ -21,12 +21,12 @@ import sys
 import time
 import uuid
 
-import torch  # noqa: F401  its libraries, for the next
+import torch  # noqa: F401  loads libraries that sllm_store needs
 from sllm_store._C import allocate_cuda_memory, get_cuda_memory_handles, get_device_uuid_map
 from sllm_store._checkpoint_store import CheckpointStore, MemCopyChunk
 
 STORAGE, POOL, MODELS = sys.argv[1], int(sys.argv[2]), sys.argv[3:]
-THREADS, CHUNK = 4, 16 << 20  # as in its benchmark
+THREADS, CHUNK = 4, 16 << 20  # as in ServerlessLLM's benchmark
 
 
 def files(model):
@@ -64,7 +64,7 @@ def address(capsule):
 
 
 def held(model, chunks, memory):
-    """Of a model in one partition."""
+    """Compares memory with the model's file, of which there must be one, and clears it."""
     (path,) = files(model)
     compare = ctypes.CDLL(None).memcmp
     compare.argtypes = [ctypes.c_void_p, ctypes.c_void_p, ctypes.c_size_t]
@@ -73,7 +73,7 @@ def held(model, chunks, memory):
         base = ctypes.addressof(view)
         for c in chunks:
             if compare(memory + c.dst_offset, base + c.src_offset, c.size):
-                sys.exit(f"{model}: other bytes at {c.src_offset}, after it said that it is loaded")
+                sys.exit(f"{model}: bytes differ at {c.src_offset}, although the store reported it loaded")
         del view
     ctypes.memset(memory, 0xFF, sum(c.size for c in chunks))
 
@@ -89,12 +89,12 @@ def main():
         replica = str(uuid.uuid4())
         begun = time.monotonic()
         if store.register_model_info(model) < 0 or store.load_model_from_disk_async(model):
-            sys.exit(f"{model}: its store refuses it")
+            sys.exit(f"{model}: refused by the store")
         chunks, _ = copy_list(model)
         if store.load_model_from_mem_async(model, replica, {device: [handle]}, {device: chunks}):
-            sys.exit(f"{model}: its store refuses it")
+            sys.exit(f"{model}: refused by the store")
         if store.wait_model_in_gpu(model, replica):
-            sys.exit(f"{model}: its store failed")
+            sys.exit(f"{model}: the store failed to load it")
         return time.monotonic() - begun, chunks
 
     for i, model in enumerate(MODELS):
@@ -108,7 +108,7 @@ def main():
         seconds, chunks = load(MODELS[-1])
         print(f"cached,{i},{seconds:.6f}", flush=True)
     held(MODELS[-1], chunks, address(memory[0]))
-    os._exit(0)  # its destructor waits for its own threads
+    os._exit(0)  # the store's destructor waits for its own threads
 
 
 main()
