@@ -314,7 +314,7 @@ func TestPlansThatCanNotBeCarriedOut(t *testing.T) {
 		"was not fetched":           func(c *collector.Config) { c.Models = []string{"facebook/opt-6.7b"} },
 		"unknown model synthetic/x": func(c *collector.Config) { c.Models = []string{"synthetic/x"} },
 		"no benchmark type":         func(c *collector.Config) { c.BenchmarkTypes = []string{"warm"} },
-		"no loader":                 func(c *collector.Config) { c.Loaders = []string{"fast"} },
+		"unknown loader":            func(c *collector.Config) { c.Loaders = []string{"fast"} },
 		`loader from_pretrained belongs to another engine`: func(c *collector.Config) { c.Loaders = []string{"from_pretrained"} },
 		"unknown format":        func(c *collector.Config) { c.Formats = []string{"pickle"} },
 		"which is not among":    func(c *collector.Config) { c.Formats = []string{"sllm"}; c.Loaders = []string{"pool", "mmap"} },

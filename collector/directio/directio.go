@@ -1,7 +1,7 @@
-// Package directio reads files past the page cache.
+// Package directio reads files with O_DIRECT, past the page cache.
 //
-// O_DIRECT wants the place in the file, the length and the buffer's address
-// to be multiples of the device's block (open(2)); this package asks for
+// O_DIRECT requires the offset in the file, the length and the buffer's address
+// to be multiples of the device's block size (open(2)). This package requires
 // multiples of Align, which every common device accepts.
 package directio
 
@@ -14,27 +14,26 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Align is what offsets, buffer addresses and buffer capacities must be a
-// multiple of, in bytes.
+// Align is the alignment, in bytes, of offsets, buffer addresses and buffer
+// capacities.
 const Align = 4096
 
 // File is a file of a known size, open for reading.
 type File struct {
 	f    *os.File
 	size int64
-	// Direct says that O_DIRECT is in force. Some filesystems (some overlays
-	// and network filesystems) refuse it, and those that live in memory, tmpfs
-	// and ramfs, have nothing but the page cache.
+	// Direct reports whether O_DIRECT is in force. Some overlay and network
+	// filesystems refuse it, and tmpfs and ramfs have nothing but the page cache.
 	Direct bool
 }
 
-// Open opens path, with O_DIRECT if direct is asked for and the filesystem
-// accepts it. size is how long the file has to be.
+// Open opens path, with O_DIRECT if direct is set and the filesystem accepts it.
+// The file must have size bytes when it is read.
 func Open(path string, size int64, direct bool) (*File, error) {
 	return open(func(flag int) (*os.File, error) { return os.OpenFile(path, flag, 0) }, size, direct)
 }
 
-// OpenIn is Open for a file below a folder that no link leads out of.
+// OpenIn is Open for a file below root, which no symbolic link can leave.
 func OpenIn(root *os.Root, name string, size int64, direct bool) (*File, error) {
 	return open(func(flag int) (*os.File, error) { return root.OpenFile(name, flag, 0) }, size, direct)
 }
@@ -43,7 +42,7 @@ func open(open func(flag int) (*os.File, error), size int64, direct bool) (*File
 	if direct {
 		f, err := open(os.O_RDONLY | unix.O_DIRECT)
 		if err == nil {
-			// tmpfs accepts the flag since Linux 6.6 and reads as before.
+			// Since Linux 6.6 tmpfs accepts the flag and ignores it.
 			return &File{f: f, size: size, Direct: !inMemory(f)}, nil
 		}
 		if !errors.Is(err, unix.EINVAL) && !errors.Is(err, unix.EOPNOTSUPP) {
@@ -57,7 +56,7 @@ func open(open func(flag int) (*os.File, error), size int64, direct bool) (*File
 	return &File{f: f, size: size}, nil
 }
 
-// inMemory says whether f lies on a filesystem that is the page cache.
+// inMemory reports whether f is on a filesystem that lives in the page cache.
 func inMemory(f *os.File) bool {
 	var fs unix.Statfs_t
 	if err := unix.Fstatfs(int(f.Fd()), &fs); err != nil {
@@ -66,10 +65,10 @@ func inMemory(f *os.File) bool {
 	return fs.Type == unix.TMPFS_MAGIC || fs.Type == unix.RAMFS_MAGIC
 }
 
-// ReadAt fills b from offset, or up to the file's end, and returns how many
-// bytes that were. The capacity of b must be a multiple of Align, since the
-// request at the end of the file reaches past it. A file that ends before the
-// size it was opened with is an error.
+// ReadAt reads len(b) bytes at offset, fewer only at the file's end, and returns
+// how many it read. The capacity of b must be a multiple of Align, because the
+// last request of a file reaches past its end. A file that has become shorter than
+// the size it was opened with is an error, io.ErrUnexpectedEOF.
 func (f *File) ReadAt(b []byte, offset int64) (int, error) {
 	want := int(min(int64(len(b)), f.size-offset))
 	if want <= 0 {
@@ -77,7 +76,7 @@ func (f *File) ReadAt(b []byte, offset int64) (int, error) {
 	}
 	request := (want + Align - 1) / Align * Align
 	if request > cap(b) {
-		return 0, fmt.Errorf("read %s: a buffer of %d bytes is no multiple of %d", f.f.Name(), cap(b), Align)
+		return 0, fmt.Errorf("read %s: a buffer of %d bytes is not a multiple of %d", f.f.Name(), cap(b), Align)
 	}
 	b = b[:request]
 	for done := 0; done < want; {
@@ -91,8 +90,8 @@ func (f *File) ReadAt(b []byte, offset int64) (int, error) {
 			return done, fmt.Errorf("read %s: it ends at byte %d of %d: %w", f.f.Name(), offset+int64(done), f.size, io.ErrUnexpectedEOF)
 		}
 		done += n
-		// A short read that ends off the block can't be gone on with directly;
-		// it is the end of the file, or the page cache's business.
+		// A direct read that ends inside a block can't be continued: it reached
+		// the end of the file.
 		if done < want && done%Align != 0 && f.Direct {
 			return done, fmt.Errorf("read %s: it ends at byte %d of %d: %w", f.f.Name(), offset+int64(done), f.size, io.ErrUnexpectedEOF)
 		}
@@ -100,7 +99,10 @@ func (f *File) ReadAt(b []byte, offset int64) (int, error) {
 	return want, nil
 }
 
-// Descriptor is the open file's, for libraries that read by themselves.
+// Size returns the size that the file was opened with.
+func (f *File) Size() int64 { return f.size }
+
+// Descriptor returns the file descriptor, for libraries that read by themselves.
 func (f *File) Descriptor() int { return int(f.f.Fd()) }
 
 // Close closes the file.

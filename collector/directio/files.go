@@ -5,16 +5,16 @@ import (
 	"os"
 )
 
-// Files are open files that are read as one, in the order of their paths.
+// Files are the open files of one checkpoint, in the order of their paths.
 type Files []*File
 
-// OpenAll opens every path as Open does; sizes are how long the files have to
-// be. It leaves none open when it fails.
+// OpenAll opens every path as Open does, with the size at the same index. If it
+// fails it leaves no file open.
 func OpenAll(paths []string, sizes []int64, direct bool) (Files, error) {
 	return openAll(paths, sizes, func(path string, size int64) (*File, error) { return Open(path, size, direct) })
 }
 
-// OpenAllIn is OpenAll for files below a folder, by OpenIn.
+// OpenAllIn is OpenAll for files below root: see OpenIn.
 func OpenAllIn(root *os.Root, names []string, sizes []int64, direct bool) (Files, error) {
 	return openAll(names, sizes, func(name string, size int64) (*File, error) { return OpenIn(root, name, size, direct) })
 }
@@ -24,7 +24,7 @@ func openAll(paths []string, sizes []int64, open func(path string, size int64) (
 	for i, path := range paths {
 		f, err := open(path, sizes[i])
 		if err != nil {
-			_ = files.Close() // why opening failed says more
+			_ = files.Close() // the error of opening tells more
 			return nil, err
 		}
 		files = append(files, f)
@@ -32,7 +32,7 @@ func openAll(paths []string, sizes []int64, open func(path string, size int64) (
 	return files, nil
 }
 
-// Direct says that O_DIRECT is in force for all of them.
+// Direct reports whether O_DIRECT is in force for all of them.
 func (files Files) Direct() bool {
 	for _, f := range files {
 		if !f.Direct {
@@ -42,7 +42,7 @@ func (files Files) Direct() bool {
 	return true
 }
 
-// Close closes all of them and says what went wrong first.
+// Close closes all of them and returns the first error.
 func (files Files) Close() error {
 	var first error
 	for _, f := range files {

@@ -14,29 +14,27 @@ import (
 	"github.com/sllmq/sllmq/collector/stage"
 )
 
-// direct stands for the streamers: fastsafetensors 0.5.0 (with nogds: O_DIRECT
-// preads by 16 threads, its Python sources copier/nogds.py and common.py),
-// Run:ai Model Streamer 0.17.0 (O_DIRECT into a ring whose addresses agree with
-// the file's offsets modulo a block: file_streamer/requests_iterator.py) and
-// their like. They have in common that nothing goes through the page cache,
-// that many requests are under way at once, and that what arrives is not
-// rearranged: each file's tensors lie on the device as they lie in the file.
+// direct is the technique of the streamers: fastsafetensors 0.5.0 with nogds
+// (O_DIRECT preads by 16 threads; copier/nogds.py and common.py), Run:ai Model
+// Streamer 0.17.0 (O_DIRECT into a ring whose addresses agree with file offsets
+// modulo a block; file_streamer/requests_iterator.py), and others like them. They
+// bypass the page cache, keep many requests in flight, and do not rearrange what
+// arrives: each file's tensors lie on the device as they lie in the file.
 //
-// Where the device's memory is addressable the storage writes to it, and no
-// byte is copied by the CPU. Elsewhere a request goes through a page-locked
-// buffer of its own, or, where that is asked for, straight from the storage to
-// the GPU: see gds.
+// Where the device's memory is addressable, storage writes to it and the CPU
+// copies nothing. Elsewhere each request goes through a page-locked buffer of its
+// own, or, if asked for, straight from storage to the GPU: see gds.
 type direct struct {
 	o       Options
-	queue   int             // requests under way at once
-	staging *hostmem.Buffer // memory for them, where a device needs it; kept for the next load
-	gds     *gds            // nil: reads come through the host
+	depth   int             // requests in flight
+	staging *hostmem.Buffer // their buffers, if the device needs any; kept between loads
+	gds     *gds            // nil: reads go through host memory
 }
 
 var _ Loader = (*direct)(nil)
 
 func openDirect(o Options) (Loader, error) {
-	l := &direct{o: o, queue: o.queue()}
+	l := &direct{o: o, depth: o.depth()}
 	var err error
 	if l.gds, err = openGDS(o); err != nil || l.gds != nil {
 		return l, err
@@ -44,7 +42,7 @@ func openDirect(o Options) (Loader, error) {
 	if device.LockerOf(o.Device) == nil {
 		return l, nil
 	}
-	// Locking memory for a GPU takes long, and is no part of a load.
+	// Locking memory for a GPU is slow and is not part of a load.
 	if err := l.stage(cmp.Or(o.IOBytes, directio.MaxRequest)); err != nil {
 		return nil, err
 	}
@@ -68,7 +66,7 @@ func (l *direct) Load(ctx context.Context, dir string, clock *stage.Timeline) (*
 		e := extents[t.File]
 		return e.place + t.Offset - e.begin
 	}
-	// A block more, in case that the memory does not begin at one.
+	// One block more, in case the memory does not begin at one.
 	memory, err := allocate(l.o.Device, c, place, total+directio.Align, clock)
 	if err != nil {
 		return nil, err
@@ -79,7 +77,7 @@ func (l *direct) Load(ctx context.Context, dir string, clock *stage.Timeline) (*
 	}
 	direct := files.Direct()
 	requests := cutExtents(extents, l.o.requestBytes(total))
-	skip, err := l.bring(ctx, c, files, requests, memory, total, clock)
+	skip, err := l.read(ctx, files, requests, memory, total, clock)
 	if closeErr := files.Close(); err == nil {
 		err = closeErr
 	}
@@ -99,61 +97,57 @@ func (l *direct) Load(ctx context.Context, dir string, clock *stage.Timeline) (*
 	}, nil
 }
 
-// bring carries the requests out, and says how much of the memory's beginning
-// is skipped.
-func (l *direct) bring(ctx context.Context, c *checkpoint.Checkpoint, files directio.Files, requests []readRequest, memory device.Memory, total int64, clock *stage.Timeline) (skip int64, err error) {
+// read carries the requests out. It returns how many bytes at the beginning of
+// the memory it skipped to reach a block boundary.
+func (l *direct) read(ctx context.Context, files directio.Files, requests []readRequest, memory device.Memory, total int64, clock *stage.Timeline) (skip int64, err error) {
 	if l.gds == nil {
-		bring, skip, err := l.bringer(files, requests, memory, clock)
+		carry, skip, err := l.carrier(files, requests, memory, clock)
 		if err != nil {
 			return 0, err
 		}
-		return skip, carryOut(ctx, requests, l.queue, clock, bring)
+		return skip, carryOut(ctx, requests, l.depth, clock, carry)
 	}
-	sizes := make([]int64, len(c.Files))
-	for i, f := range c.Files {
-		sizes[i] = f.Size
-	}
-	bring, done, err := l.gds.bringer(files, sizes, memory, total, clock)
+	carry, done, err := l.gds.carrier(files, memory, total, clock)
 	if err != nil {
 		return 0, err
 	}
-	return 0, errors.Join(carryOut(ctx, requests, l.queue, clock, bring), done())
+	return 0, errors.Join(carryOut(ctx, requests, l.depth, clock, carry), done())
 }
 
 func (l *direct) reading(requests []readRequest) Reading {
-	r := preads(l.queue, requests)
+	r := preads(l.depth, requests)
 	if l.gds != nil {
 		r.Method = l.gds.method()
 	}
 	return r
 }
 
-// bringer chooses how requests come to memory, and says how much of its
-// beginning is skipped to come to a block's beginning.
-func (l *direct) bringer(files directio.Files, requests []readRequest, memory device.Memory, clock *stage.Timeline) (bring bringer, skip int64, err error) {
+// carrier returns how requests reach the memory, and how many bytes at its
+// beginning are skipped to reach a block boundary.
+func (l *direct) carrier(files directio.Files, requests []readRequest, memory device.Memory, clock *stage.Timeline) (carry carrier, skip int64, err error) {
 	m, ok := memory.(device.Addressable)
 	if !ok {
-		bring, err = l.staged(files, requests, memory, clock)
-		return bring, 0, err
+		carry, err = l.staged(files, requests, memory, clock)
+		return carry, 0, err
 	}
 	b := m.Bytes()
 	skip = (directio.Align - int64(uintptr(unsafe.Pointer(&b[0]))%directio.Align)) % directio.Align
 	return straight(files, b[skip:], clock), skip, nil
 }
 
-// straight lets the storage write to b, where every request has whole blocks.
-func straight(files directio.Files, b []byte, clock *stage.Timeline) bringer {
-	return func(r readRequest, k int) error {
+// straight reads into b itself, where every request has whole blocks.
+func straight(files directio.Files, b []byte, clock *stage.Timeline) carrier {
+	return func(r readRequest, worker int) error {
 		end := r.place + r.bytes
-		chunk, err := r.read(files, b[r.place:end:end], k, clock)
+		chunk, err := r.read(files, b[r.place:end:end], worker, clock)
 		clock.Chunk(chunk)
 		return err
 	}
 }
 
-// staged reads into page-locked memory, a part of it for each place in the
-// queue, from which the device copies.
-func (l *direct) staged(files directio.Files, requests []readRequest, memory device.Memory, clock *stage.Timeline) (bringer, error) {
+// staged reads into page-locked memory, one part for each worker, and copies
+// from there to the device.
+func (l *direct) staged(files directio.Files, requests []readRequest, memory device.Memory, clock *stage.Timeline) (carrier, error) {
 	var part int64
 	for _, r := range requests {
 		part = max(part, r.bytes)
@@ -161,10 +155,10 @@ func (l *direct) staged(files directio.Files, requests []readRequest, memory dev
 	if err := l.stage(part); err != nil {
 		return nil, err
 	}
-	return func(r readRequest, k int) error {
-		begin := int64(k) * part
+	return func(r readRequest, worker int) error {
+		begin := int64(worker) * part
 		buffer := l.staging.Bytes[begin : begin+r.bytes : begin+part]
-		chunk, err := r.read(files, buffer, k, clock)
+		chunk, err := r.read(files, buffer, worker, clock)
 		if err != nil {
 			return err
 		}
@@ -176,10 +170,10 @@ func (l *direct) staged(files directio.Files, requests []readRequest, memory dev
 	}, nil
 }
 
-// stage sees to it that there is page-locked memory for as many bytes of each
-// place in the queue.
+// stage allocates page-locked memory for requests of part bytes, unless there is
+// enough already.
 func (l *direct) stage(part int64) error {
-	need := part * int64(l.queue)
+	need := part * int64(l.depth)
 	if l.staging != nil && need <= int64(len(l.staging.Bytes)) {
 		return nil
 	}
@@ -188,10 +182,10 @@ func (l *direct) stage(part int64) error {
 	}
 	b, err := hostmem.NewBuffer(device.LockerOf(l.o.Device), need)
 	if err != nil {
-		return fmt.Errorf("take read buffers: %w", err)
+		return fmt.Errorf("allocate read buffers: %w", err)
 	}
 	if device.LockerOf(l.o.Device) != nil && b.LockError != nil {
-		return fmt.Errorf("take read buffers: %w", errors.Join(b.LockError, b.Close()))
+		return fmt.Errorf("allocate read buffers: %w", errors.Join(b.LockError, b.Close()))
 	}
 	l.staging = b
 	return nil

@@ -12,38 +12,38 @@ import (
 	"github.com/sllmq/sllmq/collector/stage"
 )
 
-// How direct reads into a GPU's memory.
+// Modes of reading into a GPU's memory with direct.
 const (
-	GDSOff     = "off"     // through page-locked memory of the host
-	GDSRequire = "require" // straight from the storage, or not at all
-	GDSCompat  = "compat"  // by the same library, which may go through the host's memory
+	GDSOff     = "off"     // through page-locked host memory
+	GDSRequire = "require" // straight from storage, or fail
+	GDSCompat  = "compat"  // with the same library, which may use host memory
 )
 
-// The methods of reading that a load was done by, beside pread and mmap.
+// Values of Reading.Method besides pread and mmap.
 const (
 	methodGDS    = "cufile"
 	methodCompat = "cufile compat"
 )
 
-// gds is GPUDirect Storage, as fastsafetensors uses it unless told otherwise:
-// the file is registered with the driver, the memory is pinned, and the storage
-// writes to it.
+// gds reads with GPUDirect Storage, as fastsafetensors 0.5.0 does by default: it
+// registers the files with the driver and pins the memory, and storage writes to
+// it.
 type gds struct{ driver *cufile.Driver }
 
-// openGDS starts it, in the mode that was asked for and no other.
+// openGDS opens the library in exactly the mode asked for; nil if that is off.
 func openGDS(o Options) (*gds, error) {
 	if o.GDS == "" || o.GDS == GDSOff {
 		return nil, nil
 	}
 	if o.GDS != GDSRequire && o.GDS != GDSCompat {
-		return nil, fmt.Errorf("no way %q of GPUDirect Storage: use %s, %s or %s", o.GDS, GDSOff, GDSRequire, GDSCompat)
+		return nil, fmt.Errorf("unknown GPUDirect Storage mode %q: use %s, %s or %s", o.GDS, GDSOff, GDSRequire, GDSCompat)
 	}
 	if _, ok := o.Device.(device.Spreader); ok {
-		return nil, errors.New("GPUDirect Storage fills one GPU, and the device is several")
+		return nil, errors.New("GPUDirect Storage loads to one GPU: choose one device")
 	}
 	d, err := cufile.Open(o.CuFile, o.GDS == GDSCompat)
 	if err != nil && o.GDS == GDSRequire {
-		return nil, fmt.Errorf("GPUDirect Storage: %w (--gds %s reads by the same library, through the host's memory)", err, GDSCompat)
+		return nil, fmt.Errorf("GPUDirect Storage: %w (mode %s uses the same library and may read through host memory)", err, GDSCompat)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("GPUDirect Storage: %w", err)
@@ -65,13 +65,13 @@ func (g *gds) method() string {
 	return methodGDS
 }
 
-// bringer registers the files and pins the memory; done undoes both.
-func (g *gds) bringer(files directio.Files, sizes []int64, memory device.Memory, bytes int64, clock *stage.Timeline) (bring bringer, done func() error, err error) {
+// carrier registers the files and pins the memory; done undoes both.
+func (g *gds) carrier(files directio.Files, memory device.Memory, bytes int64, clock *stage.Timeline) (carry carrier, done func() error, err error) {
 	end := clock.Start("register")
 	defer func() { end(0) }()
 	m, ok := memory.(device.OnGPU)
 	if !ok {
-		return nil, nil, errors.New("GPUDirect Storage reads into the memory of a GPU, and the device has none")
+		return nil, nil, errors.New("GPUDirect Storage needs a GPU as the device")
 	}
 	context, base := m.Locate(0)
 	var registered []*cufile.File
@@ -92,25 +92,25 @@ func (g *gds) bringer(files directio.Files, sizes []int64, memory device.Memory,
 		}
 		registered = append(registered, r)
 	}
-	// In compatibility mode nothing writes to the memory but the driver.
+	// In compatibility mode only the driver writes to the memory.
 	if !g.driver.Compat {
 		if err := g.driver.Pin(context, base, bytes); err != nil {
 			return nil, nil, errors.Join(fmt.Errorf("pin the GPU's memory for GPUDirect Storage: %w", err), done())
 		}
 		pinned = true
 	}
-	return func(r readRequest, k int) error {
+	return func(r readRequest, worker int) error {
 		begun := clock.Elapsed()
-		n, err := g.read(registered[r.file], context, base+cuda.Pointer(r.place), r, min(r.bytes, sizes[r.file]-r.offset))
+		n, err := g.read(registered[r.file], context, base+cuda.Pointer(r.place), r, min(r.bytes, files[r.file].Size()-r.offset))
 		clock.Add("read", begun, n)
 		ended := clock.Elapsed()
-		clock.Chunk(stage.Chunk{File: r.file, Offset: r.offset, Bytes: n, Thread: k, Queued: r.queued, Start: begun, End: ended, Copied: ended})
+		clock.Chunk(stage.Chunk{File: r.file, Offset: r.offset, Bytes: n, Thread: worker, Queued: r.queued, Start: begun, End: ended, Copied: ended})
 		return err
 	}, done, nil
 }
 
-// read brings so many bytes of a request, whose end may be past the file's, in
-// as many steps as the library takes.
+// read reads bytes of a request, which may reach past the file's end, in as many
+// steps as the library takes.
 func (g *gds) read(f *cufile.File, c *cuda.Context, at cuda.Pointer, r readRequest, bytes int64) (int64, error) {
 	offset := r.offset
 	for n := int64(0); n < bytes; {
@@ -119,7 +119,7 @@ func (g *gds) read(f *cufile.File, c *cuda.Context, at cuda.Pointer, r readReque
 			err = fmt.Errorf("the file ends at byte %d: %w", offset+n, io.ErrUnexpectedEOF)
 		}
 		if err != nil {
-			return n, fmt.Errorf("read by GPUDirect Storage at byte %d: %w", offset+n, err)
+			return n, fmt.Errorf("read with GPUDirect Storage at byte %d: %w", offset+n, err)
 		}
 		n += got
 	}

@@ -1,5 +1,17 @@
-// Package loader holds the techniques that bring a checkpoint to a device,
-// one a file. Each stands for something that people use, and says so.
+// Package loader implements techniques of loading a checkpoint to a device, one
+// per file.
+//
+// Techniques lists them. Each reproduces a program that people load models with
+// and names it, with its version and where in its sources the technique is; or,
+// like raw, it measures a limit. Find looks one up by name, its Open returns a
+// Loader for one device, and Load loads one checkpoint as often as it is called:
+//
+//	technique, err := loader.Find("direct")
+//	l, err := technique.Open(loader.Options{Format: checkpoint.SafeTensors, Device: d, Threads: 4})
+//	loaded, err := l.Load(ctx, dir, stage.Begin())
+//
+// Everything in Load is timed. What a program sets up once per process, such as a
+// pool or page-locked buffers, belongs in Open.
 package loader
 
 import (
@@ -17,59 +29,59 @@ import (
 	"github.com/sllmq/sllmq/collector/stage"
 )
 
-// Loader brings checkpoints to the device that it was opened with.
+// Loader loads checkpoints to the device that it was opened with.
 type Loader interface {
-	// Load brings the checkpoint in dir to the device and returns when the
-	// last byte of its last tensor is readable there. It tells clock its
-	// stages and leaves nothing behind when it fails.
+	// Load loads the checkpoint in dir and returns when the last byte of its
+	// last tensor is readable on the device. It reports its stages to clock. If
+	// it fails it leaves nothing allocated, open or mapped.
 	Load(ctx context.Context, dir string, clock *stage.Timeline) (*Loaded, error)
-	// Close gives back what the loader holds between loads.
+	// Close frees what the loader keeps between loads.
 	Close() error
 }
 
-// Preparer is a loader that costs something to be ready.
+// Preparer is implemented by loaders that set up a pool when they are opened.
 type Preparer interface {
 	Prepared() Prepared
 }
 
-// Prepared is what a loader set up when it was opened.
+// Prepared describes a loader's pool.
 type Prepared struct {
 	PoolBytes   int64
-	LockError   error // why the pool is not page-locked
-	LockUnknown bool  // a server does not say whether it is
+	LockError   error // why the pool is not page-locked; nil if it is
+	LockUnknown bool  // the server does not report whether it is
 }
 
-// Served is a loader whose work a server does.
+// Served is implemented by loaders that are clients of a server.
 type Served interface {
 	Server() Server
 }
 
-// Server is who does it.
+// Server describes the server of a Served loader.
 type Server struct {
 	Address   string
-	Program   string        // that was started; empty: it ran
-	PID       int           // of that; 0: unknown
-	StartTime time.Duration // until that was ready
-	Version   string        // empty: it does not say
+	Program   string        // command that started it; empty: it was running already
+	PID       int           // of Program; 0: unknown
+	StartTime time.Duration // until Program was ready
+	Version   string        // empty: unknown
 }
 
 // Loaded is a checkpoint on a device.
 type Loaded struct {
 	Checkpoint *checkpoint.Checkpoint
 	Memory     device.Memory // nil: the bytes were dropped (raw)
-	Bytes      int64         // of distinct tensor bytes brought
-	Direct     *bool         // O_DIRECT was in force; nil: the technique never asks for it
-	PoolHit    *bool         // the model lay in the pool; nil: no pool
-	Streamed   *bool         // the model is larger than the pool and passed through it; nil: no pool
-	Evicted    *int64        // bytes of other models that made way in the pool; nil: no pool
+	Bytes      int64         // loaded, counting tied tensors once
+	Direct     *bool         // whether O_DIRECT was in force; nil: the technique never uses it
+	PoolHit    *bool         // whether the model was in the pool; nil: no pool
+	Streamed   *bool         // whether the model, larger than the pool, was streamed through it; nil: no pool
+	Evicted    *int64        // bytes of other models evicted from the pool; nil: no pool
 	Reading    Reading
 
 	place   func(t checkpoint.Tensor) int64
-	explain func(ctx context.Context, l *Loaded) error // nil: there is nothing to ask
+	explain func(ctx context.Context, l *Loaded) error // nil: nothing to ask
 }
 
-// Explain fills in, when the clock has stopped, what is known of the load to a
-// server alone; its stages too.
+// Explain adds to l, and to the clock of its load, what only a server knows of
+// the load. Call it after the load's time has been taken.
 func (l *Loaded) Explain(ctx context.Context) error {
 	if l.explain == nil {
 		return nil
@@ -77,30 +89,30 @@ func (l *Loaded) Explain(ctx context.Context) error {
 	return l.explain(ctx, l)
 }
 
-// Reading is how the files were read: what was in force, whatever was asked.
+// Reading describes how the files were read, as opposed to what was asked for.
 type Reading struct {
-	Method string // pread or mmap; empty: nothing was read
-	Depth  int    // the most requests under way at once; of a mapping, threads
-	Bytes  int64  // of the largest request; 0: the kernel's read-ahead chooses
+	Method string // pread, mmap, cufile or cufile compat; empty: nothing was read
+	Depth  int    // most requests in flight; for mmap, threads
+	Bytes  int64  // of the largest request; 0: the kernel's read-ahead decides
 }
 
-// preads is the Reading of so many places in a queue.
-func preads(queue int, requests []readRequest) Reading {
-	r := Reading{Method: "pread", Depth: min(queue, len(requests))}
+// preads returns the Reading of requests with the given queue depth.
+func preads(depth int, requests []readRequest) Reading {
+	r := Reading{Method: "pread", Depth: min(depth, len(requests))}
 	for _, q := range requests {
 		r.Bytes = max(r.Bytes, q.bytes)
 	}
 	return r
 }
 
-// Read copies the tensor's bytes from the device into dst, which has its
-// size.
+// Read copies the tensor's bytes from the device to dst, which must have the
+// tensor's size.
 func (l *Loaded) Read(t checkpoint.Tensor, dst []byte) error {
 	return l.Memory.Read(l.place(t), dst)
 }
 
-// View is the tensor's bytes where they lie, good until Free. It is false for
-// a device whose memory the CPU can't read in place.
+// View returns the tensor's bytes in place, valid until Free. It returns false
+// if the CPU can't address the device's memory.
 func (l *Loaded) View(t checkpoint.Tensor) ([]byte, bool) {
 	m, ok := l.Memory.(device.Addressable)
 	if !ok {
@@ -113,7 +125,8 @@ func (l *Loaded) View(t checkpoint.Tensor) ([]byte, bool) {
 	return m.Bytes()[at : at+t.Size : at+t.Size], true
 }
 
-// Locate says where on a GPU the tensor lies. It is false for other devices.
+// Locate returns the tensor's address on a GPU. It returns false for other
+// devices.
 func (l *Loaded) Locate(t checkpoint.Tensor) (*cuda.Context, cuda.Pointer, bool) {
 	m, ok := l.Memory.(device.OnGPU)
 	if !ok {
@@ -126,7 +139,7 @@ func (l *Loaded) Locate(t checkpoint.Tensor) (*cuda.Context, cuda.Pointer, bool)
 	return context, at, true
 }
 
-// Free gives the device's memory back.
+// Free frees the device's memory.
 func (l *Loaded) Free() error {
 	if l.Memory == nil {
 		return nil
@@ -134,38 +147,38 @@ func (l *Loaded) Free() error {
 	return l.Memory.Free()
 }
 
-// Options are what loaders are opened with.
+// Options configure a loader.
 type Options struct {
 	Format     checkpoint.Format
 	Device     device.Device
-	Threads    int   // the least number of reads under way, of loaders that choose it
+	Threads    int   // least number of reads in flight, for loaders that let it be chosen
 	ChunkBytes int64 // of the pool
-	Depth      int   // reads under way; 0: by Threads
-	IOBytes    int64 // of a read; 0: by what there is to read
+	Depth      int   // reads in flight; 0: by Threads
+	IOBytes    int64 // of one read; 0: by the bytes to read
 	PoolBytes  int64
-	Stream     bool   // pool only: a model larger than the pool passes through it
-	GDS        string // direct only, to a GPU: GDSRequire or GDSCompat; empty: GDSOff
-	CuFile     string // its library's path; empty: where it usually is
-	Buffered   bool   // raw only: through the page cache, as a cached load goes
+	Stream     bool   // pool only: stream a model that is larger than the pool through it
+	GDS        string // direct to a GPU only: GDSRequire or GDSCompat; empty: GDSOff
+	CuFile     string // path of the GPUDirect Storage library; empty: the usual places
+	Buffered   bool   // raw only: read through the page cache, as cached loads do
 	Store      StoreOptions
 }
 
-// Technique names a loader and opens it.
+// Technique describes a loader and opens it.
 type Technique struct {
 	Name     string
 	Formats  []checkpoint.Format
-	Pooled   bool // takes a pool of host memory
-	Staged   bool // takes page-locked buffers as large as tensors, see StagingBytes
-	Streamed bool // takes page-locked buffers for a GPU, see ReadBufferBytes
-	Device   bool // brings the bytes to a device, rather than dropping them
-	Served   bool // by a server, which holds the pool and writes to the device's memory
-	Mapped   bool // takes the bytes out of mapped files, and so through the page cache
+	Pooled   bool // needs a pool of host memory
+	Staged   bool // needs page-locked buffers as large as tensors: see StagingBytes
+	Streamed bool // needs page-locked buffers for a GPU: see ReadBufferBytes
+	Device   bool // loads to a device instead of dropping the bytes
+	Served   bool // a server holds the pool and writes to the device's memory
+	Mapped   bool // copies from mapped files, and so through the page cache
 	Open     func(Options) (Loader, error)
 
-	ownThreads int // that move bytes, of a loader that does not let it be chosen
+	ownThreads int // threads that move bytes, if the loader fixes their number
 }
 
-// Techniques lists what there is.
+// Techniques returns the techniques implemented in Go.
 func Techniques() []Technique {
 	safetensors := []checkpoint.Format{checkpoint.SafeTensors}
 	sllm := []checkpoint.Format{checkpoint.SLLM}
@@ -181,7 +194,7 @@ func Techniques() []Technique {
 	}
 }
 
-// Find looks a technique of this program up by name.
+// Find returns the technique of that name.
 func Find(name string) (Technique, error) {
 	return find(name, Techniques())
 }
@@ -194,10 +207,11 @@ func find(name string, among []Technique) (Technique, error) {
 		}
 		names = append(names, t.Name)
 	}
-	return Technique{}, fmt.Errorf("no loader %q: use one of %s", name, strings.Join(names, ", "))
+	return Technique{}, fmt.Errorf("unknown loader %q: use one of %s", name, strings.Join(names, ", "))
 }
 
-// Default is the loader that stands for what people do with a format today.
+// Default returns the loader that reproduces how most people load a format
+// today.
 func Default(f checkpoint.Format) string {
 	if f == checkpoint.SLLM {
 		return "pool"
@@ -205,8 +219,8 @@ func Default(f checkpoint.Format) string {
 	return "mmap-parallel"
 }
 
-// Threads is how many threads move bytes, if so many were asked for of those
-// loaders that let it be chosen.
+// Threads returns how many threads move bytes when asked are configured, which
+// some loaders ignore.
 func (t Technique) Threads(asked int) int {
 	if t.ownThreads > 0 {
 		return t.ownThreads
@@ -214,28 +228,28 @@ func (t Technique) Threads(asked int) int {
 	return max(1, asked)
 }
 
-// Takes says whether the technique loads format.
+// Takes reports whether the technique loads the format.
 func (t Technique) Takes(f checkpoint.Format) bool { return slices.Contains(t.Formats, f) }
 
-// queue is how many reads are under way, of loaders that choose it.
-func (o Options) queue() int {
+// depth returns the number of reads in flight, for loaders that let it be chosen.
+func (o Options) depth() int {
 	if o.Depth > 0 {
 		return o.Depth
 	}
 	return max(o.Threads, directio.Queue)
 }
 
-// requestBytes is how much is asked for at once of total bytes.
+// requestBytes returns the size of a read, for total bytes.
 func (o Options) requestBytes(total int64) int64 {
 	if o.IOBytes > 0 {
 		return o.IOBytes
 	}
-	return directio.RequestBytes(total, o.queue())
+	return directio.RequestBytes(total, o.depth())
 }
 
-// StagingBytes is the most memory that the technique's buffers take when the
-// largest tensor has so many bytes: each size class has one buffer, and those
-// below the largest sum up to it.
+// StagingBytes returns the most memory that the technique's buffers take if the
+// largest tensor has largest bytes: each size class has one buffer, and all
+// smaller ones together are as large as the largest.
 func (t Technique) StagingBytes(largest int64) int64 {
 	if !t.Staged || largest <= 0 {
 		return 0
@@ -243,16 +257,15 @@ func (t Technique) StagingBytes(largest int64) int64 {
 	return 2 << sizeClass(largest)
 }
 
-// ReadBufferBytes is the memory that buffers take through which reads come to a
-// GPU.
+// ReadBufferBytes returns the memory that buffers for reads to a GPU take.
 func (t Technique) ReadBufferBytes(o Options) int64 {
 	if !t.Streamed {
 		return 0
 	}
-	return int64(o.queue()) * cmp.Or(o.IOBytes, directio.MaxRequest)
+	return int64(o.depth()) * cmp.Or(o.IOBytes, directio.MaxRequest)
 }
 
-// openIndex reads the checkpoint's index and holds it against its files.
+// openIndex reads the checkpoint's index and checks it against its files.
 func openIndex(dir string, f checkpoint.Format, clock *stage.Timeline) (*checkpoint.Checkpoint, error) {
 	end := clock.Start("index")
 	c, err := checkpoint.Open(dir, f)
@@ -260,8 +273,8 @@ func openIndex(dir string, f checkpoint.Format, clock *stage.Timeline) (*checkpo
 	return c, err
 }
 
-// allocate reserves device memory of so many bytes for c, whose tensors will lie
-// at place in it: over several GPUs, each tensor on one of them.
+// allocate allocates bytes of device memory for c, whose tensors will lie at
+// place. On several GPUs each tensor lies on one of them.
 func allocate(d device.Device, c *checkpoint.Checkpoint, place func(checkpoint.Tensor) int64, bytes int64, clock *stage.Timeline) (device.Memory, error) {
 	end := clock.Start("allocate")
 	defer func() { end(bytes) }()
@@ -276,7 +289,7 @@ func allocate(d device.Device, c *checkpoint.Checkpoint, place func(checkpoint.T
 	return s.AllocateParts(parts)
 }
 
-// spreadParts says which stretches of the memory go to which GPU.
+// spreadParts divides the memory among the GPUs.
 func spreadParts(s device.Spreader, c *checkpoint.Checkpoint, place func(checkpoint.Tensor) int64) ([]device.Part, error) {
 	free, err := s.Free()
 	if err != nil {
@@ -288,13 +301,13 @@ func spreadParts(s device.Spreader, c *checkpoint.Checkpoint, place func(checkpo
 	}
 	var parts []device.Part
 	for i, t := range c.Tensors {
-		if t.Size > 0 { // tied ones lie in the same place: they are one stretch below
+		if t.Size > 0 { // tied tensors share a place and are merged below
 			parts = append(parts, device.Part{Offset: place(t), Bytes: t.Size, GPU: on[i]})
 		}
 	}
 	slices.SortFunc(parts, func(a, b device.Part) int { return cmp.Compare(a.Offset, b.Offset) })
-	// Neighbours on one GPU are one stretch, gaps between them included, so that
-	// what is read at once is copied at once.
+	// Neighbours on one GPU become one part, including the gaps between them, so
+	// that what is read at once is copied at once.
 	merged := parts[:0]
 	for _, p := range parts {
 		if n := len(merged); n > 0 && merged[n-1].GPU == p.GPU {

@@ -16,26 +16,25 @@ import (
 	"github.com/sllmq/sllmq/collector/stage"
 )
 
-// mappedLoad is how a loader takes tensors out of mapped files.
+// mappedLoad says how a loader copies tensors out of mapped files.
 type mappedLoad struct {
 	threads  int
-	together bool                             // all files stay mapped from the first tensor to the last; else each while its own are brought
-	order    func(a, b checkpoint.Tensor) int // of those of the files that are mapped; nil: as they lie
-	// bring copies tensors to the device.
-	bring func(context.Context, mapping, []checkpoint.Tensor) error
+	together bool                             // map all files from the first tensor to the last; otherwise each file in turn
+	order    func(a, b checkpoint.Tensor) int // of the tensors in the mapped files; nil: by file and offset
+	// copyTensors copies tensors to the device.
+	copyTensors func(context.Context, mapping, []checkpoint.Tensor) error
 }
 
-// mapping is a checkpoint whose files, or some of them, are mapped, one private
-// mapping a file, and the memory that its tensors go to, each to a place of its
-// own.
+// mapping is a checkpoint with some or all of its files mapped, one private
+// mapping per file, and the device memory that its tensors go to.
 type mapping struct {
 	checkpoint *checkpoint.Checkpoint
-	files      [][]byte // by number
+	files      [][]byte // by file number; nil: not mapped
 	places     map[span]int64
 	memory     device.Memory
 }
 
-// load does what every loader does that maps files.
+// load is the load of every loader that maps files.
 func (l mappedLoad) load(ctx context.Context, dir string, o Options, clock *stage.Timeline) (*Loaded, error) {
 	c, err := openIndex(dir, o.Format, clock)
 	if err != nil {
@@ -57,7 +56,7 @@ func (l mappedLoad) load(ctx context.Context, dir string, o Options, clock *stag
 		if n < 0 {
 			n = len(tensors)
 		}
-		err = l.bringFiles(ctx, m, first, first+step, tensors[:n], clock)
+		err = l.copyFiles(ctx, m, first, first+step, tensors[:n], clock)
 		tensors = tensors[n:]
 	}
 	if err != nil {
@@ -66,14 +65,14 @@ func (l mappedLoad) load(ctx context.Context, dir string, o Options, clock *stag
 	return &Loaded{Checkpoint: c, Memory: m.memory, Bytes: c.Bytes(), Reading: Reading{Method: "mmap", Depth: l.threads}, place: m.place}, nil
 }
 
-// bringFiles maps the files from first to before end, brings their tensors, and
-// gives the mappings back. That belongs to the load: whoever loads this way pays
-// for it before the model serves.
+// copyFiles maps files [first, end), copies their tensors and unmaps them.
+// Unmapping belongs to the load: a server that loads this way pays for it before
+// the model serves.
 //
-// A stage lasts from its first beginning to its last end, so opening is told of the
-// first files and closing of the last: what of it lies between tensors is part of
-// what bringing them takes.
-func (l mappedLoad) bringFiles(ctx context.Context, m mapping, first, end int, tensors []checkpoint.Tensor, clock *stage.Timeline) error {
+// A stage lasts from its first start to its last end. So that open and close do
+// not span the whole load, only mapping the first files counts as open and only
+// unmapping the last as close; in between, both are part of copying.
+func (l mappedLoad) copyFiles(ctx context.Context, m mapping, first, end int, tensors []checkpoint.Tensor, clock *stage.Timeline) error {
 	begun := clock.Elapsed()
 	err := m.mapFiles(first, end)
 	if first == 0 {
@@ -83,7 +82,7 @@ func (l mappedLoad) bringFiles(ctx context.Context, m mapping, first, end int, t
 		if l.order != nil {
 			slices.SortFunc(tensors, l.order)
 		}
-		err = l.bring(ctx, m, tensors)
+		err = l.copyTensors(ctx, m, tensors)
 	}
 	if err == nil {
 		err = m.memory.Sync()
@@ -98,31 +97,31 @@ func (l mappedLoad) bringFiles(ctx context.Context, m mapping, first, end int, t
 	return err
 }
 
-// bytes is a tensor in the mapping.
+// bytes returns a tensor's bytes in the mapping.
 func (m mapping) bytes(t checkpoint.Tensor) []byte {
 	return m.files[t.File][t.Offset : t.Offset+t.Size]
 }
 
-// place is where a tensor begins on the device.
+// place returns a tensor's offset on the device.
 func (m mapping) place(t checkpoint.Tensor) int64 { return m.places[span{t.File, t.Offset}] }
 
-// failed names the tensor that an error is about.
+// failed adds the tensor's name and file to an error.
 func (m mapping) failed(t checkpoint.Tensor, err error) error {
 	return fmt.Errorf("tensor %s in %s: %w", t.Name, m.checkpoint.Path(t.File), err)
 }
 
-// span names a tensor's bytes by where they begin.
+// span identifies a tensor's bytes by where they begin. Tied tensors share one.
 type span struct {
 	file   int
 	offset int64
 }
 
-// tensorAlign is where tensors begin on the device, in bytes: CUDA's vector
-// loads want 16, its allocator gives 256.
+// tensorAlign is the alignment of tensors on the device, in bytes: CUDA's vector
+// loads need 16, its allocator gives 256.
 const tensorAlign = 256
 
-// tensorPlaces lays the tensors out one after the other and returns where each
-// begins, and the whole length.
+// tensorPlaces lays the tensors out one after the other and returns their
+// offsets and the total length in bytes.
 func tensorPlaces(c *checkpoint.Checkpoint) (map[span]int64, int64) {
 	places := make(map[span]int64, len(c.Tensors))
 	var total int64
@@ -137,10 +136,10 @@ func tensorPlaces(c *checkpoint.Checkpoint) (map[span]int64, int64) {
 	return places, total
 }
 
-// mapFiles maps the files from first to before end as PyTorch does for
-// safetensors (MapAllocator in aten/src/ATen/MapAllocator.cpp, which
-// UntypedStorage.from_file takes): a private mapping, and advice to the kernel
-// that the file is read in order, for which Linux reads twice as far ahead.
+// mapFiles maps files [first, end) as PyTorch does for safetensors (MapAllocator
+// in aten/src/ATen/MapAllocator.cpp, which UntypedStorage.from_file uses): a
+// private mapping, and advice that the file is read sequentially, for which
+// Linux doubles its read-ahead.
 func (m mapping) mapFiles(first, end int) error {
 	for i := first; i < end; i++ {
 		b, err := mapFile(m.checkpoint.Path(i), m.checkpoint.Files[i].Size)
@@ -169,7 +168,7 @@ func mapFile(path string, size int64) (b []byte, err error) {
 	if err != nil {
 		return nil, fmt.Errorf("map %s: %w", path, err)
 	}
-	_ = unix.Fadvise(int(f.Fd()), 0, size, unix.FADV_SEQUENTIAL) // the mapping keeps the open file, and this with it
+	_ = unix.Fadvise(int(f.Fd()), 0, size, unix.FADV_SEQUENTIAL) // the mapping keeps the open file alive, and the advice with it
 	return b, nil
 }
 
@@ -186,27 +185,27 @@ func (m mapping) unmapFiles(first, end int) error {
 	return nil
 }
 
-// grain is how much is copied between two looks at the context.
+// grain is the number of bytes copied between two checks of the context.
 const grain = 2 << 20
 
-// faultAround is how much of a file that lies in the page cache Linux maps at one
-// page fault, and where such a window begins (fault_around_bytes, by default).
+// faultAround is the size and alignment, in bytes, of the window of cached pages
+// that Linux maps on one page fault (the default of fault_around_bytes).
 const faultAround = 64 << 10
 
-// inWindows hands src on in parts that end where fault-around windows do, from
-// the first to the last.
+// inWindows calls f for src in parts that end at fault-around windows, in order.
 //
-// PyTorch's copy_ and glibc's memcpy read a tensor's pages in their order, and
-// read-ahead lives on that. Go's copy reads the end of a range first, so the first
-// byte of each window is read before it. With a read-ahead of 128 KiB, on a disk
-// as fast as memory, parts of 512 KiB took 2.6 times as long as copy_, which these
-// windows do not: within one, no order is seen. Nor does Go's copy go past the CPU's
-// caches in them, as it does beyond 1 MiB and copy_ does not.
-func inWindows(src []byte, hand func(at int, part []byte) error) error {
+// PyTorch's copy_ and glibc's memcpy read a tensor's pages in order, and
+// read-ahead depends on that. Go's copy reads the end of a range first, so the
+// first byte of each window is read before it is copied. With a read-ahead of
+// 128 KiB, on a disk as fast as memory, parts of 512 KiB took 2.6 times as long as
+// copy_, and these windows do not: the kernel sees no order within one. Windows
+// also keep Go's copy from bypassing the CPU's caches, as it does above 1 MiB and
+// copy_ does not.
+func inWindows(src []byte, f func(at int, part []byte) error) error {
 	for at := 0; at < len(src); {
 		end := min(len(src), at+faultAround-int(address(src[at:])%faultAround))
 		touch(src[at : at+1])
-		if err := hand(at, src[at:end]); err != nil {
+		if err := f(at, src[at:end]); err != nil {
 			return err
 		}
 		at = end
@@ -214,7 +213,8 @@ func inWindows(src []byte, hand func(at int, part []byte) error) error {
 	return nil
 }
 
-// writer writes to a device as those do who copy tensors one by one.
+// writer returns a function that copies parts of a tensor to its place on the
+// device.
 func (m mapping) writer(place int64) func(offset int64, src []byte) error {
 	if _, ok := m.memory.(device.Addressable); !ok {
 		return func(offset int64, src []byte) error { return m.memory.Write(place+offset, src) }
@@ -224,9 +224,9 @@ func (m mapping) writer(place int64) func(offset int64, src []byte) error {
 	}
 }
 
-// copyMapped hands b, which lies in a mapping, to write in parts. A page that
-// can't be read, because the file was cut short or the disk failed, is a memory
-// fault, which becomes an error here.
+// copyMapped passes b, which lies in a mapping, to write in parts. Touching a
+// page that can't be read, because the file was truncated or the disk failed, is
+// a memory fault, which copyMapped turns into an error.
 func copyMapped(ctx context.Context, b []byte, write func(offset int64, src []byte) error) (err error) {
 	old := debug.SetPanicOnFault(true)
 	defer debug.SetPanicOnFault(old)
@@ -236,7 +236,7 @@ func copyMapped(ctx context.Context, b []byte, write func(offset int64, src []by
 			if !ok || !lies(f.Addr(), b) {
 				panic(fault)
 			}
-			err = fmt.Errorf("the page at its byte %d can't be read: the file was cut short, or the storage failed", f.Addr()-address(b))
+			err = fmt.Errorf("the page at byte %d can't be read: the file was cut short or the storage failed", f.Addr()-address(b))
 		}
 	}()
 	for at := 0; at < len(b); at += grain {
@@ -252,12 +252,12 @@ func copyMapped(ctx context.Context, b []byte, write func(offset int64, src []by
 
 func address(b []byte) uintptr { return uintptr(unsafe.Pointer(unsafe.SliceData(b))) }
 
-// lies says whether an address is that of a byte of b.
+// lies reports whether an address is within b.
 func lies(at uintptr, b []byte) bool { return at >= address(b) && at-address(b) < uintptr(len(b)) }
 
-// touch reads a byte of every page of b, in their order, so that a page that
-// can't be read is a fault here, which can be told, and not within a driver,
-// where it ends the process. What it reads is of no use, but has to be read.
+// touch reads one byte of every page of b, in order. A page that can't be read
+// then faults here, where copyMapped recovers, and not inside a driver, where it
+// would end the process. The result keeps the compiler from dropping the reads.
 //
 //go:noinline
 func touch(b []byte) byte {

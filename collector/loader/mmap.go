@@ -5,17 +5,16 @@ import (
 	"context"
 	"runtime"
 	"strings"
-	"sync/atomic"
-
-	"golang.org/x/sync/errgroup"
 
 	"github.com/sllmq/sllmq/collector/checkpoint"
 	"github.com/sllmq/sllmq/collector/device"
 	"github.com/sllmq/sllmq/collector/stage"
+	"github.com/sllmq/sllmq/collector/workqueue"
 )
 
-// mapped copies tensors, one after the other on each thread, from mappings of
-// the files to the device.
+// mapped copies tensors from mapped files to the device, one tensor at a time
+// on each thread. It implements two loaders, mmap and mmap-parallel, which are
+// what from_pretrained of two generations of transformers does with the bytes.
 type mapped struct {
 	o        Options
 	threads  int
@@ -25,23 +24,24 @@ type mapped struct {
 
 var _ Loader = (*mapped)(nil)
 
-// openMmap stands for transformers 4 (load_state_dict in modeling_utils.py of
-// 4.57) with safetensors up to 0.7: one thread, file by file, tensor by tensor.
+// openMmap opens mmap: transformers 4 (load_state_dict in modeling_utils.py of
+// 4.57) with safetensors up to 0.7. One thread copies file by file, tensor by
+// tensor.
 func openMmap(o Options) (Loader, error) {
 	return &mapped{o: o, threads: 1}, nil
 }
 
-// openMmapParallel stands for transformers 5 (convert_and_load_state_dict_in_model
-// in core_model_loading.py of 5.23): all files are open from the first tensor to
-// the last, and tensors go, in the order of their names, to a pool of min(4, CPUs)
-// threads.
+// openMmapParallel opens mmap-parallel: transformers 5
+// (convert_and_load_state_dict_in_model in core_model_loading.py of 5.23). All
+// files stay open from the first tensor to the last, and a pool of min(4, CPUs)
+// threads copies the tensors in the order of their names.
 func openMmapParallel(o Options) (Loader, error) {
 	return &mapped{o: o, threads: parallelThreads(), together: true, order: func(a, b checkpoint.Tensor) int {
 		return naturally(a.Name, b.Name)
 	}}, nil
 }
 
-// parallelThreads are as many as transformers 5 takes.
+// parallelThreads is the number of threads that transformers 5 uses.
 func parallelThreads() int { return min(4, runtime.NumCPU()) }
 
 func (l *mapped) Close() error { return nil }
@@ -51,45 +51,36 @@ func (l *mapped) Load(ctx context.Context, dir string, clock *stage.Timeline) (*
 		threads:  l.threads,
 		together: l.together,
 		order:    l.order,
-		bring: func(ctx context.Context, m mapping, tensors []checkpoint.Tensor) error {
+		copyTensors: func(ctx context.Context, m mapping, tensors []checkpoint.Tensor) error {
 			return l.copyTensors(ctx, m, tensors, clock)
 		},
 	}.load(ctx, dir, l.o, clock)
 }
 
 func (l *mapped) copyTensors(ctx context.Context, m mapping, tensors []checkpoint.Tensor, clock *stage.Timeline) error {
-	var next atomic.Int64
 	_, inPlace := m.memory.(device.Addressable)
-	g, ctx := errgroup.WithContext(ctx)
-	for range l.threads {
-		g.Go(func() error {
-			for {
-				i := int(next.Add(1)) - 1
-				if i >= len(tensors) {
-					return nil
-				}
-				t := tensors[i]
-				write := m.writer(m.place(t))
-				begun := clock.Elapsed()
-				err := copyMapped(ctx, m.bytes(t), func(offset int64, src []byte) error {
-					if !inPlace {
-						touch(src)
-					}
-					return write(offset, src)
-				})
-				clock.Add("copy", begun, t.Size)
-				if err != nil {
-					return m.failed(t, err)
-				}
+	return workqueue.Run(ctx, len(tensors), l.threads, func(ctx context.Context, i, _ int) error {
+		t := tensors[i]
+		write := m.writer(m.place(t))
+		begun := clock.Elapsed()
+		err := copyMapped(ctx, m.bytes(t), func(offset int64, src []byte) error {
+			if !inPlace {
+				touch(src)
 			}
+			return write(offset, src)
 		})
-	}
-	return g.Wait()
+		clock.Add("copy", begun, t.Size)
+		if err != nil {
+			return m.failed(t, err)
+		}
+		return nil
+	})
 }
 
 // naturally compares names as transformers 5 orders tensors (dot_natural_key in
-// core_model_loading.py): part by part, which dots end, numbers by their value and
-// before words, words by their letters and then by the number that they end in.
+// core_model_loading.py): part by part, separated by dots. Numbers compare by
+// value and sort before words; words compare by their letters and then by the
+// number that they end in.
 func naturally(a, b string) int {
 	for {
 		partA, restA, moreA := strings.Cut(a, ".")

@@ -12,26 +12,27 @@ import (
 	"github.com/sllmq/sllmq/collector/stage"
 )
 
-// pinned stands for what safetensors 0.8.0 does with PyTorch and a GPU
-// (get_tensor_pinned_cuda in bindings/python/src/lib.rs), as load_file and
-// safe_open reach it with device="cuda": one thread, file by file, tensor by tensor
-// in the order of the file, out of PyTorch's mapping (its default backend) into a
-// page-locked buffer of the tensor's size, and from there to the device, waited
-// for before the next tensor begins.
+// pinned is the loader of safetensors 0.8.0 with PyTorch and a GPU
+// (get_tensor_pinned_cuda in bindings/python/src/lib.rs, which load_file and
+// safe_open call with device="cuda"). One thread copies file by file, tensor by
+// tensor in file order, from PyTorch's mapping (the default backend) into a
+// page-locked buffer of the tensor's size, and from there to the device, and
+// waits for that before the next tensor.
 //
-// It copies by memcpy, and glibc's reads the first bytes of a range, the last ones,
-// and then the rest: of a cold file, the last are a page that read-ahead did not
-// expect. So does this, once a tensor. With a read-ahead of 8 MiB on a disk as fast as memory it makes the load
-// take twice as long, there and here.
+// The package copies with memcpy, and glibc's reads the first bytes of a range,
+// then the last ones, then the rest. In a cold file the last bytes are a page
+// that read-ahead did not expect. pinned reads in the same order, once per
+// tensor. With a read-ahead of 8 MiB on a disk as fast as memory this doubles the
+// load time, in the package and here.
 //
-// The buffers come from PyTorch's caching host allocator there: sizes are
-// rounded up to a power of two, and a buffer that was given back serves the next
-// tensor of its size class. Locking one is part of the load that first needs
-// it, as it is there. On host the real package copies nothing at all; what is
-// timed here is its way to a GPU, the device's copy being one of memory.
+// The package's buffers come from PyTorch's caching host allocator: sizes are
+// rounded up to a power of two, and a released buffer serves the next tensor of
+// its size class. Locking a buffer is part of the first load that needs it, as in
+// the package. On host the package copies nothing at all; what is timed here is
+// its path to a GPU, with a copy in memory for the device's.
 type pinned struct {
 	o       Options
-	buffers map[int]*hostmem.Buffer // by the power of two
+	buffers map[int]*hostmem.Buffer // by size class
 }
 
 var _ Loader = (*pinned)(nil)
@@ -50,9 +51,9 @@ func (l *pinned) Close() error {
 }
 
 func (l *pinned) Load(ctx context.Context, dir string, clock *stage.Timeline) (*Loaded, error) {
-	return mappedLoad{threads: 1, bring: func(ctx context.Context, m mapping, tensors []checkpoint.Tensor) error {
+	return mappedLoad{threads: 1, copyTensors: func(ctx context.Context, m mapping, tensors []checkpoint.Tensor) error {
 		for _, t := range tensors {
-			if err := l.bring(ctx, m, t, clock); err != nil {
+			if err := l.copyTensor(ctx, m, t, clock); err != nil {
 				return m.failed(t, err)
 			}
 		}
@@ -60,8 +61,8 @@ func (l *pinned) Load(ctx context.Context, dir string, clock *stage.Timeline) (*
 	}}.load(ctx, dir, l.o, clock)
 }
 
-// bring takes one tensor through its buffer.
-func (l *pinned) bring(ctx context.Context, m mapping, t checkpoint.Tensor, clock *stage.Timeline) error {
+// copyTensor copies one tensor through its buffer.
+func (l *pinned) copyTensor(ctx context.Context, m mapping, t checkpoint.Tensor, clock *stage.Timeline) error {
 	buffer, err := l.buffer(t.Size, clock)
 	if err != nil {
 		return err
@@ -88,11 +89,12 @@ func (l *pinned) bring(ctx context.Context, m mapping, t checkpoint.Tensor, cloc
 	return err
 }
 
-// sizeClass is the power of two that so many bytes, at least one, are rounded
-// up to.
+// sizeClass returns the exponent of the power of two that bytes, at least one,
+// is rounded up to.
 func sizeClass(bytes int64) int { return bits.Len64(uint64(bytes - 1)) }
 
-// buffer finds the size class's buffer, or makes and locks it.
+// buffer returns the size class's buffer, which it allocates and locks on first
+// use.
 func (l *pinned) buffer(size int64, clock *stage.Timeline) ([]byte, error) {
 	class := sizeClass(size)
 	if b, ok := l.buffers[class]; ok {
@@ -102,11 +104,11 @@ func (l *pinned) buffer(size int64, clock *stage.Timeline) ([]byte, error) {
 	defer func() { end(0) }()
 	b, err := hostmem.NewBuffer(device.LockerOf(l.o.Device), 1<<class)
 	if err != nil {
-		return nil, fmt.Errorf("take a staging buffer: %w", err)
+		return nil, fmt.Errorf("allocate a staging buffer: %w", err)
 	}
 	if device.LockerOf(l.o.Device) != nil && b.LockError != nil {
 		return nil, errors.Join(b.LockError, b.Close())
 	}
-	l.buffers[class] = b // on host, where the limits may forbid locking, the copies are the same
+	l.buffers[class] = b // on host, limits may forbid locking; the copies are the same
 	return b.Bytes, nil
 }

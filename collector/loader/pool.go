@@ -6,20 +6,21 @@ import (
 
 	"github.com/sllmq/sllmq/collector/checkpoint"
 	"github.com/sllmq/sllmq/collector/device"
+	"github.com/sllmq/sllmq/collector/directio"
 	"github.com/sllmq/sllmq/collector/pool"
 	"github.com/sllmq/sllmq/collector/stage"
 )
 
-// pooled stands for the technique of the ServerlessLLM store (its
-// documentation calls it multi-tier loading), in this process: a page-locked
-// pool of chunks filled by a few threads with O_DIRECT reads, what is read
-// copied to the device at once, models kept while there is room. How much one
-// read asks for does not follow from the chunks, which are how room is given
-// out. A model whose files were replaced or written to since is read anew (see
-// checkpoint.Identity), which the store of ServerlessLLM does not do.
+// pooled is the technique of ServerlessLLM's store (its documentation calls it
+// multi-tier loading; serverless-llm-store 0.8.0) in this process: a few threads
+// fill a page-locked pool of chunks with O_DIRECT reads, each read is copied to
+// the device as soon as it completes, and models stay in the pool while there is
+// room. Unlike in the store, chunks are only the unit of allocation and do not
+// set the size of reads, and a model whose files have been replaced or written to
+// is read again (see checkpoint.Identity).
 //
 // The device's memory is one allocation laid out as the files are, so that a
-// chunk goes over in one copy.
+// chunk needs one copy.
 type pooled struct {
 	o    Options
 	pool *pool.Pool
@@ -31,7 +32,7 @@ var (
 )
 
 func openPool(o Options) (Loader, error) {
-	p, err := pool.New(pool.Options{Bytes: o.PoolBytes, ChunkBytes: o.ChunkBytes, Queue: o.Depth, Threads: o.Threads, RequestBytes: o.IOBytes, Stream: o.Stream, Locker: device.LockerOf(o.Device)})
+	p, err := pool.New(pool.Options{Bytes: o.PoolBytes, ChunkBytes: o.ChunkBytes, Depth: o.Depth, Threads: o.Threads, RequestBytes: o.IOBytes, Stream: o.Stream, Locker: device.LockerOf(o.Device)})
 	if err != nil {
 		return nil, err
 	}
@@ -55,7 +56,7 @@ func (l *pooled) Load(ctx context.Context, dir string, clock *stage.Timeline) (*
 	if err != nil {
 		return nil, err
 	}
-	loaded, err := l.bring(ctx, c, clock, bases, memory)
+	loaded, err := l.copyFiles(ctx, c, clock, bases, memory)
 	if err != nil {
 		return nil, freeAfter(memory, fmt.Errorf("load %s: %w", dir, err))
 	}
@@ -75,9 +76,9 @@ func (l *pooled) Load(ctx context.Context, dir string, clock *stage.Timeline) (*
 	return result, nil
 }
 
-// bring brings the files' bytes to where their bases say. A device that copies
-// by itself is told all at once of a model that lies in the pool.
-func (l *pooled) bring(ctx context.Context, c *checkpoint.Checkpoint, clock *stage.Timeline, bases []int64, memory device.Memory) (pool.Loaded, error) {
+// copyFiles copies the files to the memory, each to its base. A device that
+// copies asynchronously gets a model that is in the pool all at once.
+func (l *pooled) copyFiles(ctx context.Context, c *checkpoint.Checkpoint, clock *stage.Timeline, bases []int64, memory device.Memory) (pool.Loaded, error) {
 	to := pool.Destination{
 		Write: func(file int, offset int64, b []byte) error { return memory.Write(bases[file]+offset, b) },
 		Sync:  memory.Sync,
@@ -86,18 +87,19 @@ func (l *pooled) bring(ctx context.Context, c *checkpoint.Checkpoint, clock *sta
 		if resident, ok := l.pool.Resident(c); ok {
 			defer resident.Release()
 			to.Begin = func(file int, offset int64, b []byte) error { return queued.Begin(bases[file]+offset, b) }
-			return pool.Loaded{Hit: true}, resident.Bring(ctx, clock, to)
+			return pool.Loaded{Hit: true}, resident.CopyTo(ctx, clock, to)
 		}
 	}
-	loaded, err := l.pool.Load(ctx, c, clock, to.Write)
+	open := func() (directio.Files, error) { return openFiles(c, true, clock) }
+	loaded, err := l.pool.Load(ctx, c, open, clock, to.Write)
 	if err != nil {
 		return loaded, err
 	}
 	return loaded, to.Sync()
 }
 
-// fileBases lays the files end to end and returns where each begins, and the
-// whole length.
+// fileBases lays the files end to end and returns their offsets and the total
+// length in bytes.
 func fileBases(c *checkpoint.Checkpoint) (bases []int64, total int64) {
 	for _, f := range c.Files {
 		bases = append(bases, total)
@@ -106,7 +108,7 @@ func fileBases(c *checkpoint.Checkpoint) (bases []int64, total int64) {
 	return bases, total
 }
 
-// freeAfter gives memory back on the way out with an error.
+// freeAfter frees memory after a load that failed with err.
 func freeAfter(m device.Memory, err error) error {
 	if freeErr := m.Free(); freeErr != nil {
 		return fmt.Errorf("%w (and freeing the device's memory failed: %w)", err, freeErr)

@@ -2,16 +2,15 @@ package loader
 
 import "github.com/sllmq/sllmq/collector/checkpoint"
 
-// Python lists what the Python worker does, which is no code of ours and has
-// no Open here: collector/worker/transformers.py calls it.
+// Python returns the techniques of the Python worker. They have no Open, since
+// collector/worker/transformers.py calls the packages themselves.
 //
-// from_pretrained is transformers' own way from safetensors files to a model,
-// in whatever version is installed: AutoModelForCausalLM.from_pretrained, onto
-// a GPU with a device map. mmap and mmap-parallel stand for what it does with
-// the bytes; it builds the model besides.
+// from_pretrained is AutoModelForCausalLM.from_pretrained of the installed
+// transformers, with a device map on a GPU. It builds the model as well as
+// loading it; mmap and mmap-parallel reproduce what it does with the bytes.
 //
-// store is ServerlessLLM's: sllm_store.transformers.load_model, which has a
-// server bring the tensors.
+// store is sllm_store.transformers.load_model of the installed
+// serverless-llm-store, whose server loads the tensors.
 func Python() []Technique {
 	return []Technique{
 		{Name: "from_pretrained", Formats: []checkpoint.Format{checkpoint.SafeTensors}, Mapped: true, Device: true, ownThreads: parallelThreads()},
@@ -19,12 +18,12 @@ func Python() []Technique {
 	}
 }
 
-// FindPython looks a technique of the Python worker up by name.
+// FindPython returns the Python worker's technique of that name.
 func FindPython(name string) (Technique, error) {
 	return find(name, Python())
 }
 
-// DefaultPython is its loader of a format.
+// DefaultPython returns the Python worker's default loader for a format.
 func DefaultPython(f checkpoint.Format) string {
 	if f == checkpoint.SLLM {
 		return "store"

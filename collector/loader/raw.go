@@ -9,29 +9,30 @@ import (
 	"github.com/sllmq/sllmq/collector/stage"
 )
 
-// raw stands for nobody's loader but for what the storage gives: the same
-// bytes, read into buffers that were there before and dropped.
+// raw measures the storage alone. It stands for no program: it reads the same
+// bytes as direct into buffers that it allocated when it was opened, and drops
+// them.
 type raw struct {
 	o       Options
-	queue   int
-	part    int64 // of the buffers, for each of the queue
+	depth   int
+	part    int64 // size of each request's buffer
 	buffers []byte
 }
 
 var _ Loader = (*raw)(nil)
 
 func openRaw(o Options) (Loader, error) {
-	queue := o.queue()
+	depth := o.depth()
 	part := o.IOBytes
 	if part == 0 {
-		// Many under way are smaller: what counts is how many bytes.
-		part = max(directio.Align, min(directio.MaxRequest, directio.Queue*directio.MaxRequest/int64(queue)/directio.Align*directio.Align))
+		// Deeper queues get smaller requests: what counts is the bytes in flight.
+		part = max(directio.Align, min(directio.MaxRequest, directio.Queue*directio.MaxRequest/int64(depth)/directio.Align*directio.Align))
 	}
-	b, err := hostmem.Map(int64(queue) * part)
+	b, err := hostmem.Map(int64(depth) * part)
 	if err != nil {
-		return nil, fmt.Errorf("take read buffers: %w", err)
+		return nil, fmt.Errorf("allocate read buffers: %w", err)
 	}
-	return &raw{o: o, queue: queue, part: part, buffers: b}, nil
+	return &raw{o: o, depth: depth, part: part, buffers: b}, nil
 }
 
 func (l *raw) Close() error {
@@ -52,9 +53,9 @@ func (l *raw) Load(ctx context.Context, dir string, clock *stage.Timeline) (*Loa
 	direct := files.Direct()
 	extents, total := tensorExtents(c)
 	requests := cutExtents(extents, min(l.part, l.o.requestBytes(total)))
-	err = carryOut(ctx, requests, l.queue, clock, func(r readRequest, k int) error {
-		begin := int64(k) * l.part
-		chunk, err := r.read(files, l.buffers[begin:begin+r.bytes:begin+l.part], k, clock)
+	err = carryOut(ctx, requests, l.depth, clock, func(r readRequest, worker int) error {
+		begin := int64(worker) * l.part
+		chunk, err := r.read(files, l.buffers[begin:begin+r.bytes:begin+l.part], worker, clock)
 		clock.Chunk(chunk)
 		return err
 	})
@@ -64,5 +65,5 @@ func (l *raw) Load(ctx context.Context, dir string, clock *stage.Timeline) (*Loa
 	if err != nil {
 		return nil, fmt.Errorf("load %s: %w", dir, err)
 	}
-	return &Loaded{Checkpoint: c, Bytes: c.Bytes(), Direct: &direct, Reading: preads(l.queue, requests)}, nil
+	return &Loaded{Checkpoint: c, Bytes: c.Bytes(), Direct: &direct, Reading: preads(l.depth, requests)}, nil
 }

@@ -2,30 +2,28 @@ package loader
 
 import (
 	"context"
-	"sync/atomic"
 	"time"
-
-	"golang.org/x/sync/errgroup"
 
 	"github.com/sllmq/sllmq/collector/checkpoint"
 	"github.com/sllmq/sllmq/collector/directio"
 	"github.com/sllmq/sllmq/collector/stage"
+	"github.com/sllmq/sllmq/collector/workqueue"
 )
 
-// extent is the part of a file that holds its tensors, in whole blocks, and
-// where it lies on the device. Its end may be past the file's.
+// extent is the part of a file that holds its tensors, in whole blocks, and its
+// offset on the device. Its end may lie past the file's.
 type extent struct {
 	begin, end int64
 	place      int64
 }
 
-// tensorExtents finds each file's extent, lays them end to end, and returns
-// the whole length. Offsets on the device and in the file agree modulo a
-// block, which O_DIRECT wants; headers, which are read already, stay behind but
-// for the last block.
+// tensorExtents returns each file's extent, laid end to end on the device, and
+// their total length. Offsets on the device and in the file agree modulo a
+// block, as O_DIRECT requires. Headers, which have been read already, are left
+// out except for their last block.
 func tensorExtents(c *checkpoint.Checkpoint) (extents []extent, total int64) {
 	extents = make([]extent, len(c.Files))
-	for _, t := range c.Tensors { // in the order of their places
+	for _, t := range c.Tensors { // by ascending offset
 		if t.Size == 0 {
 			continue
 		}
@@ -42,15 +40,15 @@ func tensorExtents(c *checkpoint.Checkpoint) (extents []extent, total int64) {
 	return extents, total
 }
 
-// readRequest is one read: bytes of a file, and where on the device they go.
+// readRequest is one read: a range of a file, and its offset on the device.
 type readRequest struct {
 	file          int
 	offset, bytes int64
 	place         int64
-	queued        time.Duration // when it was handed to the queue, since the load began
+	queued        time.Duration // when it entered the queue, since the load began
 }
 
-// cutExtents divides the extents into requests of at most so many bytes.
+// cutExtents divides the extents into requests of at most most bytes.
 func cutExtents(extents []extent, most int64) []readRequest {
 	count := int64(0)
 	for _, e := range extents {
@@ -65,49 +63,33 @@ func cutExtents(extents []extent, most int64) []readRequest {
 	return requests
 }
 
-// read fills b, which has the request's bytes or reaches past the file's end,
-// and returns how many bytes that were. k is its place in the queue.
-func (r readRequest) read(files directio.Files, b []byte, k int, clock *stage.Timeline) (stage.Chunk, error) {
+// read fills b, which has the request's length, from the request's file. Fewer
+// bytes come back where the request reaches past the file's end.
+func (r readRequest) read(files directio.Files, b []byte, worker int, clock *stage.Timeline) (stage.Chunk, error) {
 	begun := clock.Elapsed()
 	n, err := files[r.file].ReadAt(b, r.offset)
 	clock.Add("read", begun, int64(n))
 	ended := clock.Elapsed()
-	return stage.Chunk{File: r.file, Offset: r.offset, Bytes: int64(n), Thread: k, Queued: r.queued, Start: begun, End: ended, Copied: ended}, err
+	return stage.Chunk{File: r.file, Offset: r.offset, Bytes: int64(n), Thread: worker, Queued: r.queued, Start: begun, End: ended, Copied: ended}, err
 }
 
-// bringer carries a request out; k is its place in the queue.
-type bringer func(r readRequest, k int) error
+// carrier carries one request out: it reads the bytes and puts them in place.
+type carrier func(r readRequest, worker int) error
 
-// carryOut has so many requests under way at once until all are done. All are
-// in the queue from the beginning; whoever is ready takes the next one, so that a
-// slow one holds up no other.
-func carryOut(ctx context.Context, requests []readRequest, queue int, clock *stage.Timeline, bring bringer) error {
+// carryOut runs all requests, depth at a time. All of them enter the queue at
+// once.
+func carryOut(ctx context.Context, requests []readRequest, depth int, clock *stage.Timeline, carry carrier) error {
 	queued := clock.Elapsed()
 	for i := range requests {
 		requests[i].queued = queued
 	}
-	var next atomic.Int64
-	g, ctx := errgroup.WithContext(ctx)
-	for k := range min(queue, len(requests)) {
-		g.Go(func() error {
-			for {
-				i := int(next.Add(1)) - 1
-				if i >= len(requests) {
-					return nil
-				}
-				if err := ctx.Err(); err != nil {
-					return err
-				}
-				if err := bring(requests[i], k); err != nil {
-					return err
-				}
-			}
-		})
-	}
-	return g.Wait()
+	return workqueue.Run(ctx, len(requests), depth, func(_ context.Context, i, worker int) error {
+		return carry(requests[i], worker)
+	})
 }
 
-// openFiles opens the files that hold tensors.
+// openFiles opens the checkpoint's files, past the page cache if direct is set
+// and their filesystems allow it.
 func openFiles(c *checkpoint.Checkpoint, direct bool, clock *stage.Timeline) (directio.Files, error) {
 	end := clock.Start("open")
 	defer func() { end(0) }()

@@ -17,40 +17,40 @@ import (
 	"github.com/sllmq/sllmq/collector/stage"
 )
 
-// ErrOver says that a loader can load no more: its process has to end, and
-// another may go on.
-var ErrOver = errors.New("this worker is given up")
+// ErrOver reports that a loader can't load any more. Its process has to end;
+// another may continue.
+var ErrOver = errors.New("this worker can't load any more")
 
-// StoreOptions say which store a loader is a client of.
+// StoreOptions select the store that a loader is a client of.
 type StoreOptions struct {
-	Address string // of one that runs; empty: one is started
-	// Program is how to start one, with its first arguments: see client.Command.
+	Address string // of a running store; empty: start one
+	// Program starts a store, with its first arguments: see client.Command.
 	Program      []string
-	StoragePath  string        // models lie below it
-	Log          string        // file that the output of one that is started is appended to
-	StartTimeout time.Duration // for it to be ready
-	LoadTimeout  time.Duration // for a load
+	StoragePath  string        // folder that the models are below
+	Log          string        // file to append the output of a started store to
+	StartTimeout time.Duration // until a started store must be ready
+	LoadTimeout  time.Duration // of one load
 }
 
-// store stands for ServerlessLLM's way to load: a client of an sllm-store, a
-// server that keeps models in its pool and copies them to memory that the
-// client allocated (the load_dict_non_blocking of sllm_store's torch module,
-// 0.8). One load is: LoadModelAsync to host memory, the index read, memory
-// allocated and its handle made, LoadModelAsync to the device, ConfirmModel.
+// store loads as ServerlessLLM does (load_dict_non_blocking in sllm_store/torch.py
+// of serverless-llm-store 0.8.0): as a client of an sllm-store, a server that
+// keeps models in its pool and copies them to memory that the client allocated.
+// One load is: LoadModelAsync to host memory, read the index, allocate memory and
+// export its handle, LoadModelAsync to the device, ConfirmModel.
 //
-// On a GPU that is the store's contract, and any server will do. The contract
-// has no way to memory of the host, nor to hear when a model lies in the
-// server's. sllmq's own server takes handles of host memory too, so that
-// there the same calls copy every byte into this process; ServerlessLLM's is
-// refused. That memory is the same for every load of a session, and stays mapped in
-// the server from the first on.
+// On a GPU this is the store's contract, and any server will do. The contract has
+// no host memory as a target, and no way to learn when a model is in the server's
+// pool. On host the loader therefore needs sllmq's own server, which accepts
+// handles of host memory: the same calls then copy every byte into this process.
+// That memory is the same for all loads of a session, and the server keeps it
+// mapped from the first one on.
 type store struct {
 	o       Options
 	client  *client.Client
 	process *client.Process // nil: attached
 	server  client.Server
-	last    string // the model loaded last: it lies in the pool
-	over    error  // why it can load no more
+	last    string // the model loaded last, which is in the pool
+	over    error  // why it can't load any more
 }
 
 var (
@@ -59,14 +59,15 @@ var (
 	_ Served   = (*store)(nil)
 )
 
-// settling is what a store of ServerlessLLM's gets between being asked for a
-// model's way to the host and for that to a GPU. Its thread for the one has to
-// have begun before that for the other, or it dies; on a busy machine it needs
-// some milliseconds, and nobody can hear when. It reads meanwhile.
+// settling is the time between asking ServerlessLLM's store to load a model to
+// host memory and asking for a GPU. The store crashes unless its thread for the
+// first has started before the one for the second; on a busy machine that takes
+// some milliseconds, and a client can't tell when it has happened. The store reads
+// meanwhile.
 const settling = 10 * time.Millisecond
 
-// stopPatience is how long a store may take to give its memory back.
-const stopPatience = 20 * time.Second
+// stopTimeout is how long a store may take to free its memory.
+const stopTimeout = 20 * time.Second
 
 func openStore(o Options) (Loader, error) {
 	l := &store{o: o}
@@ -94,15 +95,15 @@ func (l *store) open() (err error) {
 		return err
 	}
 	if l.server, err = l.client.Describe(ctx); err != nil {
-		return fmt.Errorf("ask the store what it is: %w", err)
+		return fmt.Errorf("describe the store: %w", err)
 	}
 	return Suits(l.server, l.o.Device.Name(), address)
 }
 
-// Suits says why a store can't bring models to a device; nil if it can.
+// Suits returns why a store can't load models to a device; nil if it can.
 func Suits(s client.Server, deviceName, address string) error {
 	if deviceName == "host" && (s.Beyond == nil || s.Beyond.HostDevice == "") {
-		return fmt.Errorf("the store at %s brings models to GPUs only, and can't say when one is in host memory: use --device cuda:0, or sllmq's own store", address)
+		return fmt.Errorf("the store at %s loads to GPUs only: use a GPU as the device, or sllmq's own store", address)
 	}
 	return nil
 }
@@ -118,7 +119,7 @@ func (l *store) Prepared() Prepared {
 	return p
 }
 
-// Server says which store it is.
+// Server describes the store.
 func (l *store) Server() Server {
 	s := Server{Address: l.client.Address}
 	if l.server.Beyond != nil {
@@ -136,7 +137,7 @@ func (l *store) Close() error {
 		err = l.client.Close()
 	}
 	if l.process != nil {
-		err = errors.Join(err, l.process.Stop(stopPatience))
+		err = errors.Join(err, l.process.Stop(stopTimeout))
 		l.process = nil
 	}
 	return err
@@ -148,27 +149,28 @@ func (l *store) Load(ctx context.Context, dir string, clock *stage.Timeline) (*L
 	}
 	model, err := filepath.Rel(l.o.Store.StoragePath, dir)
 	if err != nil || !filepath.IsLocal(model) {
-		return nil, fmt.Errorf("load %s: it does not lie below the store's storage path %s", dir, l.o.Store.StoragePath)
+		return nil, fmt.Errorf("load %s: it is not below the store's storage path %s", dir, l.o.Store.StoragePath)
 	}
 	bounded, cancel := context.WithTimeout(ctx, l.o.Store.LoadTimeout)
 	defer cancel()
-	r := &request{store: l, dir: dir, model: model, replica: uuid.NewString(), clock: clock}
-	if err := r.load(bounded); err != nil {
+	s := &storeLoad{store: l, dir: dir, model: model, replica: uuid.NewString(), clock: clock}
+	if err := s.load(bounded); err != nil {
 		l.last = ""
-		return nil, l.tell(fmt.Errorf("load %s: %w", dir, err))
+		return nil, l.explainError(fmt.Errorf("load %s: %w", dir, err))
 	}
 	l.last = model
 	return &Loaded{
-		Checkpoint: r.checkpoint,
-		Memory:     r.memory,
-		Bytes:      r.checkpoint.Bytes(),
-		place:      r.place,
-		explain:    r.explain,
+		Checkpoint: s.checkpoint,
+		Memory:     s.memory,
+		Bytes:      s.checkpoint.Bytes(),
+		place:      s.place,
+		explain:    s.explain,
 	}, nil
 }
 
-// tell adds to an error what the store said, and that it is over if it is.
-func (l *store) tell(err error) error {
+// explainError adds the end of a started store's log to an error, and ErrOver if
+// the loader can't load any more.
+func (l *store) explainError(err error) error {
 	said := ""
 	if l.process != nil && !errors.Is(err, context.Canceled) {
 		said = l.process.Said()
@@ -179,106 +181,108 @@ func (l *store) tell(err error) error {
 	return fmt.Errorf("%w%s", err, said)
 }
 
-// request is one load.
-type request struct {
+// storeLoad is one load.
+type storeLoad struct {
 	*store
 	dir            string
 	model, replica string
 	clock          *stage.Timeline
-	begun          time.Duration // when the store was first asked
+	begun          time.Duration // when the store received the first call
 
 	checkpoint *checkpoint.Checkpoint
 	places     map[span]int64
 	memory     device.Memory
 }
 
-// load goes through the calls of a load, in the order of ServerlessLLM's client:
-// the store reads while the index is read here. It leaves no memory behind when
-// it fails, unless the store may still write to it.
-func (r *request) load(ctx context.Context) error {
-	r.begun = r.clock.Elapsed()
-	end := r.clock.Start("request")
-	err := r.loadToPool(ctx)
+// load makes the calls of a load in the order of ServerlessLLM's client: the
+// store reads while this process reads the index. If it fails it frees the
+// memory, unless the store may still write to it.
+func (s *storeLoad) load(ctx context.Context) error {
+	s.begun = s.clock.Elapsed()
+	end := s.clock.Start("request")
+	err := s.loadToPool(ctx)
 	end(0)
 	if err != nil {
-		r.judge(err)
+		s.checkAnswered(err)
 		return err
 	}
 	asked := time.Now()
-	if r.checkpoint, err = openIndex(r.dir, r.o.Format, r.clock); err != nil {
+	if s.checkpoint, err = openIndex(s.dir, s.o.Format, s.clock); err != nil {
 		return err
 	}
 	var total int64
-	r.places, total = tensorPlaces(r.checkpoint)
-	if r.memory, err = allocate(r.o.Device, r.checkpoint, r.place, total, r.clock); err != nil {
+	s.places, total = tensorPlaces(s.checkpoint)
+	if s.memory, err = allocate(s.o.Device, s.checkpoint, s.place, total, s.clock); err != nil {
 		return err
 	}
 	if total == 0 {
-		return nil // there is nothing to copy, and no handle of nothing
+		return nil // nothing to copy, and empty memory has no handle
 	}
-	targets, err := r.targets()
+	targets, err := s.targets()
 	if err != nil {
-		return freeAfter(r.memory, err)
+		return freeAfter(s.memory, err)
 	}
-	if r.server.Beyond == nil && r.model != r.last {
-		end = r.clock.Start("settle")
+	if s.server.Beyond == nil && s.model != s.last {
+		end = s.clock.Start("settle")
 		time.Sleep(settling - time.Since(asked))
 		end(0)
 	}
-	end = r.clock.Start("request")
-	err = r.client.LoadToTargets(ctx, r.model, r.replica, targets)
+	end = s.clock.Start("request")
+	err = s.client.LoadToTargets(ctx, s.model, s.replica, targets)
 	end(0)
 	if err == nil {
-		end = r.clock.Start("confirm")
-		err = r.client.Confirm(ctx, r.model, r.replica)
+		end = s.clock.Start("confirm")
+		err = s.client.Confirm(ctx, s.model, s.replica)
 		end(0)
 	}
 	if err == nil {
-		err = r.memory.Sync()
+		err = s.memory.Sync()
 	}
 	if err != nil {
-		return r.retreat(err)
+		return s.abandon(err)
 	}
 	return nil
 }
 
-// place is where a tensor begins in the memory.
-func (r *request) place(t checkpoint.Tensor) int64 { return r.places[span{t.File, t.Offset}] }
+// place returns a tensor's offset in the memory.
+func (s *storeLoad) place(t checkpoint.Tensor) int64 { return s.places[span{t.File, t.Offset}] }
 
-// loadToPool registers the model with a store that wants it so.
-func (r *request) loadToPool(ctx context.Context) error {
-	err := r.client.LoadToPool(ctx, r.model, r.replica)
+// loadToPool asks the store to load the model to its pool, and registers the
+// model first if the store requires it.
+func (s *storeLoad) loadToPool(ctx context.Context) error {
+	err := s.client.LoadToPool(ctx, s.model, s.replica)
 	var e *client.Error
 	if !errors.As(err, &e) || !e.MayBeUnregistered() {
 		return err
 	}
-	if _, registerErr := r.client.Register(ctx, r.model); registerErr != nil {
+	if _, registerErr := s.client.Register(ctx, s.model); registerErr != nil {
 		return err
 	}
-	return r.client.LoadToPool(ctx, r.model, r.replica)
+	return s.client.LoadToPool(ctx, s.model, s.replica)
 }
 
-// targets says what goes where: each tensor once.
-func (r *request) targets() ([]client.Target, error) {
-	end := r.clock.Start("handle")
-	handles, placeOf, err := export(r.memory)
+// targets lists what the store has to copy where, each tensor once.
+func (s *storeLoad) targets() ([]client.Target, error) {
+	end := s.clock.Start("handle")
+	handles, placeOf, err := export(s.memory)
 	end(0)
 	if err != nil {
-		return nil, fmt.Errorf("device %s: %w", r.o.Device.Name(), err)
+		return nil, fmt.Errorf("device %s: %w", s.o.Device.Name(), err)
 	}
 	targets := make([]client.Target, len(handles))
 	for i, h := range handles {
 		targets[i] = client.Target{Device: h.Device, Handle: h.Bytes}
 	}
-	bases, _ := fileBases(r.checkpoint)
-	for _, t := range r.checkpoint.Distinct() {
-		on, at := placeOf(r.place(t))
+	bases, _ := fileBases(s.checkpoint)
+	for _, t := range s.checkpoint.Distinct() {
+		on, at := placeOf(s.place(t))
 		targets[on].Parts = append(targets[on].Parts, client.Part{From: bases[t.File] + t.Offset, Bytes: t.Size, To: at})
 	}
 	return slices.DeleteFunc(targets, func(t client.Target) bool { return len(t.Parts) == 0 }), nil
 }
 
-// export makes handles of memory, and says in which of them a place of it lies.
+// export returns handles of the memory, and a function from an offset in the
+// memory to a handle's index and the offset in that handle's memory.
 func export(m device.Memory) (handles []device.Handle, placeOf func(int64) (int, int64), err error) {
 	switch m := m.(type) {
 	case device.PartsExporter:
@@ -288,53 +292,54 @@ func export(m device.Memory) (handles []device.Handle, placeOf func(int64) (int,
 		h, err := m.Export()
 		return []device.Handle{h}, func(offset int64) (int, int64) { return 0, offset }, err
 	}
-	return nil, nil, errors.New("its memory can't be given to a store")
+	return nil, nil, errors.New("its memory can't be shared with a store")
 }
 
-// retreat frees the memory of a load that failed, once the store does not
-// write to it any more. Where that can't be known a store that was started is
-// ended, and memory of one that was not is left to the end of this process.
-func (r *request) retreat(err error) error {
-	const patience = 10 * time.Second
-	if r.server.Beyond != nil {
-		ctx, cancel := context.WithTimeout(context.Background(), patience)
+// abandon frees the memory of a load that failed with err, once the store does
+// not write to it any more. If that can't be known, a store that was started is
+// killed; for one that was not, the memory stays allocated until this process
+// ends.
+func (s *storeLoad) abandon(err error) error {
+	const timeout = 10 * time.Second
+	if s.server.Beyond != nil {
+		ctx, cancel := context.WithTimeout(context.Background(), timeout)
 		defer cancel()
-		if r.client.Abandon(ctx, r.model, r.replica) == nil {
-			return freeAfter(r.memory, err)
+		if s.client.Abandon(ctx, s.model, s.replica) == nil {
+			return freeAfter(s.memory, err)
 		}
 	}
-	r.over = err
-	if r.process == nil {
+	s.over = err
+	if s.process == nil {
 		return err
 	}
-	r.process.Kill()
-	return freeAfter(r.memory, err)
+	s.process.Kill()
+	return freeAfter(s.memory, err)
 }
 
-// judge says that the loader is over if the store did not answer at all.
-func (r *request) judge(err error) {
+// checkAnswered marks the loader as over if the store did not answer at all.
+func (s *storeLoad) checkAnswered(err error) {
 	var e *client.Error
 	if errors.As(err, &e) && e.Unanswered() {
-		r.over = err
+		s.over = err
 	}
 }
 
-// explain takes down how the store says that the load went.
-func (r *request) explain(ctx context.Context, l *Loaded) error {
-	if r.server.Beyond == nil || l.Bytes == 0 {
+// explain adds the store's account of the load to l and to the clock.
+func (s *storeLoad) explain(ctx context.Context, l *Loaded) error {
+	if s.server.Beyond == nil || l.Bytes == 0 {
 		return nil
 	}
-	e, err := r.client.Explain(ctx, r.model, r.replica)
+	e, err := s.client.Explain(ctx, s.model, s.replica)
 	if err != nil {
-		return fmt.Errorf("ask how the load went: %w", err)
+		return fmt.Errorf("explain the load: %w", err)
 	}
 	l.PoolHit, l.Evicted = &e.PoolHit, &e.EvictedBytes
 	if !e.PoolHit {
 		l.Direct = &e.Direct
 	}
-	for _, s := range e.Stages {
-		s.Start, s.End = s.Start+r.begun, s.End+r.begun
-		r.clock.Put(s)
+	for _, part := range e.Stages {
+		part.Start, part.End = part.Start+s.begun, part.End+s.begun
+		s.clock.Put(part)
 	}
 	return nil
 }

@@ -157,7 +157,7 @@ func TestAStoreIsAskedBeforeTheIndexIsReadAndGetsTimeToBegin(t *testing.T) {
 // ServerlessLLM's store can't say when a model is in host memory.
 func TestAStoreThatKnowsOnlyGPUsIsRefusedForTheHost(t *testing.T) {
 	_, err := client(t, storetest.Lies, openShared(t, 1<<20))
-	if err == nil || !strings.Contains(err.Error(), "brings models to GPUs only") {
+	if err == nil || !strings.Contains(err.Error(), "loads to GPUs only") {
 		t.Errorf("error %v", err)
 	}
 }

@@ -185,7 +185,7 @@ func TestFilesThatChangeWhileTheyAreRead(t *testing.T) {
 	_, content := files(t, 3*chunk)
 	c := partitions(t, t.TempDir(), content...)
 	var changed [][]byte
-	_, err := p.Load(t.Context(), c, stage.Begin(), once(func() {
+	_, err := p.Load(t.Context(), c, opener(c), stage.Begin(), once(func() {
 		pass()
 		changed = [][]byte{changes(t)["the whole rewritten in place"](c.Path(0), content[0])}
 		// Another comes meanwhile, and is not made to wait for what is old.

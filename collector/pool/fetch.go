@@ -8,39 +8,40 @@ import (
 	"github.com/sllmq/sllmq/collector/checkpoint"
 	"github.com/sllmq/sllmq/collector/directio"
 	"github.com/sllmq/sllmq/collector/stage"
+	"github.com/sllmq/sllmq/collector/workqueue"
 )
 
-// fetching is a model on its way into the pool by Fetch.
-type fetching struct {
-	there  []chan struct{} // one for each request, closed when its bytes are there
-	ended  chan struct{}   // closed when no more come
+// arrival is the state of a model that Fetch is reading into the pool.
+type arrival struct {
+	read   []chan struct{} // one per request, closed when its bytes have been read
+	ended  chan struct{}   // closed when reading has ended
 	direct bool
-	err    error // why not all came; set before ended is closed
+	err    error // why reading failed; set before ended is closed
 }
 
-// Fetched is a model that lies in the pool or is on its way there. Its chunks
-// are held until Release.
+// Fetched is a use of a model that is in the pool or on its way there. The pool
+// keeps the model until Release.
 type Fetched struct {
-	Hit     bool  // every byte of these very files lay in the pool when it was asked for
-	Joined  bool  // another had asked for it, and it was on its way
-	Evicted int64 // bytes of chunks of other models that made way
+	Hit     bool  // every byte of these files was in the pool when Fetch was called
+	Joined  bool  // an earlier Fetch was reading the model already
+	Evicted int64 // bytes of chunks of other models that were evicted
 
 	pool     *Pool
 	model    *model
-	requests []request
-	fetching *fetching // nil: all is there
+	requests []readRequest
+	arrival  *arrival // nil: the whole model is there
 }
 
-// Opener opens a checkpoint's files.
-type Opener func() (directio.Files, error)
-
-// Fetch reserves room for c, begins to read it if it does not lie in the pool,
-// as its files are now, and is not on its way, and returns at once. Where a fetch can't succeed it
-// fails: with ErrTooSmall, ErrBusy, or because its files can't be opened. The
-// reading stops when ctx ends; clock hears of it.
+// Fetch begins a use of c's model and returns at once. If the model is not in the
+// pool with its files as they are now, and no other Fetch is reading it, Fetch
+// reserves room for it, opens its files with open and reads them in the
+// background until ctx ends. Reads are reported to clock.
+//
+// Fetch fails if it is clear that reading can't succeed: with ErrTooSmall,
+// ErrBusy, or the error of opening the files.
 //
 // Unlike Load, which reads and delivers on the same goroutines, Fetch lets
-// several deliver what one reads.
+// several users deliver what is read once.
 func (p *Pool) Fetch(ctx context.Context, c *checkpoint.Checkpoint, open Opener, clock *stage.Timeline) (*Fetched, error) {
 	requests, chunks := p.cut(c)
 	f, err := p.find(c, requests, chunks)
@@ -49,30 +50,30 @@ func (p *Pool) Fetch(ctx context.Context, c *checkpoint.Checkpoint, open Opener,
 	}
 	files, err := open()
 	if err != nil {
-		p.stopFetching(f.model, err)
+		p.endArrival(f.model, err)
 		f.Release()
 		return nil, err
 	}
-	f.fetching.direct = files.Direct()
+	f.arrival.direct = files.Direct()
 	p.fetches.Go(func() {
 		err := f.read(ctx, files, clock)
-		p.stopFetching(f.model, errors.Join(err, files.Close()))
+		p.endArrival(f.model, errors.Join(err, files.Close()))
 	})
 	return f, nil
 }
 
-// find begins a use of the model, and reserves chunks where there is none. One
-// that is new has a second use, which is the reading's.
-func (p *Pool) find(c *checkpoint.Checkpoint, requests []request, chunks int) (*Fetched, error) {
+// find begins a use of c's model, and reserves chunks for one that is not in the
+// pool. A new model has a second user, which is the reading.
+func (p *Pool) find(c *checkpoint.Checkpoint, requests []readRequest, chunks int) (*Fetched, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	f := &Fetched{pool: p, requests: requests}
 	if m := p.current(c); m != nil {
-		if !m.whole && m.fetching == nil {
-			return nil, fmt.Errorf("another load of it is under way: %w", ErrBusy)
+		if !m.whole && m.arrival == nil {
+			return nil, fmt.Errorf("another load is reading it: %w", ErrBusy)
 		}
 		p.use(m)
-		f.model, f.fetching, f.Hit, f.Joined = m, m.fetching, m.whole, !m.whole
+		f.model, f.arrival, f.Hit, f.Joined = m, m.arrival, m.whole, !m.whole
 		return f, nil
 	}
 	m, evicted, err := p.reserve(c, chunks)
@@ -80,62 +81,62 @@ func (p *Pool) find(c *checkpoint.Checkpoint, requests []request, chunks int) (*
 		return nil, err
 	}
 	m.users++
-	m.fetching = &fetching{there: make([]chan struct{}, len(requests)), ended: make(chan struct{})}
-	for i := range m.fetching.there {
-		m.fetching.there[i] = make(chan struct{})
+	m.arrival = &arrival{read: make([]chan struct{}, len(requests)), ended: make(chan struct{})}
+	for i := range m.arrival.read {
+		m.arrival.read[i] = make(chan struct{})
 	}
-	f.model, f.Evicted, f.fetching = m, evicted, m.fetching
+	f.model, f.Evicted, f.arrival = m, evicted, m.arrival
 	return f, nil
 }
 
 func (f *Fetched) read(ctx context.Context, files directio.Files, clock *stage.Timeline) error {
-	return each(ctx, len(f.requests), min(f.pool.queue, len(f.requests)), func(_ context.Context, i, _ int) error {
+	return workqueue.Run(ctx, len(f.requests), f.pool.depth, func(_ context.Context, i, _ int) error {
 		r := f.requests[i]
 		begun := clock.Elapsed()
 		n, err := files[r.file].ReadAt(f.bytes(r), r.offset)
 		clock.Add("read", begun, int64(n))
 		if err == nil {
-			close(f.fetching.there[i])
+			close(f.arrival.read[i])
 		}
 		return err
 	})
 }
 
-// stopFetching ends the reading's use of m, and then tells those who wait.
-func (p *Pool) stopFetching(m *model, err error) {
+// endArrival ends the reading's use of m and wakes all who wait for it.
+func (p *Pool) endArrival(m *model, err error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	f := m.fetching
-	m.fetching = nil
+	a := m.arrival
+	m.arrival = nil
 	m.users--
 	m.whole = err == nil
 	if !m.whole || m.gone {
-		p.forget(m)
+		p.remove(m)
 	}
-	f.err = err
-	close(f.ended)
+	a.err = err
+	close(a.ended)
 }
 
-// Wait waits until every byte is there, and says why it is not.
+// Wait waits until the model has been read, and returns the error of reading it.
 func (f *Fetched) Wait(ctx context.Context) error {
-	if f.fetching == nil {
+	if f.arrival == nil {
 		return nil
 	}
 	select {
-	case <-f.fetching.ended:
-		return f.fetching.err
+	case <-f.arrival.ended:
+		return f.arrival.err
 	case <-ctx.Done():
 		return ctx.Err()
 	}
 }
 
-// Direct says that the bytes came past the page cache; false for a hit. It is
-// known when Wait has returned.
-func (f *Fetched) Direct() bool { return f.fetching != nil && f.fetching.direct }
+// Direct reports whether the model was read past the page cache; false for a hit.
+// It is known once Wait has returned.
+func (f *Fetched) Direct() bool { return f.arrival != nil && f.arrival.direct }
 
-// Deliver brings every byte to deliver, each part as soon as it is there.
+// Deliver passes every byte to deliver, each part as soon as it has been read.
 func (f *Fetched) Deliver(ctx context.Context, clock *stage.Timeline, deliver Deliver) error {
-	err := each(ctx, len(f.requests), min(f.pool.queue, len(f.requests)), func(ctx context.Context, i, _ int) error {
+	err := workqueue.Run(ctx, len(f.requests), f.pool.depth, func(ctx context.Context, i, _ int) error {
 		if err := f.await(ctx, i); err != nil {
 			return err
 		}
@@ -151,37 +152,37 @@ func (f *Fetched) Deliver(ctx context.Context, clock *stage.Timeline, deliver De
 	if err != nil {
 		return err
 	}
-	// Whoever reads has to be done with the model too.
+	// The reading must have ended as well.
 	return f.Wait(ctx)
 }
 
-// await waits for the bytes of a request.
+// await waits until a request has been read.
 func (f *Fetched) await(ctx context.Context, i int) error {
-	if f.fetching == nil {
+	if f.arrival == nil {
 		return nil
 	}
 	select {
-	case <-f.fetching.there[i]:
+	case <-f.arrival.read[i]:
 		return nil
-	case <-f.fetching.ended:
-		return f.fetching.err
+	case <-f.arrival.ended:
+		return f.arrival.err
 	case <-ctx.Done():
 		return ctx.Err()
 	}
 }
 
-// bytes is where the bytes of a request lie.
-func (f *Fetched) bytes(r request) []byte {
+// bytes returns the chunk's bytes of a request.
+func (f *Fetched) bytes(r readRequest) []byte {
 	return f.model.chunks[r.chunk][r.within : r.within+r.bytes]
 }
 
-// Release ends the use of the model: it may make way.
+// Release ends the use of the model, which may then be evicted.
 func (f *Fetched) Release() {
 	p := f.pool
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	f.model.users--
 	if f.model.gone {
-		p.forget(f.model)
+		p.remove(f.model)
 	}
 }

@@ -1,14 +1,16 @@
-// Package pool keeps models in host memory that is cut into chunks, as the
-// ServerlessLLM store does: a model comes from storage into chunks, and from
-// the chunks to the device; one that is still in its chunks skips the
-// storage; when there is no room, the model that was used least recently and
-// is idle makes way.
+// Package pool keeps models in chunks of host memory, as ServerlessLLM's store
+// does. A model is read from storage into chunks, and copied from the chunks to
+// the device. While it stays in its chunks, loading it again reads no storage.
+// When there is no room, the pool evicts the idle model that was used least
+// recently.
 //
-// A model is taken from the pool only for the files that it was read from: where
-// one of them has another checkpoint.Identity or size by now, since it was
-// replaced or written to, the model is read anew, whoever still uses the old
-// bytes. The looks at the files are those of opening the checkpoint, and cost
-// nothing more.
+// Load reads and delivers a model on the same goroutines; Fetch reads it in the
+// background for any number of users.
+//
+// A pooled model is used only for the files that it was read from. If one of them
+// has another checkpoint.Identity or size, because it was replaced or written to,
+// the model is read again, even while the old bytes are still in use. Opening the
+// checkpoint has looked at the files already, so this costs nothing more.
 package pool
 
 import (
@@ -24,42 +26,42 @@ import (
 	"github.com/sllmq/sllmq/collector/hostmem"
 )
 
-// ErrTooSmall says that a model does not fit the pool, even empty.
+// ErrTooSmall reports that a model does not fit in the pool, even if it is empty.
 var ErrTooSmall = errors.New("pool is too small")
 
-// ErrBusy says that a model would fit if those in use made way.
+// ErrBusy reports that a model would fit if models in use were evicted.
 var ErrBusy = errors.New("every chunk of the pool is in use")
 
-// More and smaller reads than where storage writes straight into place: each
-// holds its goroutine while it copies, and a small copy lets the next read begin
-// soon. Seen on a 2-core machine with virtio storage, in medians of seven: 16
-// reads of 4 MiB reached 0.97 of plain reads without a copy, 32 of 4 MiB 0.95, 8
-// of 16 MiB 0.92.
+// The pool uses more and smaller reads than loaders that read straight into
+// place: each read holds its goroutine while it is copied, and a small copy lets
+// the next read begin sooner. On a 2-core machine with virtio storage, in medians
+// of seven, 16 reads of 4 MiB reached 0.97 of plain reads without a copy, 32 of
+// 4 MiB 0.95, 8 of 16 MiB 0.92.
 const (
-	leastQueue  = 16
-	mostRequest = 4 << 20 // bytes
+	minDepth   = 16
+	maxRequest = 4 << 20 // bytes
 )
 
-// Options are what a pool is made from.
+// Options configure a pool.
 type Options struct {
-	Bytes        int64 // capacity; rounded down to whole chunks
+	Bytes        int64 // capacity, rounded down to whole chunks
 	ChunkBytes   int64 // a multiple of directio.Align
-	Queue        int   // reads under way at once; 0: as many as Threads, and at least 16
+	Depth        int   // reads in flight; 0: Threads, and at least 16
 	Threads      int
-	RequestBytes int64          // of a read, at most a chunk; 0: by what there is to read
-	Stream       bool           // a model that can't lie in the pool passes through it, rather than being refused
+	RequestBytes int64          // of a read, at most a chunk; 0: by the bytes to read
+	Stream       bool           // stream a model that does not fit through the pool, instead of refusing it
 	Locker       hostmem.Locker // page-locks the pool for a device that copies from it; nil: mlock
 }
 
-// Pool is a set of chunks and the models that lie in them.
+// Pool is a set of chunks and the models in them.
 type Pool struct {
-	memory   *hostmem.Buffer // rounded up to huge pages, and so perhaps more than the chunks
+	memory   *hostmem.Buffer // rounded up to huge pages; may be larger than the chunks
 	chunk    int64
 	capacity int // chunks
-	queue    int
+	depth    int // reads in flight
 	request  int64
 	stream   bool
-	fetches  sync.WaitGroup // reading
+	fetches  sync.WaitGroup // fetches that still read
 
 	mu        sync.Mutex
 	free      [][]byte
@@ -68,43 +70,43 @@ type Pool struct {
 	evictions int64
 }
 
-// model is what lies in the pool, or is on its way there.
+// model is a model in the pool, or on its way there.
 type model struct {
-	key    string
-	files  []checkpoint.File // that its bytes come from, as they were before they were read
-	chunks [][]byte
-	users  int
-	whole  bool // every chunk holds its bytes
-	gone   bool // out of the pool's list: its chunks are free when nobody uses them
-	place  *list.Element
+	key     string
+	files   []checkpoint.File // that its bytes come from, as they were before reading
+	chunks  [][]byte
+	users   int
+	whole   bool // every chunk has been read
+	gone    bool // removed from the pool; its chunks are freed with the last user
+	element *list.Element
 
-	fetching *fetching // on its way by Fetch; nil else
+	arrival *arrival // if Fetch is reading it
 }
 
-// New takes the pool's memory, touches every page of it and locks it, so that
-// no load pays for that. Where the limits forbid locking the pool works
-// unlocked, and LockError says why.
+// New allocates the pool's memory, touches every page and locks it, so that no
+// load pays for that. If limits forbid locking, the pool works unlocked and
+// LockError returns the reason.
 //
-// Reading something through the pages first was tried: on a virtual machine
-// whose pages were touched it made the first load no faster than the next, and
-// a pool of 32 GB takes ten seconds of it.
+// Reading a file through the pages first was tried and is not worth it: on a
+// virtual machine with touched pages the first load became no faster than the
+// next, and a pool of 32 GB needs ten seconds for it.
 func New(o Options) (*Pool, error) {
 	if o.ChunkBytes <= 0 || o.ChunkBytes%directio.Align != 0 {
-		return nil, fmt.Errorf("make a pool with chunks of %d bytes: a chunk is a positive multiple of %d", o.ChunkBytes, directio.Align)
+		return nil, fmt.Errorf("create a pool with chunks of %d bytes: the chunk size must be a positive multiple of %d", o.ChunkBytes, directio.Align)
 	}
 	count := o.Bytes / o.ChunkBytes
 	if count < 1 {
-		return nil, fmt.Errorf("make a pool of %d bytes in chunks of %d: %w", o.Bytes, o.ChunkBytes, ErrTooSmall)
+		return nil, fmt.Errorf("create a pool of %d bytes in chunks of %d: %w", o.Bytes, o.ChunkBytes, ErrTooSmall)
 	}
 	memory, err := hostmem.NewBuffer(o.Locker, count*o.ChunkBytes)
 	if err != nil {
-		return nil, fmt.Errorf("make a pool of %d bytes: %w", o.Bytes, err)
+		return nil, fmt.Errorf("create a pool of %d bytes: %w", o.Bytes, err)
 	}
 	p := &Pool{
 		memory:   memory,
 		chunk:    o.ChunkBytes,
 		capacity: int(count),
-		queue:    cmp.Or(o.Queue, max(o.Threads, leastQueue)),
+		depth:    cmp.Or(o.Depth, max(o.Threads, minDepth)),
 		request:  o.RequestBytes,
 		stream:   o.Stream,
 		models:   map[string]*model{},
@@ -117,21 +119,21 @@ func New(o Options) (*Pool, error) {
 	return p, nil
 }
 
-// Bytes is the pool's capacity.
+// Bytes returns the pool's capacity.
 func (p *Pool) Bytes() int64 { return int64(p.capacity) * p.chunk }
 
-// LockError is why the pool's memory is not page-locked; nil if it is.
+// LockError returns why the pool's memory is not page-locked; nil if it is.
 func (p *Pool) LockError() error { return p.memory.LockError }
 
-// Evictions is how many models have made way so far.
+// Evictions returns how many models the pool has evicted to make room.
 func (p *Pool) Evictions() int64 {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return p.evictions
 }
 
-// Close gives the memory back. No load may be under way; for a fetch whose
-// context has ended it waits.
+// Close frees the memory. No load may be running; Close waits for fetches whose
+// context has ended.
 func (p *Pool) Close() error {
 	p.fetches.Wait()
 	p.mu.Lock()
@@ -144,20 +146,20 @@ func (p *Pool) Close() error {
 		held -= len(m.chunks)
 	}
 	if held > 0 && p.models != nil {
-		return fmt.Errorf("close the pool: %d chunks of models that are there no more: %w", held, ErrBusy)
+		return fmt.Errorf("close the pool: %d chunks of removed models are still used: %w", held, ErrBusy)
 	}
 	p.free, p.models = nil, nil
 	return p.memory.Close()
 }
 
-// acquire finds c's model in the pool, which is a hit, or reserves chunks for it,
-// and says how many bytes made way.
+// acquire begins a use of c's model: the one in the pool, which is a hit, or a
+// new one, for which it evicts the returned number of bytes.
 func (p *Pool) acquire(c *checkpoint.Checkpoint, chunks int) (m *model, hit bool, evicted int64, err error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if m := p.current(c); m != nil {
 		if !m.whole {
-			return nil, false, 0, fmt.Errorf("another load of it is under way: %w", ErrBusy)
+			return nil, false, 0, fmt.Errorf("another load is reading it: %w", ErrBusy)
 		}
 		p.use(m)
 		return m, true, 0, nil
@@ -166,11 +168,11 @@ func (p *Pool) acquire(c *checkpoint.Checkpoint, chunks int) (m *model, hit bool
 	return m, false, evicted, err
 }
 
-// current is c's model, or nil. One whose files have changed since is forgotten.
+// current returns c's model, or nil. It removes one whose files have changed.
 func (p *Pool) current(c *checkpoint.Checkpoint) *model {
 	m := p.models[c.Dir]
 	if m != nil && !slices.Equal(m.files, c.Files) {
-		p.forget(m)
+		p.remove(m)
 		return nil
 	}
 	return m
@@ -179,35 +181,37 @@ func (p *Pool) current(c *checkpoint.Checkpoint) *model {
 // use begins another use of m.
 func (p *Pool) use(m *model) {
 	m.users++
-	p.recent.MoveToFront(m.place)
+	p.recent.MoveToFront(m.element)
 }
 
-// reserve takes chunks for a new model, and says how many bytes made way.
+// reserve takes chunks for a new model with one user. It evicts others for that
+// and returns their bytes.
 func (p *Pool) reserve(c *checkpoint.Checkpoint, chunks int) (m *model, evicted int64, err error) {
 	if chunks > p.capacity {
-		return nil, 0, fmt.Errorf("it takes %d chunks of %d bytes and the pool has %d; give a larger --mem-pool-size: %w",
+		return nil, 0, fmt.Errorf("it needs %d chunks of %d bytes and the pool has %d: use a larger pool: %w",
 			chunks, p.chunk, p.capacity, ErrTooSmall)
 	}
 	for len(p.free) < chunks {
 		before := len(p.free)
 		if !p.evict() {
-			return nil, evicted, fmt.Errorf("it takes %d chunks and %d are free: %w", chunks, len(p.free), ErrBusy)
+			return nil, evicted, fmt.Errorf("it needs %d chunks and %d are free: %w", chunks, len(p.free), ErrBusy)
 		}
 		evicted += int64(len(p.free)-before) * p.chunk
 	}
 	rest := len(p.free) - chunks
 	m = &model{key: c.Dir, files: slices.Clone(c.Files), chunks: slices.Clone(p.free[rest:]), users: 1}
 	p.free = p.free[:rest]
-	m.place = p.recent.PushFront(m)
+	m.element = p.recent.PushFront(m)
 	p.models[m.key] = m
 	return m, evicted, nil
 }
 
-// evict drops the idle model that was used least recently.
+// evict removes the idle model that was used least recently. It returns false if
+// every model is in use.
 func (p *Pool) evict() bool {
 	for e := p.recent.Back(); e != nil; e = e.Prev() {
 		if m := e.Value.(*model); m.users == 0 {
-			p.forget(m)
+			p.remove(m)
 			p.evictions++
 			return true
 		}
@@ -215,12 +219,11 @@ func (p *Pool) evict() bool {
 	return false
 }
 
-// forget takes m out of the list. Its chunks are free when nobody uses them any
-// more.
-func (p *Pool) forget(m *model) {
+// remove takes m out of the pool. Its chunks become free when it has no user.
+func (p *Pool) remove(m *model) {
 	if !m.gone {
 		m.gone = true
-		p.recent.Remove(m.place)
+		p.recent.Remove(m.element)
 		delete(p.models, m.key)
 	}
 	if m.users == 0 {
@@ -229,21 +232,21 @@ func (p *Pool) forget(m *model) {
 	}
 }
 
-// release ends a use of m, which came whole by it or not. One that is whole
-// stays so, whatever became of a use. One that did not come whole is forgotten,
-// and so is one whose files have changed meanwhile.
-func (p *Pool) release(m *model, came bool) {
+// release ends a use of m; read says whether that use has read all of it. A
+// model that is whole stays whole, however a use of it ended. One that is not, or
+// whose files have changed meanwhile, is removed.
+func (p *Pool) release(m *model, read bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	m.users--
-	m.whole = m.whole || came
+	m.whole = m.whole || read
 	if !m.whole || m.gone {
-		p.forget(m)
+		p.remove(m)
 	}
 }
 
-// Drop frees the chunks of the model whose checkpoint lies in dir, if it is
-// idle, and says whether it was there. The error is ErrBusy.
+// Drop removes the model of the checkpoint in dir and reports whether the pool
+// had it. It fails with ErrBusy if the model is in use.
 func (p *Pool) Drop(dir string) (bool, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -254,12 +257,12 @@ func (p *Pool) Drop(dir string) (bool, error) {
 	if m.users > 0 {
 		return true, fmt.Errorf("it is in use: %w", ErrBusy)
 	}
-	p.forget(m)
+	p.remove(m)
 	return true, nil
 }
 
-// Clear frees the chunks of every idle model, and says how many are in use and
-// stay.
+// Clear removes every idle model, and returns how many stay because they are in
+// use.
 func (p *Pool) Clear() (inUse int) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -268,13 +271,13 @@ func (p *Pool) Clear() (inUse int) {
 			inUse++
 			continue
 		}
-		p.forget(m)
+		p.remove(m)
 	}
 	return inUse
 }
 
-// Usage is how many models lie in the pool or are on their way, and how many
-// bytes of chunks nobody has.
+// Usage returns how many models are in the pool or on their way, and how many
+// bytes of chunks are free.
 func (p *Pool) Usage() (models int, freeBytes int64) {
 	p.mu.Lock()
 	defer p.mu.Unlock()

@@ -60,7 +60,7 @@ func load(t *testing.T, p *pool.Pool, c *checkpoint.Checkpoint, want [][]byte) (
 		got[i] = make([]byte, len(want[i]))
 	}
 	clock := stage.Begin()
-	loaded, err := p.Load(t.Context(), c, clock, func(file int, offset int64, b []byte) error {
+	loaded, err := p.Load(t.Context(), c, opener(c), clock, func(file int, offset int64, b []byte) error {
 		copy(got[file][offset:], b)
 		return nil
 	})
@@ -121,7 +121,7 @@ func TestTheModelUsedLeastRecentlyMakesWay(t *testing.T) {
 func TestAModelLargerThanThePool(t *testing.T) {
 	c, in := files(t, 40*chunk+7, 1, 3*chunk)
 	discard := func(int, int64, []byte) error { return nil }
-	if _, err := open(t, pool.Options{Bytes: 8 * chunk}).Load(t.Context(), c, stage.Begin(), discard); !errors.Is(err, pool.ErrTooSmall) {
+	if _, err := open(t, pool.Options{Bytes: 8 * chunk}).Load(t.Context(), c, opener(c), stage.Begin(), discard); !errors.Is(err, pool.ErrTooSmall) {
 		t.Errorf("error %v, want ErrTooSmall", err)
 	}
 	for _, chunks := range []int64{1, 3, 20} {
@@ -145,10 +145,10 @@ func TestWhatIsInUseStays(t *testing.T) {
 	a, _ := files(t, 3*chunk)
 	b, inB := files(t, 2*chunk)
 	var once sync.Once
-	_, err := p.Load(t.Context(), a, stage.Begin(), func(int, int64, []byte) error {
+	_, err := p.Load(t.Context(), a, opener(a), stage.Begin(), func(int, int64, []byte) error {
 		once.Do(func() {
 			for _, c := range []*checkpoint.Checkpoint{a, b} {
-				_, err := p.Load(t.Context(), c, stage.Begin(), func(int, int64, []byte) error { return nil })
+				_, err := p.Load(t.Context(), c, opener(c), stage.Begin(), func(int, int64, []byte) error { return nil })
 				if !errors.Is(err, pool.ErrBusy) {
 					t.Errorf("error %v, want ErrBusy", err)
 				}
@@ -170,14 +170,14 @@ func TestALoadThatFailsGivesItsChunksBack(t *testing.T) {
 	a, inA := files(t, 4*chunk)
 	broken := errors.New("broken")
 	for range 3 {
-		if _, err := p.Load(t.Context(), a, stage.Begin(), func(int, int64, []byte) error { return broken }); !errors.Is(err, broken) {
+		if _, err := p.Load(t.Context(), a, opener(a), stage.Begin(), func(int, int64, []byte) error { return broken }); !errors.Is(err, broken) {
 			t.Fatalf("error %v", err)
 		}
 	}
 	if loaded, _ := load(t, p, a, inA); loaded.Hit {
 		t.Error("what did not come whole was found in the pool")
 	}
-	if _, err := p.Load(t.Context(), a, stage.Begin(), func(int, int64, []byte) error { return broken }); !errors.Is(err, broken) {
+	if _, err := p.Load(t.Context(), a, opener(a), stage.Begin(), func(int, int64, []byte) error { return broken }); !errors.Is(err, broken) {
 		t.Fatalf("error %v", err)
 	}
 	if loaded, _ := load(t, p, a, inA); !loaded.Hit {
@@ -199,7 +199,7 @@ func TestAFailedCopyToOneLeavesTheModelToOthers(t *testing.T) {
 			if i%2 == 0 {
 				want = broken
 			}
-			loaded, err := p.Load(t.Context(), c, stage.Begin(), func(int, int64, []byte) error {
+			loaded, err := p.Load(t.Context(), c, opener(c), stage.Begin(), func(int, int64, []byte) error {
 				time.Sleep(time.Millisecond) // so that others come meanwhile
 				return want
 			})
@@ -220,7 +220,7 @@ func TestLoadingTakesNoMemoryPerRequest(t *testing.T) {
 	allocations := func(size int64) float64 {
 		c, _ := files(t, size)
 		return testing.AllocsPerRun(5, func() {
-			loaded, err := p.Load(t.Context(), c, stage.Begin(), func(int, int64, []byte) error { return nil })
+			loaded, err := p.Load(t.Context(), c, opener(c), stage.Begin(), func(int, int64, []byte) error { return nil })
 			if err != nil || loaded.Hit {
 				t.Fatalf("%+v, %v", loaded, err)
 			}

@@ -10,19 +10,20 @@ import (
 
 // Destination is where a model's bytes go.
 type Destination struct {
-	Write Deliver // is called from several goroutines
-	// Begin is Write of a device that copies by itself: the bytes are there, and
-	// the pool's may be given to others, when Sync has returned. Nil for others.
+	Write Deliver // called from several goroutines
+	// Begin starts an asynchronous Write, for devices that copy by themselves:
+	// the bytes have arrived, and their chunks may be reused, once Sync has
+	// returned. Nil for other devices.
 	Begin Deliver
-	// Sync returns when all is readable.
+	// Sync returns when everything written is readable.
 	Sync func() error
 }
 
-// Bring brings every byte to a destination. What lies in the pool goes to a
-// device that copies by itself in one go, told by one goroutine: in copies as
-// large as the bytes lie together. All else goes request by request, on several
-// goroutines.
-func (f *Fetched) Bring(ctx context.Context, clock *stage.Timeline, to Destination) error {
+// CopyTo copies the model to a destination. A model in the pool goes to a device
+// that copies by itself in one go, from one goroutine and in copies as long as
+// the bytes are contiguous in the pool. Everything else goes request by request,
+// on several goroutines.
+func (f *Fetched) CopyTo(ctx context.Context, clock *stage.Timeline, to Destination) error {
 	if !f.Hit || to.Begin == nil {
 		if err := f.Deliver(ctx, clock, to.Write); err != nil {
 			return err
@@ -30,8 +31,8 @@ func (f *Fetched) Bring(ctx context.Context, clock *stage.Timeline, to Destinati
 		return to.Sync()
 	}
 	begun := clock.Elapsed()
-	bytes, err := f.stretches(to.Begin)
-	// Whatever was begun has to end before others may have the chunks.
+	bytes, err := f.deliverContiguous(to.Begin)
+	// Copies must have ended before the chunks can be reused.
 	if syncErr := to.Sync(); err == nil {
 		err = syncErr
 	}
@@ -42,9 +43,8 @@ func (f *Fetched) Bring(ctx context.Context, clock *stage.Timeline, to Destinati
 	return err
 }
 
-// Resident begins a use of c's model if it lies in the pool as a whole, read
-// from its files as they are now, and does nothing else. Release ends the use: until then its bytes stay where they
-// are.
+// Resident begins a use of c's model if the whole of it, read from its files as
+// they are now, is in the pool. It does nothing otherwise.
 func (p *Pool) Resident(c *checkpoint.Checkpoint) (*Fetched, bool) {
 	requests, _ := p.cut(c)
 	p.mu.Lock()
@@ -57,17 +57,17 @@ func (p *Pool) Resident(c *checkpoint.Checkpoint) (*Fetched, bool) {
 	return &Fetched{Hit: true, pool: p, model: m, requests: requests}, true
 }
 
-// stretches gives deliver all bytes of a model that is there, one after the
-// other, in parts as large as they lie together in the pool, and says how many
-// that were.
-func (f *Fetched) stretches(deliver Deliver) (bytes int64, err error) {
+// deliverContiguous passes all bytes of a model in the pool to deliver, in order
+// and in parts as long as they are contiguous in the pool. It returns how many
+// bytes were delivered.
+func (f *Fetched) deliverContiguous(deliver Deliver) (bytes int64, err error) {
 	for i := 0; i < len(f.requests); {
 		first := f.requests[i]
-		begin := f.pool.place(f.bytes(first))
+		begin := f.pool.offset(f.bytes(first))
 		end := begin + first.bytes
 		for i++; i < len(f.requests); i++ {
 			next := f.requests[i]
-			if next.file != first.file || f.pool.place(f.bytes(next)) != end {
+			if next.file != first.file || f.pool.offset(f.bytes(next)) != end {
 				break
 			}
 			end += next.bytes
@@ -80,7 +80,7 @@ func (f *Fetched) stretches(deliver Deliver) (bytes int64, err error) {
 	return bytes, nil
 }
 
-// place is where b, which lies in the pool's memory, begins in it.
-func (p *Pool) place(b []byte) int64 {
+// offset returns where b begins in the pool's memory.
+func (p *Pool) offset(b []byte) int64 {
 	return int64(uintptr(unsafe.Pointer(unsafe.SliceData(b))) - uintptr(unsafe.Pointer(unsafe.SliceData(p.memory.Bytes))))
 }

@@ -71,7 +71,7 @@ func TestAResidentModelGoesInOneGo(t *testing.T) {
 	}
 	// What is being read goes part by part.
 	f, q := fetch(t, p, c), newQueued(content)
-	if err := f.Bring(t.Context(), stage.Begin(), q.destination()); err != nil {
+	if err := f.CopyTo(t.Context(), stage.Begin(), q.destination()); err != nil {
 		t.Fatal(err)
 	}
 	f.Release()
@@ -85,7 +85,7 @@ func TestAResidentModelGoesInOneGo(t *testing.T) {
 	}
 	q = newQueued(content)
 	clock := stage.Begin()
-	if err := r.Bring(t.Context(), clock, q.destination()); err != nil {
+	if err := r.CopyTo(t.Context(), clock, q.destination()); err != nil {
 		t.Fatal(err)
 	}
 	q.hold(t, content)
@@ -99,7 +99,7 @@ func TestAResidentModelGoesInOneGo(t *testing.T) {
 	q = newQueued(content)
 	d := q.destination()
 	d.Begin = nil
-	if err := r.Bring(t.Context(), stage.Begin(), d); err != nil || q.writes < 9 {
+	if err := r.CopyTo(t.Context(), stage.Begin(), d); err != nil || q.writes < 9 {
 		t.Errorf("%d writes, %v", q.writes, err)
 	}
 	q.hold(t, content)
@@ -137,7 +137,7 @@ func TestNothingIsUnderWayAfterwards(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())
 		defer cancel()
 		spoil(q, &d, cancel)
-		if err := f.Bring(ctx, stage.Begin(), d); !errors.Is(err, broken) && !errors.Is(err, context.Canceled) || len(q.begun) > 0 {
+		if err := f.CopyTo(ctx, stage.Begin(), d); !errors.Is(err, broken) && !errors.Is(err, context.Canceled) || len(q.begun) > 0 {
 			t.Errorf("%s: %v with %d under way", name, err, len(q.begun))
 		}
 		f.Release()

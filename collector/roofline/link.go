@@ -11,33 +11,39 @@ import (
 	"github.com/sllmq/sllmq/collector/hostmem"
 )
 
-// The two sorts of memory that a GPU is filled from.
+// The kinds of memory that a GPU is filled from, as values of
+// Measurement.Method.
 const (
 	PageLocked = "page-locked"
 	Pageable   = "pageable"
 )
 
-// measureLink measures copies from the host to a GPU, or to several at once,
-// from page-locked memory and from memory that is not.
+// measureLink measures copies from the host to a GPU, or to several at once, from
+// page-locked and from pageable memory.
 func measureLink(ctx context.Context, name string, bytes int64) (all []Measurement, err error) {
+	defer func() {
+		if err != nil {
+			err = fmt.Errorf("measure copies to %s: %w", name, err)
+		}
+	}()
 	d, err := device.Open(name, bytes)
 	if err != nil {
-		return nil, fmt.Errorf("measure the way to %s: %w", name, err)
+		return nil, err
 	}
 	defer func() { err = errors.Join(err, d.Close()) }()
-	memory, gpus, err := allocateEvenly(d, bytes)
+	to, gpus, err := allocateEvenly(d, bytes)
 	if err != nil {
-		return nil, fmt.Errorf("measure the way to %s: %w", name, err)
+		return nil, err
 	}
-	defer func() { err = errors.Join(err, memory.Free()) }()
+	defer func() { err = errors.Join(err, to.Free()) }()
 	locked, err := hostmem.NewBuffer(device.LockerOf(d), bytes)
 	if err != nil {
-		return nil, fmt.Errorf("measure the way to %s: %w", name, err)
+		return nil, err
 	}
 	defer func() { err = errors.Join(err, locked.Close()) }()
 	pageable, err := hostmem.Map(bytes)
 	if err != nil {
-		return nil, fmt.Errorf("measure the way to %s: %w", name, err)
+		return nil, err
 	}
 	defer func() { err = errors.Join(err, hostmem.Unmap(pageable)) }()
 	from := map[string][]byte{Pageable: pageable}
@@ -48,23 +54,20 @@ func measureLink(ctx context.Context, name string, bytes int64) (all []Measureme
 		if from[method] == nil {
 			continue
 		}
-		var best Measurement
-		for range 4 { // the first wakes the link
-			took, err := copyOver(ctx, memory, from[method][:bytes], gpus)
-			if err != nil {
-				return all, fmt.Errorf("measure the way to %s: %w", name, err)
-			}
-			m := Measurement{Kind: HostToDevice, Method: method, Threads: gpus, Bytes: bytes, Took: took}
-			if m.BytesPerS() > best.BytesPerS() {
-				best = m
-			}
+		best, err := bestOf(copyTrials, func() (Measurement, error) {
+			took, err := copyOver(ctx, to, from[method][:bytes], gpus)
+			return Measurement{Kind: HostToDevice, Method: method, Threads: gpus, Bytes: bytes, Took: took}, err
+		})
+		if err != nil {
+			return all, err
 		}
 		all = append(all, best)
 	}
 	return all, nil
 }
 
-// allocateEvenly reserves bytes, the same share on each of the device's GPUs.
+// allocateEvenly allocates bytes, an equal share on each of the device's GPUs, and
+// returns how many those are.
 func allocateEvenly(d device.Device, bytes int64) (device.Memory, int, error) {
 	s, ok := d.(device.Spreader)
 	if !ok {
@@ -81,12 +84,12 @@ func allocateEvenly(d device.Device, bytes int64) (device.Memory, int, error) {
 	return m, n, err
 }
 
-// share is the part i of n of so many bytes.
+// share returns part i of n equal parts of bytes.
 func share(bytes int64, i, n int) (begin, end int64) {
 	return bytes * int64(i) / int64(n), bytes * int64(i+1) / int64(n)
 }
 
-// copyOver measures one copy of all of b, to each GPU its share at once.
+// copyOver measures one copy of b, each GPU's share at the same time.
 func copyOver(ctx context.Context, to device.Memory, b []byte, gpus int) (time.Duration, error) {
 	if err := ctx.Err(); err != nil {
 		return 0, err

@@ -7,19 +7,20 @@ import (
 	"time"
 )
 
-// Plan is what to measure.
+// Plan says what to measure.
 type Plan struct {
-	Files       []string      `json:"files"`        // to read from; none: the storage is left out
+	Files       []string      `json:"files"`        // to read; empty: don't measure storage
 	Settings    []Setting     `json:"settings"`     // to read them with
-	Bytes       int64         `json:"bytes"`        // of a trial of reading
-	Time        time.Duration `json:"time"`         // of a trial of reading, at most
-	Rounds      int           `json:"rounds"`       // trials of each setting, taking turns; 0: one
-	CopyThreads int           `json:"copy_threads"` // copies are measured on 1, 2, 4 … and as many threads; 0: left out
-	CopyBytes   int64         `json:"copy_bytes"`
-	Device      string        `json:"device"` // a GPU, or several, to which copies are measured too; empty: none
+	Bytes       int64         `json:"bytes"`        // to read in a trial
+	Time        time.Duration `json:"time"`         // limit of a trial of reading
+	Rounds      int           `json:"rounds"`       // trials of each setting, in turns; 0: one
+	CopyThreads int           `json:"copy_threads"` // measure copies on 1, 2, 4 … up to this many threads; 0: don't
+	CopyBytes   int64         `json:"copy_bytes"`   // to copy in a trial
+	Device      string        `json:"device"`       // GPU, or GPUs, to measure copies to; empty: none
 }
 
-// Measure carries a plan out.
+// Measure carries a plan out. With an error it returns what it has measured so
+// far.
 func Measure(ctx context.Context, p Plan) (all []Measurement, err error) {
 	if len(p.Files) > 0 {
 		if all, err = measureStorage(ctx, p); err != nil {
@@ -40,14 +41,14 @@ func Measure(ctx context.Context, p Plan) (all []Measurement, err error) {
 }
 
 func measureStorage(ctx context.Context, p Plan) (all []Measurement, err error) {
-	s, err := OpenStorage(p.Files, p.Settings)
+	s, err := openStorage(ctx, p.Files, p.Settings)
 	if err != nil {
 		return nil, err
 	}
-	defer func() { err = errors.Join(err, s.Close()) }()
+	defer func() { err = errors.Join(err, s.close()) }()
 	for range max(1, p.Rounds) {
 		for _, setting := range p.Settings {
-			m, err := s.Read(ctx, setting, p.Bytes, p.Time)
+			m, err := s.read(ctx, setting, p.Bytes, p.Time)
 			if err != nil {
 				return all, err
 			}
@@ -58,29 +59,40 @@ func measureStorage(ctx context.Context, p Plan) (all []Measurement, err error) 
 }
 
 func measureMemory(ctx context.Context, p Plan) (all []Measurement, err error) {
-	memory, err := OpenMemory(p.CopyBytes)
+	m, err := openMemory(p.CopyBytes)
 	if err != nil {
 		return nil, err
 	}
-	defer func() { err = errors.Join(err, memory.Close()) }()
+	defer func() { err = errors.Join(err, m.close()) }()
 	for _, threads := range doublings(p.CopyThreads) {
-		// The first brings the pages' translations, and others may be at work.
-		var best Measurement
-		for range 4 {
-			m, err := memory.Copy(ctx, threads)
-			if err != nil {
-				return all, err
-			}
-			if m.BytesPerS() > best.BytesPerS() {
-				best = m
-			}
+		best, err := bestOf(copyTrials, func() (Measurement, error) { return m.copyAll(ctx, threads) })
+		if err != nil {
+			return all, err
 		}
 		all = append(all, best)
 	}
 	return all, nil
 }
 
-// doublings are 1, 2, 4 … below n, and n.
+// copyTrials is the number of trials of a copy. The first warms the translations
+// of pages, or wakes the link, and other programs may disturb the others.
+const copyTrials = 4
+
+// bestOf returns the fastest of n trials.
+func bestOf(n int, trial func() (Measurement, error)) (best Measurement, err error) {
+	for range n {
+		m, err := trial()
+		if err != nil {
+			return Measurement{}, err
+		}
+		if m.BytesPerS() > best.BytesPerS() {
+			best = m
+		}
+	}
+	return best, nil
+}
+
+// doublings returns 1, 2, 4 … below n, and n.
 func doublings(n int) []int {
 	var list []int
 	for i := 1; i < n; i *= 2 {

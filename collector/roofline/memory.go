@@ -4,59 +4,50 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"sync"
 	"time"
 
 	"github.com/sllmq/sllmq/collector/hostmem"
+	"github.com/sllmq/sllmq/collector/workqueue"
 )
 
-// copyPart is what a thread copies before it looks for more, well above the
-// caches of a core.
+// copyPart is the number of bytes that a thread copies at a time, well above a
+// core's caches.
 const copyPart = 8 << 20
 
-// Memory copies memory that is there already.
-type Memory struct{ from, to []byte }
+// memory is a source and a destination of copies, with every page in place.
+type memory struct{ from, to []byte }
 
-// OpenMemory takes two regions of so many bytes.
-func OpenMemory(bytes int64) (*Memory, error) {
+// openMemory allocates two regions of the given size.
+func openMemory(bytes int64) (*memory, error) {
 	from, err := hostmem.Map(bytes)
 	if err != nil {
-		return nil, fmt.Errorf("measure the memory: %w", err)
+		return nil, fmt.Errorf("measure memory: %w", err)
 	}
 	to, err := hostmem.Map(bytes)
 	if err != nil {
-		return nil, fmt.Errorf("measure the memory: %w", errors.Join(err, hostmem.Unmap(from)))
+		return nil, fmt.Errorf("measure memory: %w", errors.Join(err, hostmem.Unmap(from)))
 	}
-	// Pages of zeros may be one and the same page.
+	// The kernel may back pages of zeros by a single page.
 	for i := 0; i < len(from); i += 512 {
 		from[i] = byte(i >> 9)
 	}
-	return &Memory{from, to}, nil
+	return &memory{from, to}, nil
 }
 
-// Copy measures how long it takes to copy the whole once on so many threads.
-func (m *Memory) Copy(ctx context.Context, threads int) (Measurement, error) {
-	if err := ctx.Err(); err != nil {
+// copyAll measures copying the whole region once on the given number of threads.
+func (m *memory) copyAll(ctx context.Context, threads int) (Measurement, error) {
+	parts := (len(m.from) + copyPart - 1) / copyPart
+	begun := time.Now()
+	err := workqueue.Run(ctx, parts, threads, func(_ context.Context, i, _ int) error {
+		begin, end := i*copyPart, min((i+1)*copyPart, len(m.from))
+		copy(m.to[begin:end], m.from[begin:end])
+		return nil
+	})
+	took := time.Since(begun)
+	if err != nil {
 		return Measurement{}, err
 	}
-	parts := make(chan int, len(m.from)/copyPart+1)
-	for at := 0; at < len(m.from); at += copyPart {
-		parts <- at
-	}
-	close(parts)
-	var wg sync.WaitGroup
-	begun := time.Now()
-	for range threads {
-		wg.Go(func() {
-			for at := range parts {
-				end := min(at+copyPart, len(m.from))
-				copy(m.to[at:end], m.from[at:end])
-			}
-		})
-	}
-	wg.Wait()
-	return Measurement{Kind: MemoryCopy, Method: "copy, huge pages", Threads: threads, Bytes: int64(len(m.from)), Took: time.Since(begun)}, nil
+	return Measurement{Kind: MemoryCopy, Method: "copy, huge pages", Threads: threads, Bytes: int64(len(m.from)), Took: took}, nil
 }
 
-// Close gives the memory back.
-func (m *Memory) Close() error { return errors.Join(hostmem.Unmap(m.from), hostmem.Unmap(m.to)) }
+func (m *memory) close() error { return errors.Join(hostmem.Unmap(m.from), hostmem.Unmap(m.to)) }

@@ -1,10 +1,15 @@
-// Package roofline measures what this machine could do at best for the bytes
-// of a load: how fast the storage gives the checkpoint's own files, how fast
-// memory is copied, and how fast a GPU is filled from it.
+// Package roofline measures the best this machine can do for the bytes of a load:
+// how fast storage reads the checkpoint's own files, how fast memory is copied,
+// and how fast a GPU is filled from host memory.
 //
-// A load can be no faster than the slowest of what it needs, which is the
-// model of Williams, Waterman and Patterson ("Roofline", 2009) with storage
-// in the place of arithmetic.
+// A load can't be faster than the slowest of what it needs. That is the model of
+// Williams, Waterman and Patterson ("Roofline: An Insightful Visual Performance
+// Model for Multicore Architectures", 2009) with storage in the place of
+// arithmetic.
+//
+// Measure carries out a Plan and returns one Measurement per trial; Best is the
+// limit that loads are compared with. Nothing here uses the loaders: a roofline
+// must not share their mistakes.
 package roofline
 
 import "time"
@@ -21,13 +26,13 @@ type Measurement struct {
 	Kind    string        `json:"kind"`
 	Method  string        `json:"method"`
 	Threads int           `json:"threads"`
-	Depth   int           `json:"depth"`    // requests in flight; 0: of no meaning
-	IOBytes int64         `json:"io_bytes"` // of a request; 0: of no meaning
+	Depth   int           `json:"depth"`    // reads in flight; 0: does not apply
+	IOBytes int64         `json:"io_bytes"` // size of a read; 0: does not apply
 	Bytes   int64         `json:"bytes"`
 	Took    time.Duration `json:"took"`
 }
 
-// BytesPerS is the bandwidth.
+// BytesPerS returns the bandwidth.
 func (m Measurement) BytesPerS() float64 {
 	if m.Took <= 0 {
 		return 0
@@ -35,7 +40,8 @@ func (m Measurement) BytesPerS() float64 {
 	return float64(m.Bytes) / m.Took.Seconds()
 }
 
-// Best is the highest bandwidth of a kind, 0 if there is none.
+// Best returns the highest bandwidth of a kind in bytes per second; 0 if there is
+// none.
 func Best(all []Measurement, kind string) float64 {
 	best := 0.0
 	for _, m := range all {

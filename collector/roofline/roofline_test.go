@@ -79,8 +79,8 @@ func TestMeasureFails(t *testing.T) {
 		want string
 	}{
 		{roofline.Plan{Files: []string{filepath.Join(t.TempDir(), "none")}, Settings: one}, "no such file"},
-		{roofline.Plan{Files: files(t, 10), Settings: one}, "no file to read"},
-		{roofline.Plan{Files: files(t, 8192), Settings: []roofline.Setting{{Threads: 1, IOBytes: 100}}, Bytes: 1, Time: time.Second}, "not what it was opened for"},
+		{roofline.Plan{Files: files(t, 10), Settings: one}, "no file has"},
+		{roofline.Plan{Files: files(t, 8192), Settings: []roofline.Setting{{Threads: 1, IOBytes: 100}}, Bytes: 1, Time: time.Second}, "a positive multiple of 4096"},
 	} {
 		if _, err := roofline.Measure(t.Context(), test.plan); err == nil || !strings.Contains(err.Error(), test.want) {
 			t.Errorf("%v, want something with %q", err, test.want)

@@ -8,27 +8,24 @@ import (
 	"sync/atomic"
 	"time"
 
-	"golang.org/x/sync/errgroup"
-
 	"github.com/sllmq/sllmq/collector/directio"
 	"github.com/sllmq/sllmq/collector/hostmem"
+	"github.com/sllmq/sllmq/collector/workqueue"
 )
 
-// Setting is how files are read: each thread has one request in flight, so
-// that the threads are the queue's depth.
+// Setting is a way to read files. Each thread has one read in flight, so the
+// number of threads is the queue depth.
 type Setting struct {
 	Threads int   `json:"threads"`
 	IOBytes int64 `json:"io_bytes"`
 }
 
-// Storage reads files past the page cache, each byte once while there are
-// bytes that were not read: a trial goes on where the one before it ended, so
-// that no cache below the filesystem answers for it.
-type Storage struct {
-	files   []*directio.File
-	sizes   []int64
-	direct  bool
-	buffers [][]byte // huge pages, through one read already
+// storage reads files past the page cache. Each trial continues where the last
+// one ended, so that bytes are read a second time only when all have been read
+// once: no cache below the filesystem answers for the storage.
+type storage struct {
+	files   directio.Files
+	buffers [][]byte // huge pages that have been read into once
 	next    position
 }
 
@@ -38,110 +35,101 @@ type position struct {
 	offset int64
 }
 
-// OpenStorage opens the files and takes memory for the largest setting. A
-// buffer's first DMA may cost more than all that follow, so each is read into
-// once before anything is measured.
-func OpenStorage(paths []string, settings []Setting) (s *Storage, err error) {
-	s = &Storage{direct: true}
+// openStorage opens the files that have at least one block, and allocates buffers
+// for the largest setting. A buffer's first DMA may take longer than all later
+// ones, so each buffer is read into once before anything is measured.
+func openStorage(ctx context.Context, paths []string, settings []Setting) (_ *storage, err error) {
+	s := &storage{}
 	defer func() {
 		if err != nil {
-			err = errors.Join(err, s.Close())
+			err = fmt.Errorf("measure storage: %w", errors.Join(err, s.close()))
 		}
 	}()
 	for _, path := range paths {
 		info, err := os.Stat(path)
 		if err != nil {
-			return s, fmt.Errorf("measure the storage: %w", err)
+			return nil, err
 		}
 		if info.Size() < directio.Align {
 			continue
 		}
 		f, err := directio.Open(path, info.Size(), true)
 		if err != nil {
-			return s, fmt.Errorf("measure the storage: %w", err)
+			return nil, err
 		}
-		s.files, s.sizes, s.direct = append(s.files, f), append(s.sizes, info.Size()), s.direct && f.Direct
+		s.files = append(s.files, f)
 	}
 	if len(s.files) == 0 {
-		return s, errors.New("measure the storage: there is no file to read")
+		return nil, fmt.Errorf("no file has %d bytes or more", directio.Align)
 	}
 	threads, size := 0, int64(0)
 	for _, setting := range settings {
 		threads, size = max(threads, setting.Threads), max(size, setting.IOBytes)
 	}
 	for range threads {
+		if err := ctx.Err(); err != nil {
+			return nil, err
+		}
 		b, err := hostmem.Map(size)
 		if err != nil {
-			return s, fmt.Errorf("measure the storage: %w", err)
+			return nil, err
 		}
 		s.buffers = append(s.buffers, b)
-		file := len(s.buffers) % len(s.files)
-		if _, err := s.files[file].ReadAt(b[:min(size, s.sizes[file])], 0); err != nil {
-			return s, fmt.Errorf("measure the storage: %w", err)
+		f := s.files[len(s.buffers)%len(s.files)]
+		if _, err := f.ReadAt(b[:min(size, f.Size())], 0); err != nil {
+			return nil, err
 		}
 	}
 	return s, nil
 }
 
-// Read measures one setting, until it has read bytes or time is up. A request
-// that was begun is waited for and counted.
-func (s *Storage) Read(ctx context.Context, o Setting, bytes int64, limit time.Duration) (Measurement, error) {
+// read measures one setting, until about bytes have been read or limit has
+// passed. Reads that have begun by then are waited for and counted.
+func (s *storage) read(ctx context.Context, o Setting, bytes int64, limit time.Duration) (Measurement, error) {
 	if o.Threads < 1 || o.Threads > len(s.buffers) || o.IOBytes < directio.Align || o.IOBytes%directio.Align != 0 || o.IOBytes > int64(len(s.buffers[0])) {
-		return Measurement{}, fmt.Errorf("measure the storage with %d threads of %d bytes: not what it was opened for", o.Threads, o.IOBytes)
+		return Measurement{}, fmt.Errorf("measure storage with %d threads and reads of %d bytes: reads must be a positive multiple of %d bytes, and no larger than those it was opened for", o.Threads, o.IOBytes, directio.Align)
 	}
-	requests := s.take(o.IOBytes, bytes)
-	var next, read atomic.Int64
-	g, ctx := errgroup.WithContext(ctx)
+	positions := s.take(o.IOBytes, bytes)
+	var read atomic.Int64
+	limited, cancel := context.WithTimeout(ctx, limit)
+	defer cancel()
 	begun := time.Now()
-	for i := range o.Threads {
-		g.Go(func() error {
-			for ctx.Err() == nil && time.Since(begun) < limit {
-				at := next.Add(1) - 1
-				if at >= int64(len(requests)) {
-					return nil
-				}
-				r := requests[at]
-				n, err := s.files[r.file].ReadAt(s.buffers[i][:o.IOBytes], r.offset)
-				read.Add(int64(n))
-				if err != nil {
-					return err
-				}
-			}
-			return ctx.Err()
-		})
-	}
-	err := g.Wait()
+	err := workqueue.Run(limited, len(positions), o.Threads, func(_ context.Context, i, worker int) error {
+		at := positions[i]
+		n, err := s.files[at.file].ReadAt(s.buffers[worker][:o.IOBytes], at.offset)
+		read.Add(int64(n))
+		return err
+	})
 	took := time.Since(begun)
+	if errors.Is(err, context.DeadlineExceeded) && ctx.Err() == nil {
+		err = nil // the trial's time is up
+	}
 	if err != nil {
-		return Measurement{}, fmt.Errorf("measure the storage: %w", err)
+		return Measurement{}, fmt.Errorf("measure storage: %w", err)
 	}
 	method := "pread, O_DIRECT"
-	if !s.direct {
+	if !s.files.Direct() {
 		method = "pread, page cache"
 	}
 	return Measurement{Kind: StorageRead, Method: method, Threads: o.Threads, Depth: o.Threads, IOBytes: o.IOBytes, Bytes: read.Load(), Took: took}, nil
 }
 
-// take plans requests of size bytes each, for about so many bytes, from where
-// the last trial ended.
-func (s *Storage) take(size, bytes int64) []position {
-	var requests []position
+// take returns where the next reads of size bytes begin, for about bytes in all,
+// and moves on past them.
+func (s *storage) take(size, bytes int64) []position {
+	var list []position
 	for total := int64(0); total < bytes; total += size {
-		if s.next.offset >= s.sizes[s.next.file] {
+		if s.next.offset >= s.files[s.next.file].Size() {
 			s.next = position{(s.next.file + 1) % len(s.files), 0}
 		}
-		requests = append(requests, s.next)
+		list = append(list, s.next)
 		s.next.offset += size
 	}
-	return requests
+	return list
 }
 
-// Close closes the files and gives the memory back.
-func (s *Storage) Close() error {
-	var errs []error
-	for _, f := range s.files {
-		errs = append(errs, f.Close())
-	}
+func (s *storage) close() error {
+	errs := []error{s.files.Close()}
 	for _, b := range s.buffers {
 		errs = append(errs, hostmem.Unmap(b))
 	}

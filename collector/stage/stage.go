@@ -1,24 +1,25 @@
-// Package stage is the stopwatch of a load's parts.
+// Package stage times the stages of a load: open, read, copy and so on.
 //
-// Whoever does the work says when a part begins and ends; the arithmetic is
-// here. Parts of the same name, on whatever goroutine, are one stage.
+// The code that does the work reports when a part begins and ends to a Timeline,
+// which adds them up: parts with the same name, on any goroutine, are one stage.
 package stage
 
 import (
+	"slices"
 	"sync"
 	"time"
 )
 
-// Stage is one part of a load. Durations are on the monotonic clock.
+// Stage is one stage of a load. Durations are monotonic.
 type Stage struct {
 	Name  string        `json:"name"`
-	Start time.Duration `json:"start"` // since the load began, of its first beginning
-	End   time.Duration `json:"end"`   // since the load began, of its last end
-	Busy  time.Duration `json:"busy"`  // summed over goroutines
+	Start time.Duration `json:"start"` // of its first part, since the load began
+	End   time.Duration `json:"end"`   // of its last part, since the load began
+	Busy  time.Duration `json:"busy"`  // sum over all parts, which may overlap
 	Bytes int64         `json:"bytes"`
 }
 
-// Timeline collects the stages of one load. It is for concurrent use.
+// Timeline collects the stages of one load. It is safe for concurrent use.
 type Timeline struct {
 	start  time.Time
 	mu     sync.Mutex
@@ -27,26 +28,26 @@ type Timeline struct {
 	chunks []Chunk
 }
 
-// Chunk is one request of a load, in the order of its life. Times are since
-// the load began.
+// Chunk is one read request of a load. Times are since the load began, in the
+// order in which they occur.
 type Chunk struct {
-	File   int           `json:"file"`   // its number
+	File   int           `json:"file"`   // number
 	Offset int64         `json:"offset"` // in the file
 	Bytes  int64         `json:"bytes"`
-	Thread int           `json:"thread"` // its place in the queue
-	Queued time.Duration `json:"queued"` // it was handed to the queue: from here it waits for a thread and a buffer
-	Start  time.Duration `json:"start"`  // the read began
-	End    time.Duration `json:"end"`    // it was there
-	Copied time.Duration `json:"copied"` // it was on the device; End where nothing is copied
+	Thread int           `json:"thread"` // worker that carried it out
+	Queued time.Duration `json:"queued"` // entered the queue, where it waits for a worker and its buffer
+	Start  time.Duration `json:"start"`  // reading began
+	End    time.Duration `json:"end"`    // reading ended
+	Copied time.Duration `json:"copied"` // on the device; End if nothing is copied
 }
 
-// Begin starts a timeline now.
+// Begin returns a timeline that starts now.
 func Begin() *Timeline { return &Timeline{start: time.Now()} }
 
-// Trace lets the timeline keep chunks, which costs the load a little.
+// Trace makes the timeline keep chunks, which slows the load a little.
 func (t *Timeline) Trace() { t.traced = true }
 
-// Chunk keeps a chunk, if the timeline is traced.
+// Chunk records a chunk, if Trace has been called.
 func (t *Timeline) Chunk(c Chunk) {
 	if !t.traced {
 		return
@@ -56,28 +57,28 @@ func (t *Timeline) Chunk(c Chunk) {
 	t.mu.Unlock()
 }
 
-// Chunks are those that were kept, in the order in which they were done.
+// Chunks returns the recorded chunks, in the order in which they ended.
 func (t *Timeline) Chunks() []Chunk {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	return append([]Chunk(nil), t.chunks...)
+	return slices.Clone(t.chunks)
 }
 
-// Start begins a part and returns what ends it, told how many bytes it
-// brought.
+// Start begins a part. The returned function ends it, with the number of bytes it
+// moved.
 func (t *Timeline) Start(name string) func(bytes int64) {
 	begun := t.Elapsed()
 	return func(bytes int64) { t.Add(name, begun, bytes) }
 }
 
-// Add counts a part that began at begun, by Elapsed, and ends now. It takes no
-// memory, where the function that Start returns does: inner loops want this.
+// Add adds a part that began at begun, a result of Elapsed, and ends now. Unlike
+// Start it does not allocate, so inner loops use it.
 func (t *Timeline) Add(name string, begun time.Duration, bytes int64) {
 	ended := t.Elapsed()
 	t.Put(Stage{Name: name, Start: begun, End: ended, Busy: ended - begun, Bytes: bytes})
 }
 
-// Put counts a part that somebody else has measured.
+// Put adds a part that was measured elsewhere.
 func (t *Timeline) Put(part Stage) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -92,12 +93,12 @@ func (t *Timeline) Put(part Stage) {
 	t.stages = append(t.stages, part)
 }
 
-// Elapsed is the time since the timeline began.
+// Elapsed returns the time since the timeline began.
 func (t *Timeline) Elapsed() time.Duration { return time.Since(t.start) }
 
-// Stages are the stages so far, in the order in which they were first ended.
+// Stages returns the stages so far, in the order of their first parts' ends.
 func (t *Timeline) Stages() []Stage {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	return append([]Stage(nil), t.stages...)
+	return slices.Clone(t.stages)
 }

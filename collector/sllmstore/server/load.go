@@ -112,7 +112,7 @@ func (s *Server) loadToClient(ctx context.Context, m *model, r *storagepb.LoadMo
 	x.evicted += f.Evicted
 	s.mu.Unlock()
 	s.loads.Go(func() {
-		err := f.Bring(x.alive, x.clock, c.destination(bases))
+		err := f.CopyTo(x.alive, x.clock, c.destination(bases))
 		// Nothing is written any more when the client hears of it.
 		c.free()
 		f.Release()
