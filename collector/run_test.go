@@ -311,7 +311,7 @@ func TestPlansThatCanNotBeCarriedOut(t *testing.T) {
 		"more than the":             func(c *collector.Config) { c.PoolBytes = 1 << 50 },
 		"of pool in chunks":         func(c *collector.Config) { c.PoolBytes = 512 << 10; c.ChunkBytes = 64 << 10 },
 		"no such file":              func(c *collector.Config) { c.Models = []string{"./nowhere"} },
-		"was not fetched":           func(c *collector.Config) { c.Models = []string{"facebook/opt-6.7b"} },
+		"was not downloaded":        func(c *collector.Config) { c.Models = []string{"facebook/opt-6.7b"} },
 		"unknown model synthetic/x": func(c *collector.Config) { c.Models = []string{"synthetic/x"} },
 		"no benchmark type":         func(c *collector.Config) { c.BenchmarkTypes = []string{"warm"} },
 		"unknown loader":            func(c *collector.Config) { c.Loaders = []string{"fast"} },
