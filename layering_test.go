@@ -1,5 +1,5 @@
-// Package sllmq_test holds the house as it is drawn: which package may import
-// which of ours.
+// Package sllmq_test checks the repository as a whole: which package may import which
+// other package of the module.
 package sllmq_test
 
 import (
@@ -16,8 +16,8 @@ import (
 
 const module = "github.com/sllmq/sllmq/"
 
-// allowed lists, for each package, the packages of ours that it may import. A
-// package that is not here has no place in the house yet: give it one.
+// allowed lists, for each package, the packages of this module that it may import. Add
+// new packages here.
 var allowed = map[string][]string{
 	"cmd/sllmq":                      {"collector", "collector/checkpoint", "collector/device", "collector/directio", "collector/doctor", "collector/hub", "collector/machine", "collector/roofline", "collector/sllmstore/server", "collector/worker", "internal/atomicfile", "internal/size", "plots", "plots/gallery", "plots/report", "queries", "queries/render", "queries/shell", "queries/stats", "queries/stream", "warehouse"},
 	"collector":                      {"collector/checkpoint", "collector/device", "collector/directio", "collector/hostmem", "collector/hub", "collector/loader", "collector/machine", "collector/nvidia/nvml", "collector/roofline", "collector/sllmstore/client", "collector/worker", "internal/size", "warehouse/record"},
@@ -84,7 +84,7 @@ func TestImportsPointOneWay(t *testing.T) {
 		seen[from] = true
 		may, known := allowed[from]
 		if !known {
-			t.Errorf("package %s is not in the table of who may import whom", from)
+			t.Errorf("package %s is not in the table of allowed imports", from)
 			return nil
 		}
 		parsed, err := parser.ParseFile(token.NewFileSet(), file, nil, parser.ImportsOnly)
@@ -100,7 +100,7 @@ func TestImportsPointOneWay(t *testing.T) {
 			switch {
 			case !ours:
 			case !slices.Contains(may, to):
-				t.Errorf("%s imports %s, which %s may not", file, to, from)
+				t.Errorf("%s imports %s, which is not allowed for %s", file, to, from)
 			default:
 				used[from+" "+to] = true
 			}
@@ -113,11 +113,11 @@ func TestImportsPointOneWay(t *testing.T) {
 	for name, imports := range allowed {
 		for _, to := range imports {
 			if !used[name+" "+to] {
-				t.Errorf("%s may import %s and does not: take it off the list", name, to)
+				t.Errorf("%s does not import %s: remove it from the table", name, to)
 			}
 		}
 		if !seen[name] {
-			t.Errorf("package %s is in the table and not in the tree", name)
+			t.Errorf("package %s is in the table but not in the tree", name)
 		}
 		if base := path.Base(name); slices.Contains([]string{"util", "utils", "common", "helpers"}, base) {
 			t.Errorf("package %s: name it after what it does", name)
