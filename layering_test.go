@@ -27,7 +27,7 @@ var allowed = map[string][]string{
 	"collector/directio":             {},
 	"collector/doctor":               {"collector/directio", "collector/hostmem", "collector/machine", "collector/nvidia/cuda", "collector/nvidia/nvml", "collector/nvidia/nvrtc", "collector/nvidia/sharedlib", "collector/worker", "internal/size", "internal/text"},
 	"collector/hostmem":              {},
-	"collector/hub":                  {"collector/machine", "internal/filelock"},
+	"collector/hub":                  {"collector/machine", "internal/atomicfile", "internal/filelock", "internal/size", "internal/text"},
 	"collector/inference":            {"collector/nvidia/cuda"},
 	"collector/inference/tokenizer":  {},
 	"collector/loader":               {"collector/checkpoint", "collector/device", "collector/directio", "collector/hostmem", "collector/nvidia/cuda", "collector/nvidia/cufile", "collector/pool", "collector/sllmstore/client", "collector/stage", "collector/workqueue"},

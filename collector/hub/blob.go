@@ -2,6 +2,7 @@ package hub
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -13,27 +14,27 @@ import (
 
 const (
 	copyBytes = 1 << 20
-	// worthRetrying is how much a try must gain for the count of tries to begin
-	// anew, so that a server that gives a byte a time is given up.
+	// worthRetrying is how many bytes an attempt must gain to reset the count of
+	// attempts. Downloads from a server that sends one byte at a time fail.
 	worthRetrying = 1 << 20
 )
 
-// fetching is one blob on its way.
-type fetching struct {
+// blobDownload is the download of one blob.
+type blobDownload struct {
 	c        *Client
 	m        Model
 	file     File
 	partial  *os.File
 	sum      *digest
 	at       int64 // bytes in partial and in sum
-	told     int64 // bytes that progress knows of
+	reported int64 // bytes reported to progress
 	progress func(int64)
 	buffer   []byte
 }
 
-// fetch brings one blob into place, of which so much had begun.
+// fetch downloads one blob, of which the cache has the first begun bytes.
 func (c *Client) fetch(ctx context.Context, m Model, f File, begun int64, progress func(int64)) error {
-	d := &fetching{c: c, m: m, file: f, sum: newDigest(f), told: begun, progress: progress}
+	d := &blobDownload{c: c, m: m, file: f, sum: newDigest(f), reported: begun, progress: progress}
 	path := c.blob(m.Repo, f)
 	if err := os.MkdirAll(filepath.Dir(path), 0o777); err != nil {
 		return writeError(err)
@@ -43,8 +44,8 @@ func (c *Client) fetch(ctx context.Context, m Model, f File, begun int64, progre
 		return err
 	}
 	defer held.Close()
-	if whole(path, f) { // someone else was faster
-		d.tell(f.Size)
+	if complete(path, f) { // another process downloaded it meanwhile
+		d.report(f.Size)
 		return nil
 	}
 	d.partial, err = os.OpenFile(path+incomplete, os.O_RDWR|os.O_CREATE|unix.O_NOFOLLOW, 0o666)
@@ -61,22 +62,22 @@ func (c *Client) fetch(ctx context.Context, m Model, f File, begun int64, progre
 		if err := c.retry(ctx, func() (bool, error) { return d.receive(ctx) }); err != nil {
 			return err
 		}
-		if d.sum.right() {
+		if d.sum.matches() {
 			break
 		}
 		if err := d.restart(); err != nil {
 			return err
 		}
 		if !resumed {
-			return fail(ErrBadAnswer, "%s: its bytes do not have the checksum %s that the Hub told: try again later, or look at proxies between", target{m.Repo, f.Name}, f.Digest)
+			return fail(ErrBadAnswer, "%s: its content does not have the checksum %s that the Hub gave: try again later, or check proxies", target{m.Repo, f.Name}, f.Digest)
 		}
-		resumed = false // what was there before may have been wrong: once more, from nothing
+		resumed = false // the beginning may have been wrong: try once more from zero
 	}
 	return d.finish(path)
 }
 
-// resume adds up what an earlier try left.
-func (d *fetching) resume(ctx context.Context) error {
+// resume computes the checksum of what earlier attempts downloaded.
+func (d *blobDownload) resume(ctx context.Context) error {
 	info, err := d.partial.Stat()
 	if err != nil {
 		return writeError(err)
@@ -95,12 +96,12 @@ func (d *fetching) resume(ctx context.Context) error {
 		d.sum.Write(d.buffer[:n])
 		d.at += int64(n)
 	}
-	d.tell(d.at)
+	d.report(d.at)
 	return nil
 }
 
-// restart forgets what is there of the blob.
-func (d *fetching) restart() error {
+// restart discards what has been downloaded.
+func (d *blobDownload) restart() error {
 	if err := d.partial.Truncate(0); err != nil {
 		return writeError(err)
 	}
@@ -109,31 +110,31 @@ func (d *fetching) restart() error {
 	return nil
 }
 
-// tell reports bytes that were not reported yet. Those that had to be fetched
-// twice count once.
-func (d *fetching) tell(at int64) {
-	if at > d.told {
-		d.progress(at - d.told)
-		d.told = at
+// report reports progress up to byte at. Bytes that are downloaded twice count
+// once.
+func (d *blobDownload) report(at int64) {
+	if at > d.reported {
+		d.progress(at - d.reported)
+		d.reported = at
 	}
 }
 
-// receive asks for the rest, a segment a request, until all is there or a try
-// fails. The Hub's storage gives no answer of more than 50 GB.
-func (d *fetching) receive(ctx context.Context) (further bool, err error) {
-	begun := d.told
+// receive requests the rest, one segment per request, until the blob is complete
+// or a request fails. The Hub's storage limits answers to 50 GB.
+func (d *blobDownload) receive(ctx context.Context) (further bool, err error) {
+	begun := d.reported
 	for d.at < d.file.Size {
 		if err := d.request(ctx); err != nil {
-			return d.told-begun >= worthRetrying, err
+			return d.reported-begun >= worthRetrying, err
 		}
 	}
 	return true, nil
 }
 
-// request does one request and writes what comes of it. There is no If-Range:
-// the Hub's etag is not that of the storage it redirects to, and the address
-// names a commit, whose files do not change.
-func (d *fetching) request(ctx context.Context) error {
+// request sends one request and writes its answer. It needs no If-Range, since
+// the address contains a commit, whose files do not change; and the Hub's ETag
+// is not that of its storage.
+func (d *blobDownload) request(ctx context.Context) error {
 	about := target{d.m.Repo, d.file.Name}
 	end := min(d.file.Size, d.at+d.c.segment)
 	header := http.Header{}
@@ -148,7 +149,7 @@ func (d *fetching) request(ctx context.Context) error {
 	defer a.Close()
 	switch {
 	case a.StatusCode == http.StatusOK:
-		if d.at > 0 { // it knows no ranges
+		if d.at > 0 { // the server does not support ranges
 			if err := d.restart(); err != nil {
 				return err
 			}
@@ -157,28 +158,28 @@ func (d *fetching) request(ctx context.Context) error {
 	case a.StatusCode == http.StatusPartialContent && ranged:
 		want := fmt.Sprintf("bytes %d-%d/%d", d.at, end-1, d.file.Size)
 		if got := a.Header.Get("Content-Range"); got != want {
-			return d.broken(a, fmt.Sprintf("sends the range %q for %q", clip(got), want))
+			return d.malformed(a, fmt.Sprintf("sent the range %q instead of %q", clip(got), want))
 		}
 	case a.StatusCode == http.StatusRequestedRangeNotSatisfiable:
-		return d.broken(a, "has no such range")
+		return d.malformed(a, "has no such range")
 	default:
 		return d.c.statusError(a, about)
 	}
-	if err := plain(a); err != nil {
+	if err := checkEncoding(a); err != nil {
 		return err
 	}
 	if a.ContentLength >= 0 && a.ContentLength != end-d.at {
-		return d.broken(a, fmt.Sprintf("sends %d bytes for %d", a.ContentLength, end-d.at))
+		return d.malformed(a, fmt.Sprintf("sent %d bytes instead of %d", a.ContentLength, end-d.at))
 	}
 	return d.write(ctx, a, end)
 }
 
-// write takes the body up to end and no further.
-func (d *fetching) write(ctx context.Context, a *answer, end int64) error {
+// write writes the answer's body, which must end at byte end of the blob.
+func (d *blobDownload) write(ctx context.Context, a *answer, end int64) error {
 	for {
 		n, err := a.Read(d.buffer)
 		if int64(n) > end-d.at {
-			return d.broken(a, "sends more bytes than it said")
+			return d.malformed(a, "sent more bytes than it announced")
 		}
 		if n > 0 {
 			if _, err := d.partial.WriteAt(d.buffer[:n], d.at); err != nil {
@@ -186,13 +187,13 @@ func (d *fetching) write(ctx context.Context, a *answer, end int64) error {
 			}
 			d.sum.Write(d.buffer[:n])
 			d.at += int64(n)
-			d.tell(d.at)
+			d.report(d.at)
 		}
 		switch {
 		case err == io.EOF && d.at == end:
 			return nil
 		case err == io.EOF:
-			return d.broken(a, fmt.Sprintf("ends after %d of %d bytes", d.at, end))
+			return d.malformed(a, fmt.Sprintf("stopped after %d of %d bytes", d.at, end))
 		case ctx.Err() != nil:
 			return context.Cause(ctx)
 		case err != nil:
@@ -201,29 +202,23 @@ func (d *fetching) write(ctx context.Context, a *answer, end int64) error {
 	}
 }
 
-// broken is an answer that does not fit what was asked. It may be an accident,
-// so it is tried again.
-func (d *fetching) broken(a *answer, what string) error {
-	return transient{error: fail(ErrUnreachable, "%s: %s %s: try again later", target{d.m.Repo, d.file.Name}, a.url.Host, what)}
+// malformed is the error of an answer that does not match the request. The next
+// attempt may succeed.
+func (d *blobDownload) malformed(a *answer, fault string) error {
+	return transient{error: fail(ErrUnreachable, "%s: %s %s: try again later", target{d.m.Repo, d.file.Name}, a.url.Host, fault)}
 }
 
-// finish brings the blob to the disk and into place.
-func (d *fetching) finish(path string) error {
+// finish syncs the blob and renames it to its path.
+func (d *blobDownload) finish(path string) error {
 	info, err := d.partial.Stat()
 	if err != nil {
 		return writeError(err)
 	}
 	if info.Size() != d.file.Size {
-		return fmt.Errorf("the Hub's cache: %s was changed by another program: start again", d.partial.Name())
+		return fmt.Errorf("the Hub's cache: another program changed %s: start again", d.partial.Name())
 	}
-	if err := d.partial.Sync(); err != nil {
+	if err := errors.Join(d.partial.Sync(), d.partial.Close()); err != nil {
 		return writeError(err)
 	}
-	if err := d.partial.Close(); err != nil {
-		return writeError(err)
-	}
-	if err := os.Rename(path+incomplete, path); err != nil {
-		return writeError(err)
-	}
-	return syncFolder(filepath.Dir(path))
+	return putInPlace(path+incomplete, path)
 }

@@ -8,15 +8,12 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+
+	"github.com/sllmq/sllmq/internal/atomicfile"
 )
 
-// The cache's layout, under CacheDir:
-//
-//	models--ORG--NAME/blobs/DIGEST             a file's content
-//	models--ORG--NAME/blobs/DIGEST.incomplete  its beginning
-//	models--ORG--NAME/refs/REVISION            the commit, nothing after it
-//	models--ORG--NAME/snapshots/COMMIT/FILE    a relative link to the blob
-//	.locks/models--ORG--NAME/DIGEST.lock       locked by who writes the blob
+// The paths of the cache, whose layout the package comment describes.
+
 func (c *Client) root(r Repo) string         { return filepath.Join(c.cacheDir, r.folder()) }
 func (c *Client) blob(r Repo, f File) string { return filepath.Join(c.root(r), "blobs", f.Digest) }
 func (c *Client) refPath(r Repo) string {
@@ -34,8 +31,8 @@ func (c *Client) lockPath(r Repo, f File) string {
 
 const incomplete = ".incomplete"
 
-// check refuses a Model that Find would not give, since its strings become
-// paths.
+// check returns an error for a Model that Find would not return, since its
+// strings become paths.
 func (m Model) check() error {
 	if err := m.Repo.check(); err != nil {
 		return err
@@ -46,32 +43,33 @@ func (m Model) check() error {
 			(digestPattern.MatchString(f.Digest) || m.Cached && f.Digest == "")
 	}
 	if !good {
-		return fmt.Errorf("%s: its files were not found on the Hub: ask again", m.Repo)
+		return fmt.Errorf("%s: its files do not come from the Hub: call Find", m.Repo)
 	}
 	return nil
 }
 
-// whole says whether a file is there with its size. Content is checked before
-// it comes into place and not again: that would read the model once more.
-func whole(path string, f File) bool {
+// complete reports whether a file exists with its size. Its checksum was
+// verified before it was renamed to path; to do so again would read the whole
+// model.
+func complete(path string, f File) bool {
 	info, err := os.Stat(path)
 	return err == nil && info.Mode().IsRegular() && info.Size() == f.Size
 }
 
-// cached is where a file of the model lies in the cache, if it is there: in
-// the snapshot, or as a blob that no snapshot has yet.
+// cached returns the path of a model's file in the cache, and whether it is
+// there: in the snapshot, or as a blob that is not in a snapshot yet.
 func (c *Client) cached(m Model, f File) (string, bool) {
-	if p := c.pointer(m, f.Name); whole(p, f) {
+	if p := c.pointer(m, f.Name); complete(p, f) {
 		return p, true
 	}
 	if f.Digest == "" {
 		return "", false
 	}
 	p := c.blob(m.Repo, f)
-	return p, whole(p, f)
+	return p, complete(p, f)
 }
 
-// begun is how many bytes of a blob are there to go on from.
+// begun returns how many bytes of a blob an interrupted download left.
 func (c *Client) begun(m Model, f File) int64 {
 	info, err := os.Lstat(c.blob(m.Repo, f) + incomplete)
 	if err != nil || !info.Mode().IsRegular() || info.Size() > f.Size {
@@ -80,10 +78,10 @@ func (c *Client) begun(m Model, f File) int64 {
 	return info.Size()
 }
 
-// link puts a file into the snapshot.
+// link adds a file to the snapshot.
 func (c *Client) link(m Model, f File) error {
 	path := c.pointer(m, f.Name)
-	if whole(path, f) {
+	if complete(path, f) {
 		return nil
 	}
 	if err := os.MkdirAll(filepath.Dir(path), 0o777); err != nil {
@@ -93,27 +91,27 @@ func (c *Client) link(m Model, f File) error {
 	if err != nil {
 		return fmt.Errorf("the Hub's cache: %w", err)
 	}
-	return c.inPlace(m.Repo, path, func(temporary string) error { return os.Symlink(to, temporary) })
+	return c.create(m.Repo, path, func(temporary string) error { return os.Symlink(to, temporary) })
 }
 
-// refer records which commit the revision is. The ref is written when all of
-// the commit's files are there, so that offline the last whole one is found.
-func (c *Client) refer(m Model) error {
+// writeRef records the commit of the revision. It is called when all files of
+// the commit are there, so that a search offline finds the last complete one.
+func (c *Client) writeRef(m Model) error {
 	if m.Repo.Revision == m.Commit {
 		return nil
 	}
-	if commit, err := c.referred(m.Repo); err == nil && commit == m.Commit {
+	if commit, err := c.readRef(m.Repo); err == nil && commit == m.Commit {
 		return nil
 	}
 	path := c.refPath(m.Repo)
 	if err := os.MkdirAll(filepath.Dir(path), 0o777); err != nil {
 		return writeError(err)
 	}
-	return c.inPlace(m.Repo, path, func(temporary string) error { return os.WriteFile(temporary, []byte(m.Commit), 0o666) })
+	return c.create(m.Repo, path, func(temporary string) error { return os.WriteFile(temporary, []byte(m.Commit), 0o666) })
 }
 
-// referred is the commit that the cache has for a revision.
-func (c *Client) referred(r Repo) (string, error) {
+// readRef returns the commit that the cache has for a revision.
+func (c *Client) readRef(r Repo) (string, error) {
 	if commitPattern.MatchString(r.Revision) {
 		return r.Revision, nil
 	}
@@ -123,42 +121,35 @@ func (c *Client) referred(r Repo) (string, error) {
 	}
 	commit := strings.TrimSpace(string(b))
 	if !commitPattern.MatchString(commit) {
-		return "", fmt.Errorf("the Hub's cache: %s holds no commit: remove it", c.refPath(r))
+		return "", fmt.Errorf("the Hub's cache: %s does not hold a commit: remove it", c.refPath(r))
 	}
 	return commit, nil
 }
 
-// inPlace makes a small file or link beside the repository's folders, where
-// nobody looks, and renames it to where it belongs.
-func (c *Client) inPlace(r Repo, path string, make func(temporary string) error) error {
+// create lets write create a small file or link in a temporary folder, and
+// renames it to path.
+func (c *Client) create(r Repo, path string, write func(temporary string) error) error {
 	dir, err := os.MkdirTemp(c.root(r), ".tmp-")
 	if err != nil {
 		return writeError(err)
 	}
 	defer os.RemoveAll(dir)
 	temporary := filepath.Join(dir, filepath.Base(path))
-	if err := make(temporary); err != nil {
+	if err := write(temporary); err != nil {
 		return writeError(err)
 	}
-	if err := os.Rename(temporary, path); err != nil {
-		return writeError(err)
-	}
-	return syncFolder(filepath.Dir(path))
+	return putInPlace(temporary, path)
 }
 
-func syncFolder(dir string) error {
-	f, err := os.Open(dir)
-	if err != nil {
-		return writeError(err)
-	}
-	defer f.Close()
-	if err := f.Sync(); err != nil {
+// putInPlace renames a synced file to its path.
+func putInPlace(temporary, path string) error {
+	if err := atomicfile.Rename(temporary, path); err != nil {
 		return writeError(err)
 	}
 	return nil
 }
 
-// readWhole reads a file of the cache that may have at most limit bytes.
+// readWhole reads a file of the cache that has at most limit bytes.
 func readWhole(path string, limit int64) ([]byte, error) {
 	f, err := os.Open(path)
 	if err != nil {
@@ -175,9 +166,9 @@ func readWhole(path string, limit int64) ([]byte, error) {
 	return b, nil
 }
 
-// findCached finds a model in the cache alone.
+// findCached finds a model in the cache, without the Hub.
 func (c *Client) findCached(r Repo) (Model, error) {
-	commit, err := c.referred(r)
+	commit, err := c.readRef(r)
 	if errors.Is(err, fs.ErrNotExist) {
 		return Model{}, c.notCached(r)
 	}
@@ -199,7 +190,7 @@ func (c *Client) findCached(r Repo) (Model, error) {
 		name = filepath.ToSlash(name)
 		info, err := os.Stat(path)
 		if err != nil || !info.Mode().IsRegular() || !validName(name) {
-			return nil // a link to nowhere: not there
+			return nil // such as a dangling link
 		}
 		f := File{Name: name, Size: info.Size()}
 		if to, err := os.Readlink(path); err == nil && digestPattern.MatchString(filepath.Base(to)) {
@@ -219,7 +210,7 @@ func (c *Client) findCached(r Repo) (Model, error) {
 	read := func(name string) ([]byte, error) { return readWhole(c.pointer(m, name), maxIndexBytes) }
 	kind, chosen, err := choose(has, names, read)
 	if err != nil {
-		return Model{}, fail(ErrNotCached, "%s is not whole in the cache at %s: %v: get the rest without HF_HUB_OFFLINE", r, c.cacheDir, err)
+		return Model{}, fail(ErrNotCached, "%s is incomplete in the cache at %s: %v: download the rest without HF_HUB_OFFLINE", r, c.cacheDir, err)
 	}
 	m.Weights = kind
 	for _, name := range chosen {
@@ -229,5 +220,5 @@ func (c *Client) findCached(r Repo) (Model, error) {
 }
 
 func (c *Client) notCached(r Repo) error {
-	return fail(ErrNotCached, "%s is not in the cache at %s: get it without HF_HUB_OFFLINE first, or set HF_HUB_CACHE to where it is", r, c.cacheDir)
+	return fail(ErrNotCached, "%s is not in the cache at %s: download it without HF_HUB_OFFLINE first, or correct HF_HUB_CACHE", r, c.cacheDir)
 }

@@ -10,9 +10,10 @@ import (
 	"strings"
 )
 
-// beside is what a checkpoint has next to its weights, where the repository
-// has it: how the model is built, and its tokenizer. No program is among it.
-var beside = []string{
+// sidecars are the files that a checkpoint has beside its weights, if the
+// repository has them: the configuration and the tokenizer. No code is among
+// them.
+var sidecars = []string{
 	"config.json",
 	"generation_config.json",
 	"tokenizer.json",
@@ -33,23 +34,24 @@ var beside = []string{
 
 const maxIndexBytes = 64 << 20
 
-var errNoWeights = errors.New("no safetensors and no pytorch_model weights at its top")
+var errNoWeights = errors.New("no safetensors or pytorch_model weights in its top folder")
 
-// missingShards is what an index names and the repository lacks.
+// missingShards reports an index that names a file which the repository lacks.
 type missingShards struct {
 	index, shard string
 }
 
 func (e missingShards) Error() string {
-	return fmt.Sprintf("%s names %q, which is not there", e.index, clip(e.shard))
+	return fmt.Sprintf("%s names %q, which is missing", e.index, clip(e.shard))
 }
 
-// choose picks of a repository's files those of a checkpoint, the weights
-// last: what transformers would load, in its order, so a single file before an
-// index, and safetensors before pickles. Copies for other programs
-// (original/, consolidated.safetensors, onnx/) stay where they are.
+// choose selects a repository's files that form a checkpoint, the weights last.
+// It prefers what transformers prefers: a single file over an index, and
+// safetensors over pickles. It ignores copies for other programs (original/,
+// consolidated.safetensors, onnx/). kind is SafeTensors or PyTorch; read reads
+// an index.
 func choose(has func(name string) bool, names []string, read func(name string) ([]byte, error)) (kind string, chosen []string, err error) {
-	for _, name := range beside {
+	for _, name := range sidecars {
 		if has(name) {
 			chosen = append(chosen, name)
 		}
@@ -69,7 +71,7 @@ func choose(has func(name string) bool, names []string, read func(name string) (
 			return w.kind, append(append(chosen, index), shards...), nil
 		}
 		if w.kind == SafeTensors {
-			// Names that nobody agreed on, as long as they are not another form.
+			// Unconventional names, unless they are those of another layout.
 			if found := topSafeTensors(names, false); len(found) > 0 {
 				return w.kind, append(chosen, found...), nil
 			}
@@ -81,8 +83,8 @@ func choose(has func(name string) bool, names []string, read func(name string) (
 	return "", nil, errNoWeights
 }
 
-// topSafeTensors lists the safetensors files at the top, the consolidated ones
-// or the others.
+// topSafeTensors returns the safetensors files in the top folder: either the
+// consolidated ones or the others.
 func topSafeTensors(names []string, consolidated bool) []string {
 	var found []string
 	for _, name := range names {
@@ -95,7 +97,7 @@ func topSafeTensors(names []string, consolidated bool) []string {
 	return found
 }
 
-// shardsOf reads an index and holds it against what is there.
+// shardsOf reads an index and checks that its files exist.
 func shardsOf(has func(name string) bool, index string, read func(name string) ([]byte, error)) ([]string, error) {
 	b, err := read(index)
 	if err != nil {
@@ -105,7 +107,7 @@ func shardsOf(has func(name string) bool, index string, read func(name string) (
 		WeightMap map[string]string `json:"weight_map"`
 	}
 	if err := json.Unmarshal(b, &parsed); err != nil {
-		return nil, fmt.Errorf("%s is not the JSON of an index: %w", index, err)
+		return nil, fmt.Errorf("%s is not valid: %w", index, err)
 	}
 	ext := path.Ext(strings.TrimSuffix(index, ".index.json"))
 	shards := map[string]bool{}

@@ -25,7 +25,7 @@ func TestChoose(t *testing.T) {
 		{"pickles", "pytorch_model.bin tf_model.h5 consolidated.safetensors onnx/model.onnx", PyTorch, "pytorch_model.bin"},
 		{"pickles in shards", "pytorch_model.bin.index.json pytorch_model-1.bin training_args.bin", PyTorch, "pytorch_model.bin.index.json pytorch_model-1.bin"},
 		{"only consolidated", "consolidated.safetensors params.json tekken.json", SafeTensors, "tekken.json consolidated.safetensors"},
-		{"nothing at its top", "unet/model.safetensors tf_model.h5", "", ""},
+		{"nothing in the top folder", "unet/model.safetensors tf_model.h5", "", ""},
 		{"nothing", "", "", ""},
 	} {
 		files := map[string]bool{}

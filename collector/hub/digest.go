@@ -8,22 +8,22 @@ import (
 	"hash"
 )
 
-// sha256Digits tells a large file's checksum from git's.
+// sha256Digits distinguishes the checksum of a large file from git's.
 const sha256Digits = 2 * sha256.Size
 
-// digest adds a file up as the Hub does.
+// digest computes a file's checksum as the Hub does: see File.Digest.
 type digest struct {
 	hash.Hash
-	want string
-	new  func() hash.Hash
+	want    string
+	newHash func() hash.Hash
 }
 
 func newDigest(f File) *digest {
-	d := &digest{want: f.Digest, new: sha256.New}
+	d := &digest{want: f.Digest, newHash: sha256.New}
 	if len(f.Digest) != sha256Digits {
-		d.new = func() hash.Hash {
+		d.newHash = func() hash.Hash {
 			h := sha1.New()
-			fmt.Fprintf(h, "blob %d\x00", f.Size) // what git puts before the content
+			fmt.Fprintf(h, "blob %d\x00", f.Size) // git's header of a blob
 			return h
 		}
 	}
@@ -31,14 +31,7 @@ func newDigest(f File) *digest {
 	return d
 }
 
-func (d *digest) reset() { d.Hash = d.new() }
+func (d *digest) reset() { d.Hash = d.newHash() }
 
-// right says whether all that was written is the file.
-func (d *digest) right() bool { return hex.EncodeToString(d.Sum(nil)) == d.want }
-
-// fits says whether b is the file.
-func (d *digest) fits(b []byte) bool {
-	d.reset()
-	d.Write(b)
-	return d.right()
-}
+// matches reports whether the bytes written so far are the file.
+func (d *digest) matches() bool { return hex.EncodeToString(d.Sum(nil)) == d.want }

@@ -8,24 +8,24 @@ import (
 	"golang.org/x/sync/errgroup"
 )
 
-// Snapshot is a model that lies whole in the cache.
+// Snapshot is a model that is complete in the cache.
 type Snapshot struct {
-	// Dir has the model's files under their names. Others may be there too
-	// that someone else fetched.
+	// Dir holds the model's files under their names. It may also hold files that
+	// others downloaded.
 	Dir    string
 	Commit string
-	Files  []File // the model's, as Find gave them
+	Files  []File // of the model, as in Model.Files
 }
 
-// Download brings what is missing of a model into the cache, several files at
-// once, going on where an earlier try was cut off. Another process that
-// fetches the same file is waited for. A file comes into place with its
-// checksum checked, and the snapshot's weights after all that goes with them.
+// Download downloads the missing files of a model to the cache, several at
+// once. It resumes interrupted downloads, and waits for other processes that
+// download the same file. A file appears after its checksum has been verified,
+// and in the snapshot the weights appear after all other files.
 //
-// progress, if not nil, is told how many bytes more are there, from several
-// goroutines; the sum is what MissingBytes was, unless another process fetched
-// the same meanwhile. On an error, ctx's too, what
-// was fetched stays for the next try.
+// Several goroutines call progress, unless it is nil, each with the number of
+// bytes since its last call. They add up to what MissingBytes was, unless
+// another process downloaded the same files. If Download fails or ctx ends, the
+// next call continues with what has been downloaded.
 func (c *Client) Download(ctx context.Context, m Model, progress func(bytes int64)) (Snapshot, error) {
 	if err := m.check(); err != nil {
 		return Snapshot{}, err
@@ -42,7 +42,7 @@ func (c *Client) Download(ctx context.Context, m Model, progress func(bytes int6
 	}
 	group, within := errgroup.WithContext(ctx)
 	group.SetLimit(c.parallel)
-	begun := make([]int64, len(missing)) // all looked at before any goes on
+	begun := make([]int64, len(missing)) // read before any download changes it
 	for i, f := range missing {
 		begun[i] = c.begun(m, f)
 	}
@@ -60,8 +60,8 @@ func (c *Client) Download(ctx context.Context, m Model, progress func(bytes int6
 			return Snapshot{}, err
 		}
 	}
-	// A cache that others keep may be read-only, and serves all the same.
-	if err := c.refer(m); err != nil && len(missing) > 0 {
+	// A complete cache may be read-only.
+	if err := c.writeRef(m); err != nil && len(missing) > 0 {
 		return Snapshot{}, err
 	}
 	return Snapshot{Dir: c.snapshot(m), Commit: m.Commit, Files: slices.Clone(m.Files)}, nil

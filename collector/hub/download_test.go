@@ -19,18 +19,18 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// download fetches the small model and holds every file against the original.
+// download downloads the small model and compares every file with the original.
 func download(t *testing.T, h *fakeHub, c *Client) (Snapshot, int64) {
 	t.Helper()
 	m := find(t, c)
 	missing := c.MissingBytes(m)
-	var told atomic.Int64
-	s, err := c.Download(t.Context(), m, func(n int64) { told.Add(n) })
+	var reported atomic.Int64
+	s, err := c.Download(t.Context(), m, func(n int64) { reported.Add(n) })
 	if err != nil {
 		t.Fatal(err)
 	}
-	if told.Load() != missing {
-		t.Errorf("progress told of %d bytes, %d were missing", told.Load(), missing)
+	if reported.Load() != missing {
+		t.Errorf("progress reported %d bytes, want %d", reported.Load(), missing)
 	}
 	verify(t, h, c, s)
 	return s, missing
@@ -43,7 +43,7 @@ func verify(t *testing.T, h *fakeHub, c *Client, s Snapshot) {
 		if err != nil {
 			t.Error(err)
 		} else if !bytes.Equal(got, h.files[f.Name].content) {
-			t.Errorf("%s is not what the Hub has", f.Name)
+			t.Errorf("%s differs from the Hub's", f.Name)
 		}
 	}
 	left, err := filepath.Glob(filepath.Join(c.cacheDir, "models--*", "*", "*"+incomplete))
@@ -58,7 +58,7 @@ func verify(t *testing.T, h *fakeHub, c *Client, s Snapshot) {
 
 func TestDownload(t *testing.T) {
 	h := newFakeHub(t, smallModel())
-	h.token = testSecret // the storage fails the test if it hears it
+	h.token = testSecret // the storage fails the test if it receives it
 	dir := filepath.Join(t.TempDir(), "cache", "hub")
 	c := h.client(dir)
 
@@ -67,7 +67,7 @@ func TestDownload(t *testing.T) {
 		t.Errorf("chose %v, want %v", got, chosen)
 	}
 	if _, err := os.Stat(dir); !errors.Is(err, os.ErrNotExist) {
-		t.Error("looking wrote into the cache")
+		t.Error("Find wrote to the cache")
 	}
 	var want int64
 	for _, name := range chosen {
@@ -81,10 +81,10 @@ func TestDownload(t *testing.T) {
 		t.Errorf("config.json: %q, %v", b, err)
 	}
 	if _, err := c.ReadFile(t.Context(), m, "config.json", 5); err == nil {
-		t.Error("a file above the limit was read")
+		t.Error("ReadFile exceeded its limit")
 	}
 	if _, err := c.ReadFile(t.Context(), m, "generation_config.json", 5); !errors.Is(err, ErrNoFile) {
-		t.Errorf("a file that is not there: %v", err)
+		t.Errorf("missing file: %v", err)
 	}
 
 	s, _ := download(t, h, c)
@@ -111,27 +111,27 @@ func TestDownload(t *testing.T) {
 		t.Errorf("%d files for %d, %v", len(entries), len(chosen), err)
 	}
 
-	// The second time nothing is fetched, and offline nobody is asked.
+	// A second download transfers nothing, and offline sends no requests.
 	resolved := h.resolved.Load()
 	if _, missing := download(t, h, h.client(dir)); missing != 0 || h.resolved.Load() != resolved {
-		t.Errorf("%d bytes fetched anew, %d requests", missing, h.resolved.Load()-resolved)
+		t.Errorf("%d bytes downloaded again in %d requests", missing, h.resolved.Load()-resolved)
 	}
 	h.hub.Close()
 	h.cdn.Close()
 	away := h.client(dir, offline)
 	again, _ := download(t, h, away)
 	if again.Dir != s.Dir {
-		t.Errorf("offline it is at %s", again.Dir)
+		t.Errorf("offline snapshot in %s", again.Dir)
 	}
 	if m := find(t, h.client(dir)); !m.Cached {
-		t.Error("the Hub is gone, and it is not told")
+		t.Error("Cached is false although the Hub is unreachable")
 	}
 	if _, err := away.Find(t.Context(), parse(t, testID+"@"+testCommit)); err != nil {
-		t.Errorf("offline by its commit: %v", err)
+		t.Errorf("offline by commit: %v", err)
 	}
 }
 
-// TestRevisions keeps a branch's name that has slashes.
+// TestRevisions downloads a revision whose name has slashes.
 func TestRevisions(t *testing.T) {
 	h := newFakeHub(t, smallModel())
 	c := h.client(t.TempDir())
@@ -153,7 +153,7 @@ func TestRevisions(t *testing.T) {
 	}
 }
 
-// TestBareListing asks for each file where the API tells names only.
+// TestBareListing requests each file's size if the API lists names alone.
 func TestBareListing(t *testing.T) {
 	h := newFakeHub(t, smallModel())
 	h.bare = true
@@ -167,7 +167,8 @@ func TestBareListing(t *testing.T) {
 	}
 }
 
-// TestBrokenBodies cuts every first answers off, and goes on from there.
+// TestBrokenBodies interrupts the first answers for each file, which must be
+// continued.
 func TestBrokenBodies(t *testing.T) {
 	h := newFakeHub(t, smallModel())
 	var total int64
@@ -192,11 +193,11 @@ func TestBrokenBodies(t *testing.T) {
 		t.Errorf("%d bytes were sent for %d", h.served.Load(), total)
 	}
 	if h.requested("GET /blob/model-00001-of-00002.safetensors bytes=300000-") != 1 {
-		t.Errorf("it did not go on: %q", h.requests)
+		t.Errorf("download did not continue: %q", h.requests)
 	}
 }
 
-// cutOff sends some bytes of what is asked for and then breaks the connection.
+// cutOff sends n bytes of the answer and then breaks the connection.
 func (h *fakeHub) cutOff(w http.ResponseWriter, r *http.Request, n int64) {
 	h.content(&cutWriter{ResponseWriter: w, left: n}, r, h.files[strings.TrimPrefix(r.URL.Path, "/blob/")])
 	panic(http.ErrAbortHandler)
@@ -220,7 +221,7 @@ func (c *cutWriter) Write(b []byte) (int, error) {
 	return n, err
 }
 
-// TestSegments fetches a file in several requests.
+// TestSegments downloads a file in several requests.
 func TestSegments(t *testing.T) {
 	h := newFakeHub(t, smallModel())
 	c := h.client(t.TempDir())
@@ -231,7 +232,7 @@ func TestSegments(t *testing.T) {
 	}
 }
 
-// TestNoRanges has a storage that always sends whole files.
+// TestNoRanges downloads from a storage that always sends whole files.
 func TestNoRanges(t *testing.T) {
 	h := newFakeHub(t, smallModel())
 	var cut atomic.Bool
@@ -246,7 +247,8 @@ func TestNoRanges(t *testing.T) {
 	download(t, h, c)
 }
 
-// TestBusy waits as long as the Hub asks, within limits.
+// TestBusy checks that a client waits as long as the Hub requests, within
+// limits.
 func TestBusy(t *testing.T) {
 	for _, test := range []struct {
 		name, value string
@@ -279,7 +281,7 @@ func TestBusy(t *testing.T) {
 	}
 }
 
-// TestGivesUp tries again with growing waits, and not for ever.
+// TestGivesUp checks the waits between attempts and their number.
 func TestGivesUp(t *testing.T) {
 	h := newFakeHub(t, smallModel())
 	h.onHub = func(w http.ResponseWriter, r *http.Request) bool { w.WriteHeader(http.StatusBadGateway); return true }
@@ -298,7 +300,7 @@ func TestGivesUp(t *testing.T) {
 	oneLine(t, err)
 }
 
-// TestByteByByte gives a storage up that sends next to nothing a try.
+// TestByteByByte gives up on a storage that sends one byte per attempt.
 func TestByteByByte(t *testing.T) {
 	h := newFakeHub(t, smallModel())
 	h.onCDN = func(w http.ResponseWriter, r *http.Request) bool { h.cutOff(w, r, 1); return true }
@@ -310,7 +312,7 @@ func TestByteByByte(t *testing.T) {
 	oneLine(t, err)
 }
 
-// TestSilence leaves a server that accepts and then says nothing.
+// TestSilence retries when a server stops sending.
 func TestSilence(t *testing.T) {
 	for _, at := range []int64{0, 1000} {
 		h := newFakeHub(t, smallModel())
@@ -333,8 +335,8 @@ func TestSilence(t *testing.T) {
 	}
 }
 
-// TestWrongBytes refuses content that is not what the Hub told, and leaves
-// nothing of it.
+// TestWrongBytes checks that content with another checksum or size is refused
+// and not kept.
 func TestWrongBytes(t *testing.T) {
 	for name, change := range map[string]func(b []byte) []byte{
 		"changed": func(b []byte) []byte { b[len(b)/2] ^= 1; return b },
@@ -366,19 +368,19 @@ func TestWrongBytes(t *testing.T) {
 					t.Errorf("%s: %s has %d bytes", name, f.Name, info.Size())
 				}
 				if info, err := os.Stat(path + incomplete); err == nil && info.Size() > f.Size {
-					t.Errorf("%s: more was written of %s than promised", name, f.Name)
+					t.Errorf("%s: %s is larger than its size", name, f.Name)
 				}
 			}
 			if _, err := h.client(c.cacheDir, offline).Find(t.Context(), m.Repo); !errors.Is(err, ErrNotCached) {
-				t.Errorf("%s: offline it is found: %v", name, err)
+				t.Errorf("%s: found offline: %v", name, err)
 			}
 			h.setHook(&h.onCDN, nil)
-			download(t, h, c) // and nothing is in the way
+			download(t, h, c) // leftovers must not prevent this
 		}
 	}
 }
 
-// TestWrongBeginning fetches anew what an earlier try left wrong.
+// TestWrongBeginning restarts if an earlier attempt left wrong bytes.
 func TestWrongBeginning(t *testing.T) {
 	h := newFakeHub(t, smallModel())
 	c := h.client(t.TempDir())
@@ -402,16 +404,16 @@ func TestFullDisk(t *testing.T) {
 	m := find(t, c)
 	c.available = func(string) (int64, error) { return c.MissingBytes(m) - 1, nil }
 	_, err := c.Download(t.Context(), m, nil)
-	if !errors.Is(err, ErrDiskFull) || !strings.Contains(err.Error(), "free 1 bytes") {
+	if !errors.Is(err, ErrDiskFull) || !strings.Contains(err.Error(), "free 1 B,") {
 		t.Errorf("got %v", err)
 	}
 	oneLine(t, err)
 	if h.requested("GET /blob/") != 0 {
-		t.Error("it began all the same")
+		t.Error("the download began")
 	}
 	err = writeError(&os.PathError{Op: "write", Path: "x", Err: unix.ENOSPC})
 	if !errors.Is(err, ErrDiskFull) || !errors.Is(err, unix.ENOSPC) {
-		t.Errorf("a disk that fills up: %v", err)
+		t.Errorf("disk full while writing: %v", err)
 	}
 	oneLine(t, err)
 	free, err := h.client(t.TempDir()).available(filepath.Join(t.TempDir(), "not", "there"))
@@ -420,7 +422,7 @@ func TestFullDisk(t *testing.T) {
 	}
 }
 
-// TestTwoClients fetches the same with two clients at once, each file once.
+// TestTwoClients downloads a model with two clients at once, each file once.
 func TestTwoClients(t *testing.T) {
 	h := newFakeHub(t, smallModel())
 	dir := t.TempDir()
@@ -438,12 +440,12 @@ func TestTwoClients(t *testing.T) {
 	download(t, h, h.client(dir, offline))
 	for _, name := range chosen {
 		if f := h.files[name]; f.large && h.requested("GET /blob/"+name) != 1 {
-			t.Errorf("%s was fetched %d times", name, h.requested("GET /blob/"+name))
+			t.Errorf("%s was requested %d times", name, h.requested("GET /blob/"+name))
 		}
 	}
 }
 
-// TestCancel stops at once and keeps what it had.
+// TestCancel checks that a cancelled download stops and keeps its bytes.
 func TestCancel(t *testing.T) {
 	h := newFakeHub(t, smallModel())
 	c := h.client(t.TempDir())
@@ -459,7 +461,7 @@ func TestCancel(t *testing.T) {
 		<-r.Context().Done()
 		return true
 	})
-	var told atomic.Int64
+	var reported atomic.Int64
 	stopped, stop := context.WithCancel(t.Context())
 	stop()
 	if _, err := c.Find(stopped, m.Repo); !errors.Is(err, context.Canceled) {
@@ -468,7 +470,7 @@ func TestCancel(t *testing.T) {
 		oneLine(t, err)
 	}
 	_, err := c.Download(ctx, m, func(n int64) {
-		if told.Add(n) > 1<<20 {
+		if reported.Add(n) > 1<<20 {
 			cancel()
 		}
 	})
@@ -482,7 +484,7 @@ func TestCancel(t *testing.T) {
 	download(t, h, c)
 }
 
-// TestReadOnlyCache uses a cache that cannot be written, if all is there.
+// TestReadOnlyCache uses a complete cache that is not writable.
 func TestReadOnlyCache(t *testing.T) {
 	h := newFakeHub(t, smallModel())
 	dir := t.TempDir()
@@ -491,7 +493,7 @@ func TestReadOnlyCache(t *testing.T) {
 	if err := os.RemoveAll(filepath.Join(root, "refs")); err != nil {
 		t.Fatal(err)
 	}
-	// A file where the folder should be: root may write anywhere else.
+	// A file in place of the folder, because root may write anywhere else.
 	if err := os.WriteFile(filepath.Join(root, "refs"), nil, 0o666); err != nil {
 		t.Fatal(err)
 	}
@@ -505,6 +507,6 @@ func oneLine(t *testing.T, err error) {
 	}
 	s := err.Error()
 	if strings.Contains(s, "\n") || strings.Contains(s, testSecret) || strings.Contains(s, "secret-signature") || len(s) > 500 || !strings.Contains(s, ": ") {
-		t.Errorf("no good error: %q", s)
+		t.Errorf("bad error: %q", s)
 	}
 }

@@ -10,9 +10,10 @@ import (
 	"strings"
 )
 
-// FromEnvironment reads the variables that huggingface_hub reads, the older
-// names included, and the token that its login left:
-// https://huggingface.co/docs/huggingface_hub/package_reference/environment_variables
+// FromEnvironment returns the options that huggingface_hub would use. It reads
+// the same environment variables, including their older names, and the token
+// file of its login. See
+// https://huggingface.co/docs/huggingface_hub/package_reference/environment_variables.
 func FromEnvironment(getenv func(string) string) (Options, error) {
 	o := Options{
 		Endpoint: getenv("HF_ENDPOINT"),
@@ -23,13 +24,13 @@ func FromEnvironment(getenv func(string) string) (Options, error) {
 	if home == "" {
 		if caches := getenv("XDG_CACHE_HOME"); caches != "" {
 			home = filepath.Join(expand(getenv, caches), "huggingface")
-		} else if person := getenv("HOME"); person != "" {
-			home = filepath.Join(person, ".cache", "huggingface")
+		} else if user := getenv("HOME"); user != "" {
+			home = filepath.Join(user, ".cache", "huggingface")
 		}
 	}
 	if o.CacheDir == "" {
 		if home == "" {
-			return Options{}, errors.New("find the Hub's cache: there is no home folder: set HF_HOME")
+			return Options{}, errors.New("find the Hub's cache: HOME is not set: set HF_HOME")
 		}
 		o.CacheDir = filepath.Join(home, "hub")
 	}
@@ -38,7 +39,7 @@ func FromEnvironment(getenv func(string) string) (Options, error) {
 	return o, err
 }
 
-// findToken takes the token from the environment, or else from the file.
+// findToken returns the token from the environment or else from the token file.
 func findToken(getenv func(string) string, home string) (Token, error) {
 	if truthy(getenv("HF_HUB_DISABLE_IMPLICIT_TOKEN")) {
 		return Token{}, nil
@@ -68,7 +69,7 @@ func findToken(getenv func(string) string, home string) (Token, error) {
 	return NewToken(string(b)), nil
 }
 
-// firstOf is the first of the variables that is set.
+// firstOf returns the first variable that is set.
 func firstOf(getenv func(string) string, names ...string) string {
 	for _, name := range names {
 		if v := getenv(name); v != "" {
@@ -78,7 +79,7 @@ func firstOf(getenv func(string) string, names ...string) string {
 	return ""
 }
 
-// truthy is what huggingface_hub takes for yes.
+// truthy reports whether huggingface_hub treats v as true.
 func truthy(v string) bool {
 	switch strings.ToUpper(v) {
 	case "1", "ON", "YES", "TRUE":
@@ -87,7 +88,7 @@ func truthy(v string) bool {
 	return false
 }
 
-// expand puts the home folder and variables into a path, as a shell would.
+// expand expands ~ and variables in a path. Unset variables stay.
 func expand(getenv func(string) string, path string) string {
 	if path == "~" || strings.HasPrefix(path, "~/") {
 		path = getenv("HOME") + path[1:]

@@ -7,7 +7,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// What callers tell apart with errors.Is.
+// The kinds of errors, for errors.Is.
 var (
 	ErrGated       = errors.New("access to the model is gated")
 	ErrToken       = errors.New("the Hub refuses the token")
@@ -20,7 +20,7 @@ var (
 	ErrBadAnswer   = errors.New("the Hub's answer is not valid")
 )
 
-// kindError reads as its message alone, and is its kind and its cause.
+// kindError prints its message alone, and wraps its kind and its cause.
 type kindError struct {
 	kind, cause error
 	msg         string
@@ -35,19 +35,18 @@ func (e *kindError) Unwrap() []error {
 	return []error{e.kind, e.cause}
 }
 
-// fail is an error of a kind that is told in its own words.
+// fail returns an error of a kind with its own message.
 func fail(kind error, format string, args ...any) error {
 	return &kindError{kind: kind, msg: fmt.Sprintf(format, args...)}
 }
 
-// writeError adds what a person can do when the cache could not be written.
-// The errors of package os that come here name the file.
+// writeError adds what to do if the cache cannot be written. err names the file.
 func writeError(err error) error {
 	switch {
 	case errors.Is(err, unix.ENOSPC), errors.Is(err, unix.EDQUOT):
-		return &kindError{ErrDiskFull, err, fmt.Sprintf("%v: free some and start again, what is there is kept, or set HF_HUB_CACHE to a larger disk", err)}
+		return &kindError{ErrDiskFull, err, fmt.Sprintf("%v: free some space and start again to continue, or set HF_HUB_CACHE to a larger disk", err)}
 	case errors.Is(err, unix.EROFS), errors.Is(err, unix.EACCES), errors.Is(err, unix.EPERM):
-		return fmt.Errorf("%w: set HF_HUB_CACHE to a folder that can be written", err)
+		return fmt.Errorf("%w: set HF_HUB_CACHE to a writable folder", err)
 	}
 	return fmt.Errorf("the Hub's cache: %w", err)
 }

@@ -18,23 +18,23 @@ func TestRefusals(t *testing.T) {
 	for _, test := range []struct {
 		name, model string
 		gated       bool
-		token       string // what the client has
-		right       string // what the Hub wants
+		token       string // of the client
+		right       string // the valid token
 		status      int    // of every answer, if not 0
 		want        error
-		says        string
+		text        string
 	}{
-		{name: "gated for strangers", model: testID, gated: true, want: ErrGated, says: "accept its terms"},
-		{name: "wrong token", model: testID, token: other, right: testSecret, want: ErrToken, says: "HF_TOKEN"},
-		{name: "wrong token, no such model", model: "no/body", token: other, right: testSecret, want: ErrToken, says: "HF_TOKEN"},
-		{name: "no such model", model: "no/body", want: ErrNoRepo, says: "if it is private"},
-		{name: "no such model for us", model: "no/body", token: testSecret, right: testSecret, want: ErrNoRepo, says: "may read it"},
-		{name: "no such revision", model: testID + "@v9", want: ErrNoRevision, says: `"v9"`},
-		{name: "forbidden", model: testID, token: testSecret, right: testSecret, status: 403, want: ErrToken, says: "read access"},
-		{name: "forbidden for strangers", model: testID, status: 403, want: ErrNoRepo, says: "private"},
-		{name: "missing", model: testID, status: 404, want: ErrNoRepo, says: "check the name"},
-		{name: "teapot", model: testID, status: 418, want: ErrBadAnswer, says: "418"},
-		{name: "down", model: testID, status: 503, want: ErrUnreachable, says: "503"},
+		{name: "gated for strangers", model: testID, gated: true, want: ErrGated, text: "accept its terms"},
+		{name: "wrong token", model: testID, token: other, right: testSecret, want: ErrToken, text: "HF_TOKEN"},
+		{name: "wrong token, no such model", model: "no/body", token: other, right: testSecret, want: ErrToken, text: "HF_TOKEN"},
+		{name: "no such model", model: "no/body", want: ErrNoRepo, text: "if it is private"},
+		{name: "no such model for us", model: "no/body", token: testSecret, right: testSecret, want: ErrNoRepo, text: "with access"},
+		{name: "no such revision", model: testID + "@v9", want: ErrNoRevision, text: `"v9"`},
+		{name: "forbidden", model: testID, token: testSecret, right: testSecret, status: 403, want: ErrToken, text: "read access"},
+		{name: "forbidden for strangers", model: testID, status: 403, want: ErrNoRepo, text: "private"},
+		{name: "missing", model: testID, status: 404, want: ErrNoRepo, text: "check the name"},
+		{name: "teapot", model: testID, status: 418, want: ErrBadAnswer, text: "418"},
+		{name: "down", model: testID, status: 503, want: ErrUnreachable, text: "503"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			h := newFakeHub(t, smallModel())
@@ -44,16 +44,16 @@ func TestRefusals(t *testing.T) {
 			}
 			c := h.client(t.TempDir(), func(o *Options) { o.Token = NewToken(test.token) })
 			_, err := c.Find(t.Context(), parse(t, test.model))
-			if !errors.Is(err, test.want) || !strings.Contains(err.Error(), test.says) {
-				t.Fatalf("got %v, want %v with %q", err, test.want, test.says)
+			if !errors.Is(err, test.want) || !strings.Contains(err.Error(), test.text) {
+				t.Fatalf("got %v, want %v with %q", err, test.want, test.text)
 			}
 			oneLine(t, err)
 			if strings.Contains(err.Error(), other) {
-				t.Errorf("the token shows: %v", err)
+				t.Errorf("error contains the token: %v", err)
 			}
 		})
 	}
-	t.Run("gated, and the token has no access", func(t *testing.T) {
+	t.Run("gated, without access", func(t *testing.T) {
 		h := newFakeHub(t, smallModel())
 		h.gated, h.token = true, testSecret
 		h.onHub = func(w http.ResponseWriter, r *http.Request) bool {
@@ -64,7 +64,7 @@ func TestRefusals(t *testing.T) {
 			return false
 		}
 		_, err := h.client(t.TempDir()).Find(t.Context(), parse(t, testID))
-		if !errors.Is(err, ErrGated) || !strings.Contains(err.Error(), "ask for it") {
+		if !errors.Is(err, ErrGated) || !strings.Contains(err.Error(), "request it") {
 			t.Errorf("got %v", err)
 		}
 	})
@@ -92,10 +92,10 @@ func TestRefusals(t *testing.T) {
 		}
 		oneLine(t, err)
 		if h.requested("") > 0 {
-			t.Errorf("offline it asked %v", h.requests)
+			t.Errorf("requests while offline: %v", h.requests)
 		}
 	})
-	t.Run("nobody there", func(t *testing.T) {
+	t.Run("unreachable", func(t *testing.T) {
 		h := newFakeHub(t, smallModel())
 		h.hub.Close()
 		_, err := h.client(t.TempDir()).Find(t.Context(), parse(t, testID))
@@ -116,7 +116,8 @@ func TestRefusals(t *testing.T) {
 	})
 }
 
-// TestRedirects keeps the token at the Hub's own scheme, host and port.
+// TestRedirects checks that only the Hub's own scheme, host and port get the
+// token.
 func TestRedirects(t *testing.T) {
 	h := newFakeHub(t, smallModel())
 	h.token = testSecret
@@ -125,7 +126,7 @@ func TestRedirects(t *testing.T) {
 		if rest, ok := strings.CutPrefix(r.URL.Path, "/api/models/old/name/"); ok {
 			renamed++
 			if r.Header.Get("Authorization") == "" {
-				t.Error("the Hub was not told the token")
+				t.Error("the Hub did not receive the token")
 			}
 			http.Redirect(w, r, "/api/models/"+testID+"/"+rest+"?"+r.URL.RawQuery, http.StatusTemporaryRedirect)
 			return true
@@ -135,7 +136,7 @@ func TestRedirects(t *testing.T) {
 			return true
 		}
 		if strings.HasPrefix(r.URL.Path, "/"+testID) && r.Header.Get("Authorization") == "" {
-			t.Error("after a redirect to itself, the Hub was not told the token")
+			t.Error("the Hub did not receive the token after a redirect to itself")
 		}
 		return false
 	}
@@ -150,7 +151,7 @@ func TestRedirects(t *testing.T) {
 	}
 	verify(t, h, c, s)
 	if !strings.Contains(s.Dir, "models--old--name") {
-		t.Errorf("it is at %s", s.Dir)
+		t.Errorf("snapshot in %s", s.Dir)
 	}
 
 	for _, location := range []string{"/somewhere/" + "for/ever", "ftp://elsewhere/x", "//"} {
@@ -168,7 +169,7 @@ func TestRedirects(t *testing.T) {
 	}
 }
 
-// TestHostileListings refuses what the API may not say.
+// TestHostileListings tries answers that the API must not give.
 func TestHostileListings(t *testing.T) {
 	sha := strings.Repeat("a", 64)
 	git := strings.Repeat("b", 40)
@@ -208,7 +209,7 @@ func TestHostileListings(t *testing.T) {
 	}
 }
 
-// TestHostileIndex refuses shards that the repository does not list.
+// TestHostileIndex tries indexes with shards that the repository does not list.
 func TestHostileIndex(t *testing.T) {
 	for _, index := range []string{
 		"", "{}", `{"weight_map": {}}`, `{"weight_map": {"a": "../../x.safetensors"}}`, `{"weight_map": {"a": "config.json"}}`,
@@ -225,7 +226,7 @@ func TestHostileIndex(t *testing.T) {
 	}
 }
 
-// TestHostileModel refuses a Model that nobody found.
+// TestHostileModel tries Models that Find would not return.
 func TestHostileModel(t *testing.T) {
 	h := newFakeHub(t, smallModel())
 	c := h.client(t.TempDir())
@@ -248,7 +249,7 @@ func TestHostileModel(t *testing.T) {
 	}
 }
 
-// TestLargeHeaders does not read headers without end.
+// TestLargeHeaders checks that headers are bounded.
 func TestLargeHeaders(t *testing.T) {
 	h := newFakeHub(t, smallModel())
 	h.onHub = func(w http.ResponseWriter, r *http.Request) bool {
@@ -262,12 +263,12 @@ func TestLargeHeaders(t *testing.T) {
 	oneLine(t, err)
 }
 
-// TestCompressed refuses a body in another form than the file's.
+// TestCompressed checks that compressed bodies are refused.
 func TestCompressed(t *testing.T) {
 	h := newFakeHub(t, smallModel())
 	h.onHub = func(w http.ResponseWriter, r *http.Request) bool {
 		if r.Header.Get("Accept-Encoding") != "identity" {
-			t.Errorf("it accepts %q", r.Header.Get("Accept-Encoding"))
+			t.Errorf("Accept-Encoding is %q", r.Header.Get("Accept-Encoding"))
 		}
 		w.Header().Set("Content-Encoding", "gzip")
 		return false
@@ -279,7 +280,7 @@ func TestCompressed(t *testing.T) {
 	oneLine(t, err)
 }
 
-// TestTokenStaysHidden prints and encodes what holds a token in every way.
+// TestTokenStaysHidden prints and encodes values that contain a token.
 func TestTokenStaysHidden(t *testing.T) {
 	token := NewToken(" " + testSecret + "\n")
 	o := Options{Token: token, CacheDir: t.TempDir()}
@@ -299,7 +300,7 @@ func TestTokenStaysHidden(t *testing.T) {
 		_ = json.NewEncoder(&out).Encode(v)
 	}
 	if s := out.String(); strings.Contains(s, testSecret) || strings.Contains(s, fmt.Sprintf("%x", testSecret)) {
-		t.Errorf("the token shows")
+		t.Errorf("output contains the token")
 	}
 	if fmt.Sprint(token) != hidden || fmt.Sprint(Token{}) != "" {
 		t.Errorf("tokens print as %v and %v", token, Token{})
@@ -376,10 +377,10 @@ func TestFromEnvironment(t *testing.T) {
 		}
 	}
 	if _, err := FromEnvironment(func(string) string { return "" }); err == nil {
-		t.Error("without a home it found a cache")
+		t.Error("found a cache without HOME")
 	}
 	if _, err := FromEnvironment(func(name string) string { return map[string]string{"HOME": home, "HF_TOKEN_PATH": home}[name] }); err == nil {
-		t.Error("a folder was taken for a token")
+		t.Error("read a token from a folder")
 	}
 	for _, endpoint := range []string{"huggingface.co", "ftp://x", "https://", "https://me:word@x", "https://x?y", "://"} {
 		if _, err := New(Options{Endpoint: endpoint, CacheDir: home}); err == nil || strings.Contains(err.Error(), "word") {

@@ -11,10 +11,10 @@ import (
 	"strings"
 )
 
-// Find resolves a revision to a commit and says which files a checkpoint of
-// it needs, and how large they are. It writes nothing, and fails where a
-// download would for want of access. Offline, or when the Hub does not answer,
-// it finds what the cache holds, if that is a whole checkpoint.
+// Find resolves a revision to a commit, and returns the files of its checkpoint
+// and their sizes. It writes nothing, and fails if a download would lack
+// access. Offline, or if the Hub does not answer, it looks in the cache and
+// finds complete checkpoints there.
 func (c *Client) Find(ctx context.Context, r Repo) (Model, error) {
 	if err := r.check(); err != nil {
 		return Model{}, err
@@ -43,10 +43,10 @@ func (c *Client) ask(ctx context.Context, r Repo) (Model, error) {
 	}
 	l, err := parseListing(b)
 	if err != nil {
-		return Model{}, fail(ErrBadAnswer, "%s: the answer of %s is not valid: %v: correct HF_ENDPOINT, or name another model", r, c.endpoint.Host, err)
+		return Model{}, fail(ErrBadAnswer, "%s: the answer of %s is not valid: %v: correct HF_ENDPOINT, or choose another model", r, c.endpoint.Host, err)
 	}
 	if commitPattern.MatchString(r.Revision) && r.Revision != l.commit {
-		return Model{}, fail(ErrBadAnswer, "%s: %s answers with the commit %s: correct HF_ENDPOINT", r, c.endpoint.Host, l.commit)
+		return Model{}, fail(ErrBadAnswer, "%s: %s answered with commit %s: correct HF_ENDPOINT", r, c.endpoint.Host, l.commit)
 	}
 	m := Model{Repo: r, Commit: l.commit}
 	has := func(name string) bool { _, ok := l.files[name]; return ok }
@@ -60,10 +60,10 @@ func (c *Client) ask(ctx context.Context, r Repo) (Model, error) {
 	}
 	kind, names, err := choose(has, slices.Collect(maps.Keys(l.files)), read)
 	if err != nil {
-		if _, told := errors.AsType[*kindError](err); told {
+		if _, ok := errors.AsType[*kindError](err); ok {
 			return Model{}, err
 		}
-		return Model{}, fmt.Errorf("%s holds no checkpoint: %w: name another model or revision", r, err)
+		return Model{}, fmt.Errorf("%s has no checkpoint: %w: choose another model or revision", r, err)
 	}
 	m.Weights = kind
 	for _, name := range names {
@@ -74,7 +74,7 @@ func (c *Client) ask(ctx context.Context, r Repo) (Model, error) {
 		m.Files = append(m.Files, f)
 	}
 	if l.gated {
-		// A gated model's list is for everyone, its files are not.
+		// Anyone may list a gated model, but not read its files.
 		if _, err := c.head(ctx, m, m.Files[len(m.Files)-1]); err != nil {
 			return Model{}, err
 		}
@@ -82,8 +82,8 @@ func (c *Client) ask(ctx context.Context, r Repo) (Model, error) {
 	return m, nil
 }
 
-// complete asks for a file's size and checksum where the listing, a mirror's
-// perhaps, did not tell them.
+// complete requests a file's size and checksum if the listing lacks them, as
+// that of a mirror may.
 func (c *Client) complete(ctx context.Context, m Model, f File) (File, error) {
 	if f.Size >= 0 && f.Digest != "" {
 		return f, nil
@@ -91,8 +91,8 @@ func (c *Client) complete(ctx context.Context, m Model, f File) (File, error) {
 	return c.head(ctx, m, f)
 }
 
-// head asks for one file's size and checksum. The Hub tells those of what it
-// redirects to in X-Linked-Size and X-Linked-Etag.
+// head requests a file's size and checksum. For a file that the Hub redirects
+// to its storage, they are in X-Linked-Size and X-Linked-Etag.
 func (c *Client) head(ctx context.Context, m Model, f File) (File, error) {
 	about := target{m.Repo, f.Name}
 	err := c.retry(ctx, func() (bool, error) {
@@ -106,7 +106,7 @@ func (c *Client) head(ctx context.Context, m Model, f File) (File, error) {
 			return false, c.statusError(a, about)
 		}
 		if commit := a.Header.Get("X-Repo-Commit"); commit != "" && commit != m.Commit {
-			return false, fail(ErrBadAnswer, "%s: %s answers with another commit than asked for: correct HF_ENDPOINT", about, a.url.Host)
+			return false, fail(ErrBadAnswer, "%s: %s answered with another commit than requested: correct HF_ENDPOINT", about, a.url.Host)
 		}
 		etag, size := a.Header.Get("X-Linked-Etag"), a.Header.Get("X-Linked-Size")
 		if etag == "" {
@@ -118,16 +118,16 @@ func (c *Client) head(ctx context.Context, m Model, f File) (File, error) {
 		f.Digest = strings.Trim(strings.TrimPrefix(etag, "W/"), `"`)
 		f.Size, err = strconv.ParseInt(size, 10, 64)
 		if err != nil || f.Size < 0 || f.Size > maxFileBytes || !digestPattern.MatchString(f.Digest) {
-			return false, fail(ErrBadAnswer, "%s: %s does not tell its size and checksum: correct HF_ENDPOINT", about, a.url.Host)
+			return false, fail(ErrBadAnswer, "%s: %s did not give its size and checksum: correct HF_ENDPOINT", about, a.url.Host)
 		}
 		return true, nil
 	})
 	return f, err
 }
 
-// ReadFile reads one small file of a model, config.json say, from the cache
-// if it is there and else from the Hub, and writes nothing. A file of more
-// than limit bytes is refused, and one that the model has not is ErrNoFile.
+// ReadFile reads a small file of a model, such as config.json, from the cache
+// or else from the Hub. It writes nothing. It refuses files of more than limit
+// bytes; if the model has no such file, the error is ErrNoFile.
 func (c *Client) ReadFile(ctx context.Context, m Model, name string, limit int64) ([]byte, error) {
 	if err := m.check(); err != nil {
 		return nil, err
@@ -139,12 +139,11 @@ func (c *Client) ReadFile(ctx context.Context, m Model, name string, limit int64
 	return c.content(ctx, m, m.Files[i], limit)
 }
 
-// content is a small file's bytes, their checksum checked if they come from
-// the Hub.
+// content returns a small file. It checks the checksum of a file from the Hub.
 func (c *Client) content(ctx context.Context, m Model, f File, limit int64) ([]byte, error) {
 	about := target{m.Repo, f.Name}
 	if f.Size > limit {
-		return nil, fail(ErrBadAnswer, "%s has %d bytes, more than the %d that it may have: name another model", about, f.Size, limit)
+		return nil, fail(ErrBadAnswer, "%s has %d bytes, more than the limit of %d: choose another model", about, f.Size, limit)
 	}
 	if path, ok := c.cached(m, f); ok {
 		return readWhole(path, f.Size)
@@ -156,8 +155,10 @@ func (c *Client) content(ctx context.Context, m Model, f File, limit int64) ([]b
 	if err != nil {
 		return nil, err
 	}
-	if sum := newDigest(f); int64(len(b)) != f.Size || !sum.fits(b) {
-		return nil, fail(ErrBadAnswer, "%s does not have the size and checksum that the Hub told: try again, or correct HF_ENDPOINT", about)
+	sum := newDigest(f)
+	sum.Write(b)
+	if int64(len(b)) != f.Size || !sum.matches() {
+		return nil, fail(ErrBadAnswer, "%s differs from the size and checksum that the Hub gave: try again, or correct HF_ENDPOINT", about)
 	}
 	return b, nil
 }

@@ -7,8 +7,8 @@ import (
 	"testing"
 )
 
-// FuzzListing reads whatever the API may say. What is accepted has to be safe
-// to make paths and sums of.
+// FuzzListing tries any answer of the API. Accepted listings must be safe to use
+// in paths and in arithmetic.
 func FuzzListing(f *testing.F) {
 	f.Add([]byte(fmt.Sprintf(`{"sha": %q, "gated": "auto", "siblings": [{"rfilename": "a/b.safetensors", "size": 9, "blobId": %q, "lfs": {"sha256": %q, "size": 9, "pointerSize": 134}}]}`,
 		testCommit, strings.Repeat("b", 40), strings.Repeat("a", 64))))
@@ -18,7 +18,7 @@ func FuzzListing(f *testing.F) {
 		l, err := parseListing(b)
 		if err != nil {
 			if strings.Contains(err.Error(), "\n") {
-				t.Errorf("an error of several lines: %q", err)
+				t.Errorf("error has several lines: %q", err)
 			}
 			return
 		}

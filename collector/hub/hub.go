@@ -1,19 +1,28 @@
-// Package hub gets models from Hugging Face's Hub, without Python.
+// Package hub downloads models from Hugging Face's Hub, without Python.
 //
-// Find says what a checkpoint of a model needs, file by file with sizes, and
-// writes nothing; Download brings it into the cache that Python's
-// huggingface_hub uses, so that either finds what the other has fetched.
-// https://huggingface.co/docs/huggingface_hub/guides/manage-cache describes
-// that cache.
+// A Client's Find resolves a model's name and revision to a commit, and returns
+// the files of its checkpoint with their sizes. It writes nothing. Download
+// then brings the missing files to the cache.
 //
-// Nothing that a server says is trusted: names, sizes and lengths are bounded
-// before they are used, and a file comes into place only when its checksum
-// fits. Checksums and names come from the same server, so they find what broke
-// on the way, and not a Hub that lies.
+// The cache is that of Python's huggingface_hub, so each finds what the other
+// has downloaded. Its layout below Options.CacheDir, as described at
+// https://huggingface.co/docs/huggingface_hub/guides/manage-cache, is:
+//
+//	models--ORG--NAME/blobs/DIGEST             a file's content
+//	models--ORG--NAME/blobs/DIGEST.incomplete  the beginning of one
+//	models--ORG--NAME/refs/REVISION            a revision's commit
+//	models--ORG--NAME/snapshots/COMMIT/FILE    a relative link to a blob
+//	.locks/models--ORG--NAME/DIGEST.lock       locked while a process writes the blob
+//
+// The package does not trust servers: it bounds names, sizes and lengths before
+// it uses them, and no file appears in the cache before its checksum has been
+// verified. Checksums come from the same server as the names, so they reveal
+// accidents in transit, but not a malicious Hub.
 package hub
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/http"
 	"net/url"
@@ -24,16 +33,16 @@ import (
 	"github.com/sllmq/sllmq/collector/machine"
 )
 
-// Options are where models come from and go to. Get them from
-// FromEnvironment, or fill them in.
+// Options configure a Client. FromEnvironment returns those that huggingface_hub
+// would use.
 type Options struct {
-	Endpoint string // the Hub's address; "": https://huggingface.co
-	CacheDir string // huggingface_hub's cache, which holds models--ORG--NAME; required
-	Token    Token  // whose access to use; zero: nobody's
-	Offline  bool   // use what is cached and no network
-	Parallel int    // how many files to fetch at once; 0: 4
-	// Client makes the requests; nil: one with sensible limits. Its redirect
-	// policy and cookies are not used.
+	Endpoint string // the Hub's address; "" means https://huggingface.co
+	CacheDir string // the cache, the folder that holds models--ORG--NAME; required
+	Token    Token  // the zero Token means anonymous access
+	Offline  bool   // use the cache alone
+	Parallel int    // files to download at once; 0 means 4
+	// Client sends the requests; nil means a client with sensible limits. Its
+	// redirect policy and cookies are ignored.
 	Client *http.Client
 }
 
@@ -42,8 +51,8 @@ const (
 	defaultParallel = 4
 )
 
-// Client gets models from one Hub into one cache. It may be used by several
-// goroutines at once.
+// Client downloads models from one Hub to one cache. It is safe for concurrent
+// use.
 type Client struct {
 	endpoint *url.URL
 	cacheDir string
@@ -52,14 +61,14 @@ type Client struct {
 	parallel int
 	http     *http.Client
 
-	// What tests replace.
+	// Replaced in tests.
 	sleep     func(ctx context.Context, d time.Duration) error
-	available func(dir string) (int64, error) // bytes free for this user
-	stall     time.Duration                   // how long a server may say nothing
-	segment   int64                           // bytes to ask for in one request
+	available func(dir string) (int64, error) // free bytes for this user
+	stall     time.Duration                   // how long a server may send nothing
+	segment   int64                           // bytes per request
 }
 
-// New checks the options; it does no request.
+// New returns a client after checking the options. It sends no requests.
 func New(o Options) (*Client, error) {
 	if o.Endpoint == "" {
 		o.Endpoint = defaultEndpoint
@@ -67,11 +76,11 @@ func New(o Options) (*Client, error) {
 	endpoint, err := url.Parse(strings.TrimRight(o.Endpoint, "/"))
 	if err != nil || endpoint.Host == "" || endpoint.User != nil || endpoint.RawQuery != "" || endpoint.Fragment != "" ||
 		(endpoint.Scheme != "https" && endpoint.Scheme != "http") {
-		// The address may hold a password, so it is not repeated.
-		return nil, fmt.Errorf("the Hub's address is not of the form https://HOST: correct HF_ENDPOINT")
+		// The error omits the address, which may contain a password.
+		return nil, errors.New("the Hub's address does not have the form https://HOST: correct HF_ENDPOINT")
 	}
 	if o.CacheDir == "" {
-		return nil, fmt.Errorf("no folder for the Hub's cache: set HF_HUB_CACHE")
+		return nil, errors.New("the Hub's cache has no folder: set HF_HUB_CACHE")
 	}
 	cacheDir, err := filepath.Abs(o.CacheDir)
 	if err != nil {

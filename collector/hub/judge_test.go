@@ -8,12 +8,12 @@ import (
 	"testing"
 )
 
-// TestJudge lets Python's huggingface_hub look at a cache that we wrote, and
-// looks at one that it wrote.
+// TestJudge has Python's huggingface_hub read a cache that this package wrote,
+// and the reverse.
 func TestJudge(t *testing.T) {
 	python := os.Getenv("SLLMQ_JUDGE_PYTHON")
 	if python == "" {
-		t.Skip("needs SLLMQ_JUDGE_PYTHON, a Python that has huggingface_hub")
+		t.Skip("needs SLLMQ_JUDGE_PYTHON, a Python with huggingface_hub")
 	}
 	h := newFakeHub(t, smallModel())
 	judge := func(cacheDir string, args ...string) {
@@ -33,18 +33,18 @@ func TestJudge(t *testing.T) {
 	hub, cdn := h.requested("HEAD /"), h.requested("GET /")
 	judge(ours, "found", strings.Join(names(s.Files), ","))
 	if h.requested("HEAD /") != hub || h.requested("GET /") != cdn {
-		t.Error("huggingface_hub asked the Hub for what we had fetched")
+		t.Error("huggingface_hub requested files that were in the cache")
 	}
 	judge(ours, "again", strings.Join(names(s.Files), ","))
 	if n := h.requested("GET /blob/"); n != 3 {
-		t.Errorf("huggingface_hub fetched again: %d requests of the storage", n)
+		t.Errorf("huggingface_hub downloaded again: %d requests to the storage", n)
 	}
 
 	theirs := t.TempDir()
 	judge(theirs, "fetch", strings.Join(chosen, ","))
 	before := h.resolved.Load()
 	if _, missing := download(t, h, h.client(theirs)); missing != 0 || h.resolved.Load() != before {
-		t.Errorf("of what huggingface_hub fetched, %d bytes were fetched again", missing)
+		t.Errorf("%d bytes that huggingface_hub had downloaded were downloaded again", missing)
 	}
 	h.hub.Close()
 	download(t, h, h.client(theirs, offline))

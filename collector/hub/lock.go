@@ -10,8 +10,8 @@ import (
 	"github.com/sllmq/sllmq/internal/filelock"
 )
 
-// lock waits until nobody else, huggingface_hub included, writes the blob that
-// the path stands for.
+// lock waits until no other process, including huggingface_hub, writes the blob
+// whose lock file is at path. Closing the file releases the lock.
 func lock(ctx context.Context, path string) (*os.File, error) {
 	if err := os.MkdirAll(filepath.Dir(path), 0o777); err != nil {
 		return nil, writeError(err)
@@ -21,10 +21,10 @@ func lock(ctx context.Context, path string) (*os.File, error) {
 		return f, nil
 	}
 	if ctx.Err() != nil {
-		return nil, fmt.Errorf("wait for another process that fetches %s: %w", path, err)
+		return nil, fmt.Errorf("wait for another process to release %s: %w", path, err)
 	}
 	if _, ok := errors.AsType[*os.PathError](err); ok {
 		return nil, writeError(err)
 	}
-	return nil, fmt.Errorf("%w: set HF_HUB_CACHE to a disk that has locks", err)
+	return nil, fmt.Errorf("%w: set HF_HUB_CACHE to a filesystem with locks", err)
 }

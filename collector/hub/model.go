@@ -9,32 +9,32 @@ import (
 	"unicode/utf8"
 )
 
-// The kinds of weights that a Model may have.
+// The kinds of a Model's weights.
 const (
 	SafeTensors = "safetensors"
-	PyTorch     = "pytorch" // pickles: whoever loads one runs what it says
+	PyTorch     = "pytorch" // pickles, which may run code when torch loads them
 )
 
-// Model is what a checkpoint needs of a repository, at one commit.
+// Model is the checkpoint in a repository at a commit.
 type Model struct {
 	Repo    Repo
 	Commit  string // 40 hexadecimal digits
 	Weights string // SafeTensors or PyTorch
 	Files   []File // the weights last
-	Cached  bool   // told from the cache alone; the Hub was not asked
+	Cached  bool   // found in the cache, without an answer from the Hub
 }
 
 // File is a file of a repository.
 type File struct {
 	Name string // with slashes
 	Size int64  // bytes
-	// Digest is the file's content as the Hub names it, in hexadecimal: SHA-256
-	// for large files (LFS), git's SHA-1 of a blob for others. It is "" for a
-	// file that is only known from a cache without links.
+	// Digest is the checksum by which the Hub names the content, in hexadecimal:
+	// SHA-256 for large files (LFS), git's SHA-1 of a blob for others. It is ""
+	// for a file that was found in a cache without links.
 	Digest string
 }
 
-// Bytes is how large the model's files are, weights and all.
+// Bytes returns the total size of the files.
 func (m Model) Bytes() int64 {
 	var total int64
 	for _, f := range m.Files {
@@ -43,8 +43,8 @@ func (m Model) Bytes() int64 {
 	return total
 }
 
-// Bounds of what is believed. The largest listings have some thousand files,
-// and the Hub takes no file above half a terabyte.
+// Limits of the Hub's answers. The largest listings have some thousand files,
+// and the Hub accepts files of up to half a terabyte.
 const (
 	maxListingBytes = 32 << 20
 	maxFiles        = 100_000
@@ -52,20 +52,21 @@ const (
 	maxFileBytes    = 4 << 40
 )
 
-// listing is a revision as the Hub's API tells it.
+// listing is the answer of the Hub's API about a revision.
 type listing struct {
 	commit string
 	gated  bool
-	files  map[string]File // Size is -1 and Digest "" where the Hub is silent
+	files  map[string]File // Size is -1 and Digest "" if the answer lacks them
 }
 
 var digestPattern = regexp.MustCompile(`^(?:[0-9a-f]{40}|[0-9a-f]{64})$`)
 
-// parseListing reads the API's answer about a model at a revision.
+// parseListing reads the API's answer about a model at a revision. Names, sizes
+// and checksums in the result are safe to use.
 func parseListing(b []byte) (listing, error) {
 	var raw struct {
 		SHA      string `json:"sha"`
-		Gated    any    `json:"gated"` // false, or how access is given
+		Gated    any    `json:"gated"` // false, or how access is granted
 		Siblings []struct {
 			Name   string `json:"rfilename"`
 			Size   *int64 `json:"size"`
@@ -77,10 +78,10 @@ func parseListing(b []byte) (listing, error) {
 		} `json:"siblings"`
 	}
 	if err := json.Unmarshal(b, &raw); err != nil {
-		return listing{}, fmt.Errorf("it is not the JSON of a model: %w", err)
+		return listing{}, fmt.Errorf("it does not describe a model: %w", err)
 	}
 	if !commitPattern.MatchString(raw.SHA) {
-		return listing{}, fmt.Errorf("%q is no commit", clip(raw.SHA))
+		return listing{}, fmt.Errorf("%q is not a commit", clip(raw.SHA))
 	}
 	if len(raw.Siblings) > maxFiles {
 		return listing{}, fmt.Errorf("it lists %d files, more than %d", len(raw.Siblings), maxFiles)
@@ -103,7 +104,7 @@ func parseListing(b []byte) (listing, error) {
 			}
 		}
 		if !validName(s.Name) {
-			return listing{}, fmt.Errorf("%q is no name for a file", clip(s.Name))
+			return listing{}, fmt.Errorf("%q is not a valid file name", clip(s.Name))
 		}
 		if f.Digest != "" && !digestPattern.MatchString(f.Digest) {
 			return listing{}, fmt.Errorf("%q has the checksum %q", clip(s.Name), clip(f.Digest))
@@ -116,7 +117,8 @@ func parseListing(b []byte) (listing, error) {
 	return l, nil
 }
 
-// validName accepts names that stay within their folder, on any system.
+// validName reports whether a slash-separated name stays within its folder on
+// any system.
 func validName(name string) bool {
 	if name == "" || len(name) > maxNameBytes || !utf8.ValidString(name) || name != path.Clean(name) ||
 		strings.ContainsFunc(name, func(r rune) bool { return r < ' ' || r == '\\' || r == 0x7f }) {

@@ -11,13 +11,13 @@ import (
 	"time"
 )
 
-// Variables that make this test binary the process that downloads.
+// Environment variables that make this test binary download a model.
 const (
 	endpointVariable = "SLLMQ_TEST_HUB_ENDPOINT"
 	cacheVariable    = "SLLMQ_TEST_HUB_CACHE"
 )
 
-// TestDownloadInChild is no test but what the children of other tests run.
+// TestDownloadInChild is what the child processes of other tests run.
 func TestDownloadInChild(t *testing.T) {
 	endpoint := os.Getenv(endpointVariable)
 	if endpoint == "" {
@@ -39,8 +39,8 @@ func child(h *fakeHub, cacheDir string) *exec.Cmd {
 	return cmd
 }
 
-// TestKilled kills a process in the middle of a shard. What it had is used,
-// and its locks are gone with it.
+// TestKilled kills a process in the middle of a shard. The next download
+// continues it, and its locks are released.
 func TestKilled(t *testing.T) {
 	h := newFakeHub(t, smallModel())
 	dir := t.TempDir()
@@ -65,13 +65,13 @@ func TestKilled(t *testing.T) {
 	select {
 	case <-reached:
 	case <-time.After(20 * time.Second):
-		t.Error("the child does not get there")
+		t.Error("the child did not request the shard")
 	}
 	c := h.client(dir)
 	m := find(t, c)
 	for end := time.Now().Add(20 * time.Second); c.MissingBytes(m) > int64(len(h.files[shard].content)-sent); {
 		if time.Now().After(end) {
-			t.Fatalf("%d bytes are missing still", c.MissingBytes(m))
+			t.Fatalf("%d bytes are still missing", c.MissingBytes(m))
 		}
 		time.Sleep(5 * time.Millisecond)
 	}
@@ -80,7 +80,7 @@ func TestKilled(t *testing.T) {
 	}
 	_ = cmd.Wait()
 	if _, err := h.client(dir, offline).Find(t.Context(), m.Repo); err == nil {
-		t.Error("half a model is taken for a whole one")
+		t.Error("Find accepted an incomplete model")
 	}
 	h.setHook(&h.onCDN, nil)
 	before := h.served.Load()
@@ -92,7 +92,7 @@ func TestKilled(t *testing.T) {
 	}
 }
 
-// TestTwoProcesses fetches each file once, though two processes want it.
+// TestTwoProcesses downloads a model in two processes at once, each file once.
 func TestTwoProcesses(t *testing.T) {
 	h := newFakeHub(t, smallModel())
 	dir := t.TempDir()
@@ -109,7 +109,7 @@ func TestTwoProcesses(t *testing.T) {
 	}
 	for _, name := range chosen {
 		if f := h.files[name]; f.large && h.requested("GET /blob/"+name) != 1 {
-			t.Errorf("%s was fetched %d times", name, h.requested("GET /blob/"+name))
+			t.Errorf("%s was requested %d times", name, h.requested("GET /blob/"+name))
 		}
 	}
 	download(t, h, h.client(dir, offline))

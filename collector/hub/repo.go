@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"regexp"
 	"strings"
+
+	"github.com/sllmq/sllmq/internal/text"
 )
 
 // Repo is a model on the Hub at a revision.
@@ -12,7 +14,7 @@ type Repo struct {
 	Revision string // a branch, a tag or a commit
 }
 
-// String is how a person names the repository.
+// String returns the name in the form that Parse accepts.
 func (r Repo) String() string {
 	if r.Revision == defaultRevision {
 		return r.ID
@@ -23,8 +25,8 @@ func (r Repo) String() string {
 const defaultRevision = "main"
 
 var (
-	// idPattern has what the Hub allows in names, and nothing that would be
-	// another folder.
+	// idPattern allows what the Hub allows in names, and nothing that could
+	// lead to another folder.
 	idPattern       = regexp.MustCompile(`^[A-Za-z0-9_](?:[A-Za-z0-9._-]*[A-Za-z0-9_])?$`)
 	revisionPattern = regexp.MustCompile(`^[A-Za-z0-9_][A-Za-z0-9._+-]*(?:/[A-Za-z0-9_][A-Za-z0-9._+-]*)*$`)
 	commitPattern   = regexp.MustCompile(`^[0-9a-f]{40}$`)
@@ -35,8 +37,8 @@ const (
 	maxRevisionBytes = 200
 )
 
-// Parse reads ORG/NAME, with @REVISION after it or at the branch main. It
-// accepts only what may stand in an address and in a folder's name.
+// Parse reads ORG/NAME or ORG/NAME@REVISION; the default revision is the branch
+// main. It accepts only names that are safe in an address and in a path.
 func Parse(name string) (Repo, error) {
 	id, revision, given := strings.Cut(name, "@")
 	if !given {
@@ -46,7 +48,8 @@ func Parse(name string) (Repo, error) {
 	return r, r.check()
 }
 
-// check is asked again wherever a Repo comes in, since anyone can make one.
+// check returns an error for a Repo that Parse would not return. All functions
+// that take a Repo call it.
 func (r Repo) check() error {
 	parts := strings.Split(r.ID, "/")
 	good := len(parts) <= 2 && len(r.ID) <= maxIDBytes &&
@@ -55,25 +58,19 @@ func (r Repo) check() error {
 		good = good && idPattern.MatchString(part)
 	}
 	if !good {
-		return fmt.Errorf("model name %q is not one of the Hub: name it ORG/NAME or ORG/NAME@REVISION", clip(r.ID))
+		return fmt.Errorf("%q is not a valid model name: use ORG/NAME or ORG/NAME@REVISION", clip(r.ID))
 	}
 	if len(r.Revision) > maxRevisionBytes || !revisionPattern.MatchString(r.Revision) ||
 		strings.Contains(r.Revision, "..") || strings.HasSuffix(r.Revision, ".lock") || strings.HasSuffix(r.Revision, ".") {
-		return fmt.Errorf("revision %q of %s is not one: name a branch, a tag or a commit", clip(r.Revision), r.ID)
+		return fmt.Errorf("%q is not a valid revision of %s: use a branch, a tag or a commit", clip(r.Revision), r.ID)
 	}
 	return nil
 }
 
-// folder is the repository's folder in the cache.
+// folder returns the name of the repository's folder in the cache.
 func (r Repo) folder() string {
 	return "models--" + strings.ReplaceAll(r.ID, "/", "--")
 }
 
-// clip keeps a stranger's text short enough for one line.
-func clip(s string) string {
-	const most = 80
-	if len(s) > most {
-		return s[:most] + "…"
-	}
-	return s
-}
+// clip shortens text from users and servers for an error message.
+func clip(s string) string { return text.Clip(s, 80) }

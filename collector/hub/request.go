@@ -17,9 +17,9 @@ const (
 	userAgent      = "sllmq"
 )
 
-// withoutRedirects is a client that hands redirects back. net/http would
-// carry the token to a subdomain or another port of the host, which is just
-// where the Hub keeps its large files.
+// withoutRedirects returns a client that does not follow redirects. net/http
+// would send the token to a subdomain or another port of the host, and the Hub
+// keeps large files at such addresses.
 func withoutRedirects(given *http.Client) *http.Client {
 	c := http.Client{}
 	if given != nil {
@@ -30,7 +30,7 @@ func withoutRedirects(given *http.Client) *http.Client {
 		t.MaxResponseHeaderBytes = maxHeaderBytes
 		t.ResponseHeaderTimeout = 30 * time.Second
 		t.DisableCompression = true
-		// A connection for each file: over HTTP/2 all would share one's speed.
+		// One connection per file: over HTTP/2 all would share one connection.
 		t.Protocols = new(http.Protocols)
 		t.Protocols.SetHTTP1(true)
 		c.Transport = t
@@ -40,8 +40,8 @@ func withoutRedirects(given *http.Client) *http.Client {
 	return &c
 }
 
-// answer is a response whose body ends with an error when the server says
-// nothing for too long. Close it.
+// answer is a response whose body fails with errStalled when the server sends
+// nothing for too long. The caller must close it.
 type answer struct {
 	*http.Response
 	url    *url.URL // who answered, after redirects
@@ -49,11 +49,11 @@ type answer struct {
 	ctx    context.Context
 	timer  *time.Timer
 	stall  time.Duration
-	ours   bool // the Hub itself, and not where it redirects to
-	authed bool // the token went along
+	ours   bool // from the Hub itself, not its storage
+	authed bool // to a request with the token
 }
 
-var errStalled = errors.New("the server said nothing for too long")
+var errStalled = errors.New("the server sent nothing for too long")
 
 // Read reads the body.
 func (a *answer) Read(b []byte) (int, error) {
@@ -71,9 +71,9 @@ func (a *answer) Close() {
 	a.Body.Close()
 }
 
-// do sends one request and follows its redirects, the token going to the Hub's
-// own scheme, host and port only. A HEAD stops at the first redirect that
-// leaves the Hub: what it asks for stands in that answer.
+// do sends a request and follows redirects. It sends the token only to the Hub's
+// own scheme, host and port. A HEAD request stops at the first redirect that
+// leaves the Hub, since that answer has the size and checksum.
 func (c *Client) do(ctx context.Context, method, address string, header http.Header) (*answer, error) {
 	u, err := url.Parse(address)
 	if err != nil {
@@ -91,11 +91,11 @@ func (c *Client) do(ctx context.Context, method, address string, header http.Hea
 		next, err := u.Parse(location)
 		if err != nil || (next.Scheme != "https" && next.Scheme != "http") || next.Host == "" {
 			a.Close()
-			return nil, fail(ErrBadAnswer, "%s redirects to what is no address: try again later, or correct HF_ENDPOINT", u.Host)
+			return nil, fail(ErrBadAnswer, "%s redirects to an invalid address: try again later, or correct HF_ENDPOINT", u.Host)
 		}
 		if u.Scheme == "https" && next.Scheme == "http" {
 			a.Close()
-			return nil, fail(ErrBadAnswer, "%s redirects from https to http: that is not safe, correct HF_ENDPOINT", u.Host)
+			return nil, fail(ErrBadAnswer, "%s redirects from https to http, which is not safe: correct HF_ENDPOINT", u.Host)
 		}
 		if method == http.MethodHead && !c.isHub(next) {
 			return a, nil
@@ -106,25 +106,25 @@ func (c *Client) do(ctx context.Context, method, address string, header http.Hea
 	return nil, fail(ErrBadAnswer, "%s redirects more than %d times: try again later, or correct HF_ENDPOINT", c.endpoint.Host, maxRedirects)
 }
 
-// once sends one request and follows nothing.
+// once sends a request without following redirects.
 func (c *Client) once(ctx context.Context, method string, u *url.URL, header http.Header) (*answer, error) {
 	ctx, stop := context.WithCancelCause(ctx)
 	a := &answer{url: u, stop: stop, ctx: ctx, stall: c.stall, ours: c.isHub(u)}
 	a.timer = time.AfterFunc(c.stall, func() { stop(errStalled) })
-	fail := func(err error) (*answer, error) {
+	abandon := func(err error) (*answer, error) {
 		a.timer.Stop()
 		stop(nil)
 		return nil, err
 	}
 	request, err := http.NewRequestWithContext(ctx, method, u.String(), nil)
 	if err != nil {
-		return fail(fmt.Errorf("ask %s: %w", u.Host, unwrapURL(err)))
+		return abandon(fmt.Errorf("ask %s: %w", u.Host, unwrapURL(err)))
 	}
 	for name, values := range header {
 		request.Header[name] = values
 	}
 	request.Header.Set("User-Agent", userAgent)
-	// A compressed body would have another length than the file.
+	// The length of a compressed body would differ from the file's.
 	request.Header.Set("Accept-Encoding", "identity")
 	if a.ours && !c.token.IsZero() {
 		request.Header.Set("Authorization", "Bearer "+c.token.reveal())
@@ -135,12 +135,12 @@ func (c *Client) once(ctx context.Context, method string, u *url.URL, header htt
 		if errors.Is(context.Cause(ctx), errStalled) {
 			err = errStalled
 		}
-		return fail(transportError(u, err))
+		return abandon(transportError(u, err))
 	}
 	return a, nil
 }
 
-// isHub says whether an address is the Hub's own, to the port.
+// isHub reports whether an address has the Hub's scheme, host and port.
 func (c *Client) isHub(u *url.URL) bool {
 	return u.Scheme == c.endpoint.Scheme && strings.EqualFold(withPort(u), withPort(c.endpoint))
 }
@@ -152,8 +152,8 @@ func withPort(u *url.URL) string {
 	return u.Host + map[string]string{"http": ":80", "https": ":443"}[u.Scheme]
 }
 
-// unwrapURL takes off what net/http puts around an error: the whole address,
-// which on the Hub's storage is signed and lets whoever has it in.
+// unwrapURL strips the address that net/http adds to errors. Addresses of the
+// Hub's storage are signed and grant access.
 func unwrapURL(err error) error {
 	if e, ok := errors.AsType[*url.Error](err); ok {
 		return e.Err
@@ -161,12 +161,12 @@ func unwrapURL(err error) error {
 	return err
 }
 
-// modelAddress asks for a revision's commit and files.
+// modelAddress is the address of a revision's commit and list of files.
 func (c *Client) modelAddress(r Repo) string {
 	return c.endpoint.String() + "/api/models/" + r.ID + "/revision/" + url.PathEscape(r.Revision) + "?blobs=true"
 }
 
-// fileAddress asks for a file's content.
+// fileAddress is the address of a file's content.
 func (c *Client) fileAddress(r Repo, commit, name string) string {
 	parts := strings.Split(name, "/")
 	for i, part := range parts {
@@ -175,7 +175,7 @@ func (c *Client) fileAddress(r Repo, commit, name string) string {
 	return c.endpoint.String() + "/" + r.ID + "/resolve/" + commit + "/" + strings.Join(parts, "/")
 }
 
-// small gets a whole answer of at most limit bytes, trying several times.
+// small requests a body of at most limit bytes, with retries.
 func (c *Client) small(ctx context.Context, address string, limit int64, t target) ([]byte, error) {
 	var body []byte
 	err := c.retry(ctx, func() (bool, error) {
@@ -187,7 +187,7 @@ func (c *Client) small(ctx context.Context, address string, limit int64, t targe
 		if a.StatusCode != http.StatusOK {
 			return false, c.statusError(a, t)
 		}
-		if err := plain(a); err != nil {
+		if err := checkEncoding(a); err != nil {
 			return false, err
 		}
 		if a.ContentLength > limit {
@@ -206,13 +206,13 @@ func (c *Client) small(ctx context.Context, address string, limit int64, t targe
 }
 
 func tooLarge(a *answer, t target, limit int64) error {
-	return fail(ErrBadAnswer, "%s: %s answers with more than %d bytes: correct HF_ENDPOINT, or name another model", t, a.url.Host, limit)
+	return fail(ErrBadAnswer, "%s: %s answered with more than %d bytes: correct HF_ENDPOINT, or choose another model", t, a.url.Host, limit)
 }
 
-// plain refuses a body that is not the file's own bytes.
-func plain(a *answer) error {
+// checkEncoding returns an error if the body is compressed.
+func checkEncoding(a *answer) error {
 	if e := a.Header.Get("Content-Encoding"); e != "" && e != "identity" {
-		return fail(ErrBadAnswer, "%s sends %q, compressed, when asked not to: correct HF_ENDPOINT, or the proxy between", a.url.Host, clip(e))
+		return fail(ErrBadAnswer, "%s compressed its answer (%q) unasked: correct HF_ENDPOINT or the proxy", a.url.Host, clip(e))
 	}
 	return nil
 }

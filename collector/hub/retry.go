@@ -17,31 +17,31 @@ const (
 	maxTries  = 6
 	firstWait = 500 * time.Millisecond
 	maxWait   = 30 * time.Second
-	// maxRetryAfter is the length of the window that the Hub counts requests
-	// in: no wait that it asks for in earnest is longer.
+	// maxRetryAfter is the length of the window in which the Hub counts requests,
+	// so it has no reason to request a longer wait.
 	maxRetryAfter = 5 * time.Minute
 )
 
-// transient is an error that the next try may not have.
+// transient is an error that the next attempt may not have.
 type transient struct {
 	error
-	after time.Duration // the wait that the server asks for; 0: none
+	after time.Duration // the wait that the server requested, or 0
 }
 
 func (t transient) Unwrap() error { return t.error }
 
-// transportError is an error of the connection, told without the address.
+// transportError is an error of the connection. It does not contain the address.
 func transportError(u *url.URL, err error) error {
 	err = unwrapURL(err)
-	told := &kindError{ErrUnreachable, err, fmt.Sprintf("%s cannot be reached: %v: check the network, or set HF_HUB_OFFLINE=1 to use what is cached", u.Host, err)}
+	unreachable := &kindError{ErrUnreachable, err, fmt.Sprintf("cannot reach %s: %v: check the network, or set HF_HUB_OFFLINE=1 to use the cache", u.Host, err)}
 	if _, ok := errors.AsType[*tls.CertificateVerificationError](err); ok {
-		return told
+		return unreachable
 	}
-	return transient{error: told}
+	return transient{error: unreachable}
 }
 
-// retry does op until it succeeds, fails for good, or has failed too often
-// with nothing gained. op says whether it got further than before.
+// retry calls op until it succeeds, fails with an error that is not transient,
+// or fails maxTries times in a row without progress, which op reports.
 func (c *Client) retry(ctx context.Context, op func() (further bool, err error)) error {
 	for tries := 1; ; tries++ {
 		further, err := op()
@@ -66,7 +66,7 @@ func (c *Client) retry(ctx context.Context, op func() (further bool, err error))
 			wait = min(firstWait<<(tries-1), maxWait)
 			wait = wait/2 + rand.N(wait/2)
 		} else {
-			// Whoever was refused at the same time must not return at the same.
+			// Spread clients that were refused at the same time.
 			wait += rand.N(firstWait)
 		}
 		if err := c.sleep(ctx, wait); err != nil {
@@ -84,10 +84,10 @@ func sleep(ctx context.Context, d time.Duration) error {
 	}
 }
 
-// askedWait is how long the server wants to be left alone: Retry-After in
-// seconds or as a date, or what the Hub's RateLimit header says until its
-// window ends (…;r=0;t=SECONDS).
-func askedWait(h http.Header, now time.Time) time.Duration {
+// requestedWait returns the wait that the server requests: Retry-After in
+// seconds or as a date, or the end of the window in the Hub's RateLimit header
+// (…;r=0;t=SECONDS).
+func requestedWait(h http.Header, now time.Time) time.Duration {
 	v := strings.TrimSpace(h.Get("Retry-After"))
 	if v == "" {
 		for field := range strings.SplitSeq(h.Get("RateLimit"), ";") {

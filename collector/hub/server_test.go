@@ -29,7 +29,7 @@ const (
 // storedFile is a file of the fake Hub.
 type storedFile struct {
 	content []byte
-	large   bool // in LFS, so in the storage that is redirected to
+	large   bool // in LFS, so the Hub redirects to its storage
 }
 
 func (f storedFile) digest() string {
@@ -45,18 +45,18 @@ func (f storedFile) git() string {
 	return hex.EncodeToString(sum[:])
 }
 
-// fakeHub answers as the Hub does: an API, addresses of files, and a storage
-// at another port that large files are redirected to.
+// fakeHub answers like the Hub: an API, addresses of files, and a storage at
+// another port, to which it redirects for large files.
 type fakeHub struct {
 	t        *testing.T
 	hub, cdn *httptest.Server
 	files    map[string]storedFile
 	commit   string
 	gated    bool
-	token    string // what the Hub wants to hear; "": nothing
-	bare     bool   // the API tells names only
+	token    string // the valid token, or ""
+	bare     bool   // the API lists names alone
 
-	// Asked before anything else; true: answered.
+	// Hooks are called first.
 	onHub, onCDN hook
 
 	api, resolved, served atomic.Int64 // requests and bodies' bytes
@@ -66,15 +66,15 @@ type fakeHub struct {
 
 func newFakeHub(t *testing.T, files map[string]storedFile) *fakeHub {
 	h := &fakeHub{t: t, files: files, commit: testCommit}
-	h.cdn = httptest.NewServer(http.HandlerFunc(h.serveCDN)) // first: the other names it
+	h.cdn = httptest.NewServer(http.HandlerFunc(h.serveCDN)) // first, because the Hub refers to it
 	h.hub = httptest.NewServer(http.HandlerFunc(h.serveHub))
 	t.Cleanup(h.hub.Close)
 	t.Cleanup(h.cdn.Close)
 	return h
 }
 
-// smallModel has two shards and what goes with them, and files that are not
-// wanted.
+// smallModel returns a repository with two shards, their sidecars, and files
+// that do not belong to the checkpoint.
 func smallModel() map[string]storedFile {
 	files := map[string]storedFile{
 		"config.json":                          {content: []byte(`{"model_type": "opt"}`)},
@@ -100,7 +100,7 @@ func smallModel() map[string]storedFile {
 	return files
 }
 
-// chosen is what a checkpoint of smallModel needs.
+// chosen are the files of smallModel's checkpoint.
 var chosen = []string{
 	"config.json", "tokenizer.json", "tokenizer_config.json", "merges.txt",
 	"model.safetensors.index.json", "model-00001-of-00002.safetensors", "model-00002-of-00002.safetensors",
@@ -112,7 +112,7 @@ func noise(n int, seed uint64) []byte {
 	return b
 }
 
-// hook answers a request in place of the fake Hub, or does not.
+// hook may answer a request in place of the fake Hub; it reports whether it did.
 type hook func(w http.ResponseWriter, r *http.Request) bool
 
 func (h *fakeHub) hook(at *hook) hook {
@@ -207,7 +207,7 @@ func (h *fakeHub) serveAPI(w http.ResponseWriter, r *http.Request, path string) 
 	}
 	var files []any
 	for name, f := range h.files {
-		if tree { // what huggingface_hub asks for
+		if tree { // as huggingface_hub requests
 			entry := map[string]any{"type": "file", "path": name, "size": len(f.content), "oid": f.git()}
 			if f.large {
 				entry["lfs"] = map[string]any{"oid": f.digest(), "size": len(f.content), "pointerSize": 134}
@@ -240,7 +240,7 @@ func (h *fakeHub) serveAPI(w http.ResponseWriter, r *http.Request, path string) 
 func (h *fakeHub) serveCDN(w http.ResponseWriter, r *http.Request) {
 	h.note(r)
 	if r.Header.Get("Authorization") != "" {
-		h.t.Errorf("the storage was told the token: %s", r.URL)
+		h.t.Errorf("the storage received the token: %s", r.URL)
 	}
 	if hook := h.hook(&h.onCDN); hook != nil && hook(w, r) {
 		return
@@ -258,7 +258,7 @@ func (h *fakeHub) serveCDN(w http.ResponseWriter, r *http.Request) {
 	h.content(w, r, f)
 }
 
-// content serves a file with ranges, and counts what it sends.
+// content serves a file with ranges, and counts the bytes.
 func (h *fakeHub) content(w http.ResponseWriter, r *http.Request, f storedFile) {
 	http.ServeContent(counted{w, &h.served}, r, "", time.Time{}, bytes.NewReader(f.content))
 }
@@ -274,7 +274,7 @@ func (c counted) Write(b []byte) (int, error) {
 	return n, err
 }
 
-// testClient is a client of the fake Hub that does not wait for anything.
+// client returns a client of the fake Hub that does not wait between attempts.
 func (h *fakeHub) client(cacheDir string, change ...func(*Options)) *Client {
 	h.t.Helper()
 	o := Options{Endpoint: h.hub.URL, CacheDir: cacheDir}
@@ -320,7 +320,7 @@ func names(files []File) []string {
 	return names
 }
 
-// requested counts the requests that begin so.
+// requested counts the requests with a prefix.
 func (h *fakeHub) requested(prefix string) int {
 	h.mu.Lock()
 	defer h.mu.Unlock()

@@ -1,7 +1,9 @@
 package hub
 
-// MissingBytes is how much a Download would fetch now: what neither lies in
-// the cache nor was begun there.
+import "github.com/sllmq/sllmq/internal/size"
+
+// MissingBytes returns how many bytes a Download would transfer now: those
+// neither in the cache nor in its incomplete files.
 func (c *Client) MissingBytes(m Model) int64 {
 	var total int64
 	for _, f := range c.missing(m) {
@@ -10,8 +12,8 @@ func (c *Client) MissingBytes(m Model) int64 {
 	return total
 }
 
-// missing lists the files that are not in the cache, those with the same
-// content once.
+// missing returns the files that are not in the cache, files with equal content
+// once.
 func (c *Client) missing(m Model) []File {
 	var missing []File
 	seen := map[string]bool{}
@@ -25,8 +27,8 @@ func (c *Client) missing(m Model) []File {
 	return missing
 }
 
-// CheckSpace is ErrDiskFull if the cache's disk has no room for what is
-// missing of the model.
+// CheckSpace returns an ErrDiskFull if the cache's disk has no room for the
+// missing bytes of the model.
 func (c *Client) CheckSpace(m Model) error {
 	need := c.MissingBytes(m)
 	if need == 0 {
@@ -37,7 +39,7 @@ func (c *Client) CheckSpace(m Model) error {
 		return err
 	}
 	if have < need {
-		return fail(ErrDiskFull, "%s needs %d bytes more in %s, and %d are free: free %d bytes, or set HF_HUB_CACHE to a larger disk", m.Repo, need, c.cacheDir, have, need-have)
+		return fail(ErrDiskFull, "%s needs %s in %s, which has %s free: free %s, or set HF_HUB_CACHE to a larger disk", m.Repo, size.Decimal(need), c.cacheDir, size.Decimal(have), size.Decimal(need-have))
 	}
 	return nil
 }

@@ -8,17 +8,17 @@ import (
 	"strings"
 )
 
-// Token is a person's access to the Hub. However it is printed, logged or
-// encoded, it does not show: a function holds it, since fmt reads strings even
-// out of unexported fields, past every method.
+// Token is an access token of the Hub. It stays secret however it is printed,
+// logged or encoded. A function holds it, because fmt prints even the strings of
+// unexported fields, bypassing all methods.
 type Token struct {
 	reveal func() string
 }
 
 const hidden = "[token]"
 
-// NewToken takes a token as people paste it, with space around it. An empty
-// one is the zero Token.
+// NewToken returns the token in s, without surrounding white space. An empty s
+// gives the zero Token.
 func NewToken(s string) Token {
 	s = strings.TrimSpace(s)
 	if s == "" {
@@ -27,7 +27,7 @@ func NewToken(s string) Token {
 	return Token{reveal: func() string { return s }}
 }
 
-// IsZero says that there is no token.
+// IsZero reports whether there is no token.
 func (t Token) IsZero() bool { return t.reveal == nil }
 
 func (t Token) String() string {
@@ -42,7 +42,7 @@ func (t Token) Format(s fmt.State, _ rune)   { _, _ = io.WriteString(s, t.String
 func (t Token) LogValue() slog.Value         { return slog.StringValue(t.String()) }
 func (t Token) MarshalText() ([]byte, error) { return []byte(t.String()), nil }
 
-// check refuses what cannot stand in a header.
+// check returns an error if the token cannot be sent in a header.
 func (t Token) check() error {
 	if t.IsZero() {
 		return nil
@@ -50,10 +50,10 @@ func (t Token) check() error {
 	s := t.reveal()
 	bad := strings.ContainsFunc(s, func(r rune) bool { return r <= ' ' || r > '~' })
 	if bad || len(s) > maxTokenBytes {
-		return errors.New("the Hub's token is not one: paste it anew into HF_TOKEN or the token file")
+		return errors.New("the Hub's token is not valid: paste it again into HF_TOKEN or the token file")
 	}
 	return nil
 }
 
-// maxTokenBytes is far more than any token has.
+// maxTokenBytes is far more than the length of any token.
 const maxTokenBytes = 4096
