@@ -21,4 +21,3 @@ func OutliersTukey(xs []float64, cutoff float64) ([]int, error) {
 	}
 	return out, nil
 }
-

@@ -72,6 +72,5 @@ func level(name string, p float64) error {
 	return nil
 }
 
-
 // percent writes a confidence as people say it.
 func percent(confidence float64) string { return fmt.Sprintf("%.4g %%", 100*confidence) }
