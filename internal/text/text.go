@@ -3,6 +3,7 @@
 package text
 
 import (
+	"strconv"
 	"strings"
 	"unicode"
 )
@@ -24,4 +25,23 @@ func Clip(s string, max int) string {
 		max--
 	}
 	return strings.ToValidUTF8(s[:max], "\uFFFD") + "…"
+}
+
+// Printable replaces what a terminal would obey, which is control characters
+// except new lines and tabs, with question marks.
+func Printable(s string) string {
+	return strings.Map(func(r rune) rune {
+		if unicode.IsControl(r) && r != '\n' && r != '\t' {
+			return '?'
+		}
+		return r
+	}, s)
+}
+
+// Count is a number of things: 1 run, 2 runs.
+func Count(n int64, thing string) string {
+	if n == 1 {
+		return "1 " + thing
+	}
+	return strconv.FormatInt(n, 10) + " " + thing + "s"
 }

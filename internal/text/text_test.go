@@ -38,3 +38,17 @@ func TestClip(t *testing.T) {
 		}
 	}
 }
+
+func TestPrintable(t *testing.T) {
+	if got, want := text.Printable("böse\x1b[2J\r\n\tx\x7f\u009b"), "böse?[2J?\n\tx??"; got != want {
+		t.Errorf("Printable = %q, want %q", got, want)
+	}
+}
+
+func TestCount(t *testing.T) {
+	for n, want := range map[int64]string{0: "0 runs", 1: "1 run", 2: "2 runs"} {
+		if got := text.Count(n, "run"); got != want {
+			t.Errorf("Count(%d) = %q, want %q", n, got, want)
+		}
+	}
+}

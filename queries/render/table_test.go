@@ -2,6 +2,8 @@ package render
 
 import (
 	"bytes"
+	"errors"
+	"os"
 	"strings"
 	"testing"
 
@@ -82,3 +84,60 @@ func TestManyColumns(t *testing.T) {
 		t.Errorf("%q", all)
 	}
 }
+
+// Columns line up whatever the letters: cells are as wide as terminals draw
+// their grapheme clusters, in any locale.
+func TestWidthsOfLetters(t *testing.T) {
+	for text, want := range map[string]int{
+		"":                0,
+		"plain":           5,
+		"模型":              4,
+		"한국어":             6,
+		"ｆｕｌｌ":            8,
+		"e\u0301":         1, // a combining accent
+		"नमस्ते":          uniseg.StringWidth("नमस्ते"),
+		"👩\u200d👩\u200d👧": 2, // a family joined into one
+		"🇯🇵":              2,
+		"±…–":             3, // wide in East Asian locales alone
+		"two\nlines!":     6,
+	} {
+		if got := width(text); got != want {
+			t.Errorf("width(%q) = %d, want %d", text, got, want)
+		}
+	}
+}
+
+func TestTable(t *testing.T) {
+	table := Table{Columns: []Column{{Title: "name", Width: 6}, {Title: "n", Right: true}, {Title: "about"}}, Indent: 2}
+	table.Row("a", "1", "one")
+	table.Line("between rows")
+	table.Row("模型\x1b", "12345", "two\nlines")
+	table.Row("b", "", "")
+	var out bytes.Buffer
+	if err := table.Write(&out); err != nil {
+		t.Fatal(err)
+	}
+	const want = `  name        n  about
+  a           1  one
+between rows
+  模型?   12345  two
+                 lines
+  b
+`
+	if got := out.String(); got != want {
+		t.Errorf("got:\n%swant:\n%s", got, want)
+	}
+}
+
+// A table stops at the first write that fails.
+func TestTableReportsWriteErrors(t *testing.T) {
+	table := Table{Columns: []Column{{Title: "a"}}}
+	table.Row("b")
+	if err := table.Write(failing{}); !errors.Is(err, os.ErrClosed) {
+		t.Errorf("%v", err)
+	}
+}
+
+type failing struct{}
+
+func (failing) Write([]byte) (int, error) { return 0, os.ErrClosed }

@@ -50,7 +50,7 @@ type format struct {
 
 func formats() []format {
 	return []format{
-		{name: "table", encoder: func(out *bufio.Writer, o Options) encoder { return &table{out: out, width: o.Width} }},
+		{name: "table", encoder: func(out *bufio.Writer, o Options) encoder { return newSheet(out, o.Width) }},
 		{name: "csv", encoder: func(out *bufio.Writer, _ Options) encoder {
 			return &delimited{out: out, field: appendCSV, between: ','}
 		}},
@@ -59,7 +59,7 @@ func formats() []format {
 		}},
 		{name: "json", keyed: true, encoder: func(out *bufio.Writer, _ Options) encoder { return &objects{out: out, array: true} }},
 		{name: "jsonl", keyed: true, encoder: func(out *bufio.Writer, _ Options) encoder { return &objects{out: out} }},
-		{name: "markdown", encoder: func(out *bufio.Writer, _ Options) encoder { return &table{out: out, markdown: true} }},
+		{name: "markdown", encoder: func(out *bufio.Writer, _ Options) encoder { return newMarkdown(out) }},
 		{name: "parquet", binary: true, keyed: true, encoder: func(out *bufio.Writer, _ Options) encoder { return &parquetFile{out: out} }},
 		{name: "arrow", binary: true, keyed: true, encoder: func(out *bufio.Writer, _ Options) encoder { return &arrowStream{out: out} }},
 		{name: "value", encoder: func(out *bufio.Writer, _ Options) encoder { return &single{out: out} }},
