@@ -59,7 +59,7 @@ var allowed = map[string][]string{
 	"plots/gallery":                  {"plots", "queries"},
 	"plots/report":                   {"plots", "plots/gallery", "queries"},
 	"queries":                        {"queries/stats", "warehouse/record"},
-	"queries/render":                 {},
+	"queries/render":                 {"internal/text"},
 	"queries/shell":                  {"queries"},
 	"queries/stats":                  {},
 	"queries/stream":                 {},
