@@ -19,7 +19,7 @@ const module = "github.com/sllmq/sllmq/"
 // allowed lists, for each package, the packages of this module that it may import. Add
 // new packages here.
 var allowed = map[string][]string{
-	"cmd/sllmq":                      {"collector", "collector/checkpoint", "collector/device", "collector/directio", "collector/doctor", "collector/hub", "collector/machine", "collector/roofline", "collector/sllmstore/server", "collector/worker", "internal/atomicfile", "internal/size", "plots", "plots/gallery", "plots/report", "queries", "queries/render", "queries/shell", "queries/stats", "queries/stream", "warehouse"},
+	"cmd/sllmq":                      {"collector", "collector/checkpoint", "collector/device", "collector/directio", "collector/doctor", "collector/hub", "collector/machine", "collector/roofline", "collector/sllmstore/server", "collector/worker", "internal/atomicfile", "internal/size", "plots", "plots/gallery", "plots/report", "queries", "queries/render", "queries/shell", "queries/stats", "queries/stream", "warehouse", "warehouse/record"},
 	"collector":                      {"collector/checkpoint", "collector/device", "collector/directio", "collector/hostmem", "collector/hub", "collector/loader", "collector/machine", "collector/nvidia/nvml", "collector/roofline", "collector/sllmstore/client", "collector/worker", "internal/size", "warehouse/record"},
 	"collector/checkpoint":           {"collector/checkpoint/torchfile", "internal/atomicfile", "internal/filelock", "internal/text"},
 	"collector/checkpoint/torchfile": {"internal/text"},
@@ -53,11 +53,11 @@ var allowed = map[string][]string{
 	"internal/filelock":              {},
 	"internal/size":                  {},
 	"internal/text":                  {},
-	"plots":                          {"plots/canvas", "plots/chart"},
+	"plots":                          {"plots/canvas", "plots/chart", "queries/stats", "warehouse/record"},
 	"plots/canvas":                   {},
 	"plots/chart":                    {"plots/canvas"},
-	"plots/gallery":                  {"plots", "queries"},
-	"plots/report":                   {"plots", "plots/gallery", "queries"},
+	"plots/gallery":                  {"plots", "queries", "queries/stats", "warehouse/record"},
+	"plots/report":                   {"internal/size", "plots", "plots/gallery", "queries", "warehouse/record"},
 	"queries":                        {"queries/stats", "warehouse/record"},
 	"queries/render":                 {"internal/text"},
 	"queries/shell":                  {"queries"},

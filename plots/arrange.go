@@ -3,123 +3,123 @@ package plots
 import (
 	"fmt"
 	"slices"
-	"strconv"
 
 	"gonum.org/v1/plot/vg"
 
 	"github.com/sllmq/sllmq/plots/chart"
+	"github.com/sllmq/sllmq/warehouse/record"
 )
 
-// arrangement gives each model a group of rows and each of its arms a row, from
-// the top down; rows are one high, with a gap between groups.
+// arrangement places arms: groups from the top down, and in each group a row for
+// every series that it has. A row is one high; there is a gap between groups.
 type arrangement[T any] struct {
-	models, arms []string
-	rows         []placedRow[T]
-	high         float64
-	groups       []chart.Tick // the models, at the middle of their rows
+	subject        string       // the model, or how many there are
+	names          Names        // of the arms
+	groups, series []string     // names, in the order of first appearance
+	rows           []placed[T]  // top down
+	height         float64      // of all rows, in rows
+	ticks          []chart.Tick // the groups' names, at the middle of their rows
 }
 
-type placedRow[T any] struct {
-	model, arm int
-	y          float64
-	item       T
+// placed is the place of one arm.
+type placed[T any] struct {
+	group, series int     // indexes into the arrangement's
+	y             float64 // of its middle
+	name          string  // of the arm
+	item          T
 }
 
 const groupGap = 0.6
 
-// arrange places items, one a model and arm. Models without some arm have fewer
-// rows.
-func arrange[T any](items []T, model, arm func(T) string) (*arrangement[T], error) {
+// arrange places items, one per arm.
+func arrange[T any](items []T, armOf func(T) record.Arm) (*arrangement[T], error) {
 	if len(items) == 0 {
 		return nil, errEmpty
 	}
-	a := &arrangement[T]{}
-	for _, item := range items {
-		a.models = appendNew(a.models, model(item))
-		a.arms = appendNew(a.arms, arm(item))
+	arms := make([]record.Arm, len(items))
+	for i, item := range items {
+		arms[i] = armOf(item)
 	}
-	byModel := make([][]placedRow[T], len(a.models))
-	for _, item := range items {
-		m, r := slices.Index(a.models, model(item)), slices.Index(a.arms, arm(item))
-		for _, other := range byModel[m] {
-			if other.arm == r {
-				return nil, fmt.Errorf("%s has %q twice", model(item), arm(item))
-			}
-		}
-		byModel[m] = append(byModel[m], placedRow[T]{model: m, arm: r, item: item})
+	a := &arrangement[T]{subject: Subject(arms), names: NameArms(arms)}
+	for _, arm := range arms {
+		a.groups, a.series = appendNew(a.groups, a.names.group(arm)), appendNew(a.series, a.names.series(arm))
 	}
 	y := groupGap / 2
-	for m, rows := range byModel {
-		slices.SortFunc(rows, func(a, b placedRow[T]) int { return a.arm - b.arm })
-		a.groups = append(a.groups, chart.Tick{Value: y + float64(len(rows))/2, Label: a.models[m]})
+	for g, group := range a.groups {
+		var rows []placed[T]
+		for i, arm := range arms {
+			if a.names.group(arm) == group {
+				rows = append(rows, placed[T]{group: g, series: slices.Index(a.series, a.names.series(arm)), name: a.names.Arm(arm), item: items[i]})
+			}
+		}
+		slices.SortStableFunc(rows, func(a, b placed[T]) int { return a.series - b.series })
 		for i := range rows {
+			if i > 0 && rows[i].series == rows[i-1].series {
+				return nil, fmt.Errorf("%s appears twice", rows[i].name)
+			}
 			rows[i].y = y + float64(i) + 0.5
 		}
 		a.rows = append(a.rows, rows...)
+		a.ticks = append(a.ticks, chart.Tick{Value: y + float64(len(rows))/2, Label: group})
 		y += float64(len(rows)) + groupGap
 	}
-	a.high = y - groupGap/2
+	a.height = y - groupGap/2
 	return a, nil
 }
 
-// axis is the rows' axis: of one model the arms are named beside their rows, of
-// more the models, and the arms in the legend.
+// axis is the axis along the rows. The series of a single group are named beside
+// their rows; of several groups, the groups are, and the legend names the series.
 func (a *arrangement[T]) axis() chart.Axis {
-	y := chart.Axis{Low: a.high, Names: a.groups}
-	if len(a.models) == 1 {
+	y := chart.Axis{Low: a.height, Names: a.ticks}
+	if len(a.groups) == 1 {
 		y.Names = nil
 		for _, row := range a.rows {
-			y.Names = append(y.Names, chart.Tick{Value: row.y, Label: a.arms[row.arm]})
+			y.Names = append(y.Names, chart.Tick{Value: row.y, Label: a.series[row.series]})
 		}
 	}
 	return y
 }
 
-// height is the panel's, with rows of a height, and higher ones where there are
-// few.
-func (a *arrangement[T]) height(row vg.Length) vg.Length {
+// panelHeight is the height of a panel with rows of a height. A few rows are drawn
+// higher.
+func (a *arrangement[T]) panelHeight(row vg.Length) vg.Length {
 	if len(a.rows) <= 4 {
 		row *= 1.4
 	}
-	return vg.Length(a.high) * row
+	return vg.Length(a.height) * row
 }
 
-// swatches are the legend of the arms, empty if the rows name them.
-func (a *arrangement[T]) swatches() []chart.Key {
-	if len(a.models) == 1 {
-		return nil
-	}
-	return legend(a.arms, chart.SwatchKey)
-}
+// minHeight is the least height of a panel with rows of a least height.
+func (a *arrangement[T]) minHeight(row vg.Length) vg.Length { return vg.Length(a.height) * row }
 
-// about ends a title: the model's name, or how many there are.
-func about(models []string) string {
-	if len(models) == 1 {
-		return models[0]
-	}
-	return strconv.Itoa(len(models)) + " models"
-}
-
-func (c Caption) or(title string) (string, string) {
-	if c.Title != "" {
-		title = c.Title
-	}
-	return title, c.Subtitle
-}
-
-func appendNew(list []string, s string) []string {
-	if slices.Contains(list, s) {
-		return list
-	}
-	return append(list, s)
-}
-
-// find is the row of a model and arm, if it has one.
-func (a *arrangement[T]) find(model, arm int) (placedRow[T], bool) {
+// inGroup are the rows of a group.
+func (a *arrangement[T]) inGroup(group int) (rows []placed[T]) {
 	for _, row := range a.rows {
-		if row.model == model && row.arm == arm {
-			return row, true
+		if row.group == group {
+			rows = append(rows, row)
 		}
 	}
-	return placedRow[T]{}, false
+	return rows
+}
+
+// swatches are the legend of the series. It is empty if the axis names them.
+func (a *arrangement[T]) swatches() []chart.Key {
+	if len(a.groups) == 1 {
+		return nil
+	}
+	return a.legend(chart.SwatchKey)
+}
+
+// legend has a key for every series.
+func (a *arrangement[T]) legend(key func(label string, l chart.Look) chart.Key) []chart.Key {
+	return legend(a.series, key)
+}
+
+// legend has a key for every label, each in its own look.
+func legend(labels []string, key func(label string, l chart.Look) chart.Key) []chart.Key {
+	keys := make([]chart.Key, len(labels))
+	for i, label := range labels {
+		keys[i] = key(label, chart.LookOf(i))
+	}
+	return keys
 }

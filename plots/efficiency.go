@@ -10,95 +10,97 @@ import (
 	"gonum.org/v1/plot/vg/draw"
 
 	"github.com/sllmq/sllmq/plots/chart"
+	"github.com/sllmq/sllmq/queries/stats"
+	"github.com/sllmq/sllmq/warehouse/record"
 )
 
-// Efficiency is how near loads came to what the machine could do: roofline time
-// over loading time.
+// Efficiency is how close loads came to the roofline: roofline time over loading
+// time.
 type Efficiency struct {
-	Caption
-	Arms []ArmEfficiency
+	Subtitle string
+	Arms     []ArmEfficiency
 }
 
 // ArmEfficiency are the efficiencies of an arm's loads.
 type ArmEfficiency struct {
-	Model, Arm   string
+	record.Arm
 	Efficiencies []float64
 }
 
-// DrawEfficiency draws a dot a load and a line at 1. Beyond it lies no speed but
-// a mistake, so such loads are ringed and counted.
+// DrawEfficiency draws a dot per load, and the roofline at 1. A load cannot beat the
+// roofline, so loads above 1 are ringed and counted as mistakes.
 func DrawEfficiency(d Efficiency) (*Picture, error) {
-	rows, err := arrange(d.Arms, func(a ArmEfficiency) string { return a.Model }, func(a ArmEfficiency) string { return a.Arm })
+	rows, err := arrange(d.Arms, func(a ArmEfficiency) record.Arm { return a.Arm })
 	if err != nil {
 		return nil, fmt.Errorf("efficiency: %w", err)
 	}
-	highest, beyond, loads := 1.0, 0, 0
-	for _, a := range d.Arms {
-		if len(a.Efficiencies) == 0 {
-			return nil, fmt.Errorf("efficiency: %s, %s has no loads", a.Model, a.Arm)
+	highest, above, loads := 1.0, 0, 0
+	for _, row := range rows.rows {
+		if len(row.item.Efficiencies) == 0 {
+			return nil, fmt.Errorf("efficiency: %s has no loads", row.name)
 		}
-		if err := amounts(a.Efficiencies, "efficiency", a.Model, a.Arm); err != nil {
+		if err := amounts("efficiency", row.name, row.item.Efficiencies...); err != nil {
 			return nil, fmt.Errorf("efficiency: %w", err)
 		}
-		loads += len(a.Efficiencies)
-		for _, e := range a.Efficiencies {
+		loads += len(row.item.Efficiencies)
+		for _, e := range row.item.Efficiencies {
 			highest = math.Max(highest, e)
 			if e > 1 {
-				beyond++
+				above++
 			}
 		}
 	}
-	p := &chart.Panel{X: chart.Axis{Label: "Efficiency (roofline time / loading time)", High: highest * 1.08, Ticks: chart.LinearTicks(chart.Unit{Size: 1}), GridLines: true}, Y: rows.axis(), Height: rows.height(14), MinHeight: vg.Length(rows.high) * 9, SideTitle: "median"}
-	p.Paint = append(p.Paint, roofAtOne)
+	x := chart.Axis{Label: "Efficiency (roofline time / loading time)", High: highest * 1.08, Ticks: chart.LinearTicks(chart.Unit{Size: 1}), GridLines: true}
+	p := &chart.Panel{X: x, Y: rows.axis(), Height: rows.panelHeight(14), MinHeight: rows.minHeight(9), SideTitle: "median"}
+	p.Paint = append(p.Paint, drawRoofAtOne)
 	for _, row := range rows.rows {
 		sorted := slices.Sorted(slices.Values(row.item.Efficiencies))
-		p.Side = append(p.Side, chart.Tick{Value: row.y, Label: chart.Digits(quantile(sorted, 0.5))})
+		p.Side = append(p.Side, chart.Tick{Value: row.y, Label: chart.Digits(stats.Median(sorted))})
 		p.Paint = append(p.Paint, func(f chart.Frame) {
-			drawEfficiencies(f, row.y, sorted, chart.LookOf(row.arm), newCrowd(loads, row.item.Model, row.item.Arm))
+			drawEfficiencies(f, row.y, sorted, chart.LookOf(row.series), newCrowd(loads, row.name))
 		})
 	}
-	fig := &chart.Figure{Panels: []*chart.Panel{p}}
-	if len(rows.models) > 1 {
-		fig.Legend = legend(rows.arms, chart.DotKey)
+	fig := &chart.Figure{Title: "Efficiency of loading " + rows.subject, Subtitle: d.Subtitle, Panels: []*chart.Panel{p}}
+	if len(rows.groups) > 1 {
+		fig.Legend = rows.legend(chart.DotKey)
 	}
-	fig.Legend = append(fig.Legend, chart.MarkKey("median", chart.Diamond, medianRadius, chart.White), chart.RuleKey("roofline", rooflineStyle()))
-	if beyond > 0 {
+	fig.Legend = append(fig.Legend, chart.MarkKey("median", chart.Diamond, medianRadius, chart.White), chart.RuleKey("roofline", roofStyle()))
+	if above > 0 {
 		fig.Legend = append(fig.Legend, chart.Key{Label: "over 1", Draw: func(c draw.Canvas, r vg.Rectangle) {
-			ring(c, vg.Point{X: (r.Min.X + r.Max.X) / 2, Y: (r.Min.Y + r.Max.Y) / 2})
+			drawRing(c, vg.Point{X: (r.Min.X + r.Max.X) / 2, Y: (r.Min.Y + r.Max.Y) / 2})
 		}})
-		fig.Notes = []string{plural(beyond, "load is", "loads are") + " faster than the roofline: a label or the roofline is wrong."}
+		fig.Notes = []string{plural(above, "load is", "loads are") + " faster than the roofline: a label or the roofline is wrong."}
 	}
-	fig.Title, fig.Subtitle = d.or("Efficiency of loading " + about(rows.models))
-	return &Picture{fig, d.rows()}, nil
+	return &Picture{fig, d.rows(rows.names)}, nil
 }
 
-// roofAtOne draws the roofline, and hatches what should be empty.
-func roofAtOne(f chart.Frame) {
+// drawRoofAtOne draws the roofline and hatches the impossible part beyond it.
+func drawRoofAtOne(f chart.Frame) {
 	chart.HatchBox(f.Canvas, vg.Rectangle{Min: vg.Point{X: f.X(1), Y: f.Min.Y}, Max: f.Max}, chart.Faint, chart.Rising)
-	f.Rule(1, rooflineStyle())
+	f.Rule(1, roofStyle())
 }
 
-func rooflineStyle() draw.LineStyle { return draw.LineStyle{Color: chart.Black, Width: 1.4} }
+func roofStyle() draw.LineStyle { return draw.LineStyle{Color: chart.Black, Width: 1.4} }
 
-// medianRadius lets the median stand out of the dots that it lies among.
+// medianRadius is larger than a dot's, so that the median stands out.
 const medianRadius = 3.4
 
 func drawEfficiencies(f chart.Frame, y float64, sorted []float64, l chart.Look, crowd *crowd) {
-	middle := quantile(sorted, 0.5)
 	chart.Stroke(f.Canvas, draw.LineStyle{Color: chart.Soft, Width: 0.6}, f.At(sorted[0], y), f.At(sorted[len(sorted)-1], y))
 	for _, e := range sorted {
-		if !crowd.free(f.At(e, y)) {
+		if !crowd.take(f.At(e, y)) {
 			continue
 		}
 		f.Point(l, f.At(e, y), 2.3, crowd.name+chart.Digits(e)+" of the roofline")
 		if e > 1 {
-			ring(f.Canvas, f.At(e, y))
+			drawRing(f.Canvas, f.At(e, y))
 		}
 	}
-	chart.Diamond.Draw(f.Canvas, f.At(middle, y), medianRadius, chart.White)
+	chart.Diamond.Draw(f.Canvas, f.At(stats.Median(sorted), y), medianRadius, chart.White)
 }
 
-func ring(c draw.Canvas, pt vg.Point) {
+// drawRing marks a load that beat the roofline.
+func drawRing(c draw.Canvas, pt vg.Point) {
 	for _, s := range []draw.LineStyle{{Color: chart.White, Width: 2.2}, {Color: chart.LookOf(4).Ink, Width: 1.4}} {
 		var path vg.Path
 		path.Move(vg.Point{X: pt.X + 4.2, Y: pt.Y})
@@ -108,11 +110,11 @@ func ring(c draw.Canvas, pt vg.Point) {
 	}
 }
 
-func (d Efficiency) rows() [][]string {
+func (d Efficiency) rows(names Names) [][]string {
 	rows := [][]string{{"model", "arm", "load", "efficiency"}}
 	for _, a := range d.Arms {
 		for i, e := range a.Efficiencies {
-			rows = append(rows, []string{a.Model, a.Arm, strconv.Itoa(i), number(e)})
+			rows = append(rows, []string{names.group(a.Arm), names.series(a.Arm), strconv.Itoa(i), number(e)})
 		}
 	}
 	return rows

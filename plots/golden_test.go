@@ -41,36 +41,36 @@ func TestPicturesAreAsTheyWereLookedAt(t *testing.T) {
 
 // What a picture says where a pointer rests is the data's, in people's units.
 func TestHoversSayTheValues(t *testing.T) {
-	five := []Series{{"m", "a", []float64{1, 2, 3, 4, 5}}}
+	five := []Series{{armOf("m", "a"), []float64{1, 2, 3, 4, 5}}}
 	day := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
 	for _, c := range []struct {
 		want string
 		draw func() (*Picture, error)
 	}{
 		{"m, a\nmean 2.00 s, median 1.50 s\nfrom 1.00 s to 3.00 s\n4 loads", func() (*Picture, error) {
-			return DrawBars(Bars{Bars: []Bar{{Model: "m", Arm: "a", MeanS: 2, MedianS: ptr(1.5), Interval: &Interval{1, 3}, Loads: 4}}})
+			return DrawBars(Bars{Bars: []Bar{{Arm: armOf("m", "a"), MeanS: 2, MedianS: ptr(1.5), Interval: &Interval{1, 3}, Loads: 4}}})
 		}},
 		{"m, a\n40.0 % of loads in at most 2.00 s", func() (*Picture, error) { return DrawECDF(ECDF{Series: five}) }},
 		{"m, a\nmedian 3.00 s of 5 loads", func() (*Picture, error) { return DrawECDF(ECDF{Series: five}) }},
 		{"m, a\nmedian 3.00 s, quartiles 2.00 s and 4.00 s\nwhiskers 1.00 s and 5.00 s, 5 loads", func() (*Picture, error) { return DrawBox(Box{Series: five}) }},
 		{"m, a\n4.00 s", func() (*Picture, error) { return DrawBox(Box{Series: five}) }},
 		{"m, a\nread 700 ms", func() (*Picture, error) {
-			return DrawStages(Stages{Rows: []StageRow{{Model: "m", Arm: "a", Stages: []Stage{{"open", 0.1}, {"read", 0.7}}}}})
+			return DrawStages(Stages{Arms: []ArmStages{{Arm: armOf("m", "a"), Stages: []Stage{{"open", 0.1}, {"read", 0.7}}}}})
 		}},
 		{"read 2.00 MB, t\nfrom 1.00 ms to 2.00 ms, 2.00 GB/s", func() (*Picture, error) {
 			return DrawTimeline(Timeline{Chunks: []Chunk{{"t", 2e6, []Phase{{"read", 0.001, 0.002}}}}})
 		}},
 		{"m, a\n0.500 of the roofline", func() (*Picture, error) {
-			return DrawEfficiency(Efficiency{Arms: []ArmEfficiency{{"m", "a", []float64{0.5}}}})
+			return DrawEfficiency(Efficiency{Arms: []ArmEfficiency{{armOf("m", "a"), []float64{0.5}}}})
 		}},
 		{"m, a\n2.00 GB in 500 ms, 4.00 GB/s", func() (*Picture, error) {
-			return DrawSizeTime(SizeTime{Loads: []SizedLoad{{"m", "a", 2e9, 0.5}}})
+			return DrawSizeTime(SizeTime{Loads: []SizedLoad{{armOf("m", "a"), 2e9, 0.5}}})
 		}},
 		{"m, a\n2026-03-01 12:00 UTC\n3.00 s", func() (*Picture, error) {
-			return DrawTrend(Trend{Series: []TrendSeries{{Model: "m", Arm: "a", Points: []TrendPoint{{At: day, TimeS: 3}}}}})
+			return DrawTrend(Trend{Series: []TrendSeries{{Arm: armOf("m", "a"), Points: []TrendPoint{{At: day, TimeS: 3}}}}})
 		}},
 		{"depth 2, 512K\n4.00 GB/s", func() (*Picture, error) { return DrawHeat(Heat{Cells: []HeatCell{{1, 2, 512 << 10, 4e9}}}) }},
-		{"<b>, a & b\n4.00 s", func() (*Picture, error) { return DrawBox(Box{Series: []Series{{"<b>", "a & b", []float64{4}}}}) }},
+		{"<b>, a & b\n4.00 s", func() (*Picture, error) { return DrawBox(Box{Series: []Series{{armOf("<b>", "a & b"), []float64{4}}}}) }},
 	} {
 		p := drawn(t)(c.draw())
 		if !slices.Contains(p.hovers, c.want) {
@@ -81,7 +81,7 @@ func TestHoversSayTheValues(t *testing.T) {
 
 // Of many loads in one place, one mark is drawn.
 func TestACrowdIsDrawnOnce(t *testing.T) {
-	s := Series{Model: "m", Arm: "a"}
+	s := Series{Arm: armOf("m", "a")}
 	for i := range 100_000 {
 		s.TimesS = append(s.TimesS, 1+float64(i%5000)/5000)
 	}

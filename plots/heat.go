@@ -15,21 +15,21 @@ import (
 	"github.com/sllmq/sllmq/plots/chart"
 )
 
-// Heat is a sweep of read rates over threads, depth and I/O size.
+// Heat are the read rates of a sweep over threads, depth and I/O size.
 type Heat struct {
-	Caption
-	Cells []HeatCell
+	Subtitle string
+	Cells    []HeatCell
 }
 
-// HeatCell is what one setting reached.
+// HeatCell is the rate of one setting.
 type HeatCell struct {
 	Threads, Depth int
 	IOBytes        int64
-	BytesPS        float64
+	BytesPerS      float64
 }
 
-// DrawHeat draws a map of depth by I/O size for each number of threads, darker
-// where faster, the rate in each cell and a star on the best.
+// DrawHeat draws a map of depth by I/O size per number of threads: darker is faster,
+// each cell contains its rate, and the best one has a star.
 func DrawHeat(d Heat) (*Picture, error) {
 	if len(d.Cells) == 0 {
 		return nil, fmt.Errorf("heat map: %w", errEmpty)
@@ -41,16 +41,19 @@ func DrawHeat(d Heat) (*Picture, error) {
 	seen := map[HeatCell]bool{}
 	for _, c := range d.Cells {
 		setting := HeatCell{Threads: c.Threads, Depth: c.Depth, IOBytes: c.IOBytes}
-		if err := amount(c.BytesPS, "rate", setting.name()); err != nil {
+		if err := amounts("rate", setting.name(), c.BytesPerS); err != nil {
 			return nil, fmt.Errorf("heat map: %w", err)
 		}
-		if c.Threads < 1 || c.Depth < 1 || c.IOBytes < 1 || seen[setting] {
-			return nil, fmt.Errorf("heat map: %s is no setting, or there twice", setting.name())
+		if c.Threads < 1 || c.Depth < 1 || c.IOBytes < 1 {
+			return nil, fmt.Errorf("heat map: %s is not a setting", setting.name())
+		}
+		if seen[setting] {
+			return nil, fmt.Errorf("heat map: %s appears twice", setting.name())
 		}
 		seen[setting] = true
 		threads, depths, sizes = append(threads, c.Threads), append(depths, c.Depth), append(sizes, c.IOBytes)
-		rates = append(rates, c.BytesPS)
-		if c.BytesPS > best.BytesPS {
+		rates = append(rates, c.BytesPerS)
+		if c.BytesPerS > best.BytesPerS {
 			best = c
 		}
 	}
@@ -58,7 +61,7 @@ func DrawHeat(d Heat) (*Picture, error) {
 	m := heatMap{depths: sorted(depths), sizes: sorted(sizes), low: low, high: high, unit: chart.RateUnit(high), best: best}
 	threads = sorted(threads)
 	m.threads = len(threads) > 1
-	fig := &chart.Figure{Columns: 1, Notes: []string{"Darker is faster. Best: " + chart.RateText(best.BytesPS) + " with " + m.name(best) + "."}}
+	fig := &chart.Figure{Columns: 1, Notes: []string{"Darker is faster. Best: " + chart.RateText(best.BytesPerS) + " with " + m.name(best) + "."}}
 	if len(m.sizes) <= 7 && len(threads) > 1 {
 		fig.Columns = 2
 	}
@@ -72,15 +75,16 @@ func DrawHeat(d Heat) (*Picture, error) {
 	if m.threads {
 		by = ") by threads, depth and I/O size"
 	}
-	fig.Title, fig.Subtitle = d.or("Read rate (" + m.unit.Name + by)
+	fig.Title, fig.Subtitle = "Read rate ("+m.unit.Name+by, d.Subtitle
 	return &Picture{fig, d.rows()}, nil
 }
 
+// name is the setting in words.
 func (c HeatCell) name() string {
 	return plural(c.Threads, "thread", "threads") + ", depth " + strconv.Itoa(c.Depth) + ", " + binary(c.IOBytes)
 }
 
-// name is a setting in words, which leave the threads out if all have as many.
+// name is a setting in words, without the threads if all settings have the same.
 func (m heatMap) name(c HeatCell) string {
 	if m.threads {
 		return c.name()
@@ -88,21 +92,23 @@ func (m heatMap) name(c HeatCell) string {
 	return "depth " + strconv.Itoa(c.Depth) + ", " + binary(c.IOBytes)
 }
 
-func sorted[T int | int64](all []T) []T {
-	slices.Sort(all)
-	return slices.Compact(all)
+// sorted are the different values of list in ascending order.
+func sorted[T int | int64](list []T) []T {
+	slices.Sort(list)
+	return slices.Compact(list)
 }
 
-// heatMap is what the panels of a sweep share.
+// heatMap is what the panels of a sweep have in common.
 type heatMap struct {
 	depths    []int
 	sizes     []int64
 	low, high float64
 	unit      chart.Unit
 	best      HeatCell
-	threads   bool // there are several numbers of them
+	threads   bool // differ
 }
 
+// panel is the map for a number of threads.
 func (m heatMap) panel(threads int, cells []HeatCell) *chart.Panel {
 	p := &chart.Panel{Height: max(40, 22*vg.Length(len(m.depths))), MinHeight: max(32, 11*vg.Length(len(m.depths)))}
 	if m.threads {
@@ -135,23 +141,24 @@ func (m heatMap) panel(threads int, cells []HeatCell) *chart.Panel {
 	return p
 }
 
+// box is the place of a cell.
 func (m heatMap) box(f chart.Frame, c HeatCell) vg.Rectangle {
 	x, y := float64(slices.Index(m.sizes, c.IOBytes)), float64(slices.Index(m.depths, c.Depth))
 	return vg.Rectangle{Min: f.At(x, y), Max: f.At(x+1, y+1)}
 }
 
 func (m heatMap) cell(f chart.Frame, face *font.Face, c HeatCell) {
-	ink := m.colour(c.BytesPS)
+	ink := m.colour(c.BytesPerS)
 	box := m.box(f, c)
-	f.Hover(m.name(c)+"\n"+chart.RateText(c.BytesPS), func() {
+	f.Hover(m.name(c)+"\n"+chart.RateText(c.BytesPerS), func() {
 		f.SetColor(ink)
 		f.Fill(box.Path())
 	})
 	chart.Stroke(f.Canvas, draw.LineStyle{Color: chart.White, Width: 0.8}, chart.Corners(box)...)
-	canvas.Text(f, face, chart.Readable(ink), vg.Point{X: (box.Min.X + box.Max.X) / 2, Y: (box.Min.Y + box.Max.Y) / 2}, canvas.AtMiddle, m.text(c.BytesPS))
+	canvas.Text(f, face, chart.Readable(ink), vg.Point{X: (box.Min.X + box.Max.X) / 2, Y: (box.Min.Y + box.Max.Y) / 2}, canvas.AtMiddle, m.text(c.BytesPerS))
 }
 
-// mark frames the best cell and puts a star into its corner.
+// mark frames the best cell and draws a star in its corner.
 func (m heatMap) mark(f chart.Frame, face *font.Face) {
 	box := m.box(f, m.best)
 	for _, s := range []draw.LineStyle{{Color: chart.White, Width: 3.4}, {Color: chart.Black, Width: 1.8}} {
@@ -162,12 +169,12 @@ func (m heatMap) mark(f chart.Frame, face *font.Face) {
 	}
 }
 
-// text has two decimals in every cell, so that they compare.
+// text has two decimals in every cell, so that cells compare easily.
 func (m heatMap) text(rate float64) string {
 	return strconv.FormatFloat(rate/m.unit.Size, 'f', 2, 64)
 }
 
-// face is as large as the widest number of a cell allows.
+// face is the largest font in which the widest number fits a cell.
 func (m heatMap) face(width vg.Length) *font.Face {
 	size := vg.Length(chart.TickSize)
 	for size > 3 && canvas.Regular(size).Width(m.text(m.high)) > width {
@@ -176,8 +183,8 @@ func (m heatMap) face(width vg.Length) *font.Face {
 	return canvas.Regular(size)
 }
 
-// colour goes from near white over blue to near black: one direction of
-// lightness, for grey prints.
+// colour goes from near white over blue to near black. It only gets darker, so that
+// grey prints can be read.
 func (m heatMap) colour(rate float64) color.NRGBA {
 	t := 0.5
 	if m.high > m.low {
@@ -196,7 +203,7 @@ func (m heatMap) colour(rate float64) color.NRGBA {
 func (d Heat) rows() [][]string {
 	rows := [][]string{{"threads", "depth", "io_bytes", "bytes_per_s"}}
 	for _, c := range d.Cells {
-		rows = append(rows, []string{strconv.Itoa(c.Threads), strconv.Itoa(c.Depth), strconv.FormatInt(c.IOBytes, 10), number(c.BytesPS)})
+		rows = append(rows, []string{strconv.Itoa(c.Threads), strconv.Itoa(c.Depth), strconv.FormatInt(c.IOBytes, 10), number(c.BytesPerS)})
 	}
 	return rows
 }

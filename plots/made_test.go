@@ -8,11 +8,17 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/sllmq/sllmq/queries/stats"
+	"github.com/sllmq/sllmq/warehouse/record"
 )
 
 // The data here are made up, and stand for no machine.
 
 func ptr(v float64) *float64 { return &v }
+
+// armOf is an arm of which only the model and the format matter.
+func armOf(model, format string) record.Arm { return record.Arm{Model: model, Format: format} }
 
 func madeName(m int) string {
 	sizes := []string{"0.5b", "1.3b", "7b", "13b", "70b"}
@@ -46,7 +52,7 @@ func madeBars(models int) Bars {
 			for _, v := range t {
 				sum += v
 			}
-			d.Bars = append(d.Bars, Bar{Model: madeName(m), Arm: arm, MeanS: sum / float64(len(t)), MedianS: ptr(quantile(t, 0.5)), Interval: &Interval{low, high}, Loads: 30})
+			d.Bars = append(d.Bars, Bar{Arm: armOf(madeName(m), arm), MeanS: sum / float64(len(t)), MedianS: ptr(stats.Median(t)), Interval: &Interval{low, high}, Loads: 30})
 		}
 	}
 	d.Subtitle = "random, to host, from storage; whiskers: fastest and slowest load"
@@ -57,7 +63,7 @@ func madeSeries(models int) []Series {
 	var all []Series
 	for m := range models {
 		for a, arm := range madeArms {
-			all = append(all, Series{madeName(m), arm, madeTimes(m, a, 30)})
+			all = append(all, Series{armOf(madeName(m), arm), madeTimes(m, a, 30)})
 		}
 	}
 	return all
@@ -68,11 +74,11 @@ func madeStages(models int) Stages {
 	for m := range models {
 		for a, arm := range madeArms {
 			t := madeTimes(m, a, 1)[0]
-			row := StageRow{Model: madeName(m), Arm: arm, LoadingTimeS: ptr(t)}
+			row := ArmStages{Arm: armOf(madeName(m), arm), LoadingTimeS: ptr(t)}
 			for i, s := range []string{"open", "index", "allocate", "read", "copy"} {
 				row.Stages = append(row.Stages, Stage{s, t * []float64{0.02, 0.04, 0.1, 0.7, 0.3}[i]})
 			}
-			d.Rows = append(d.Rows, row)
+			d.Arms = append(d.Arms, row)
 		}
 	}
 	return d
@@ -83,7 +89,7 @@ func madeEfficiency(models int) Efficiency {
 	for m := range models {
 		for a, arm := range madeArms {
 			r := rand.New(rand.NewPCG(uint64(m), uint64(a)))
-			e := ArmEfficiency{Model: madeName(m), Arm: arm}
+			e := ArmEfficiency{Arm: armOf(madeName(m), arm)}
 			for range 12 {
 				e.Efficiencies = append(e.Efficiencies, []float64{0.3, 0.9}[a]+0.05*r.NormFloat64())
 			}
@@ -94,7 +100,7 @@ func madeEfficiency(models int) Efficiency {
 }
 
 func madeTimeline(threads int) Timeline {
-	d := Timeline{Model: madeName(1), Arm: madeArms[1]}
+	d := Timeline{Arm: armOf(madeName(1), madeArms[1])}
 	r := rand.New(rand.NewPCG(1, 1))
 	for t := range threads {
 		at := 0.002 * float64(t%5)
@@ -121,7 +127,7 @@ func madeSizeTime(models int) SizeTime {
 	for m := range models {
 		bytes := 250e6 * math.Pow(1.36, float64(m))
 		for a, arm := range madeArms {
-			d.Loads = append(d.Loads, SizedLoad{madeName(m), arm, bytes, bytes / []float64{2.1e9, 6.6e9}[a] * (1 + 0.1*float64(m%3))})
+			d.Loads = append(d.Loads, SizedLoad{armOf(madeName(m), arm), bytes, bytes / []float64{2.1e9, 6.6e9}[a] * (1 + 0.1*float64(m%3))})
 		}
 	}
 	return d
@@ -132,7 +138,7 @@ func madeTrend(models int) Trend {
 	start := time.Date(2026, 2, 10, 6, 0, 0, 0, time.UTC)
 	for m := range models {
 		for a, arm := range madeArms {
-			s := TrendSeries{Model: madeName(m), Arm: arm}
+			s := TrendSeries{Arm: armOf(madeName(m), arm)}
 			for i, t := range madeTimes(m, a, 40) {
 				if i > 22 && a == 1 {
 					t *= 0.8
@@ -187,55 +193,43 @@ func madePictures() map[string]func() (*Picture, error) {
 
 	all["bars-extremes"] = func() (*Picture, error) {
 		return DrawBars(Bars{Bars: []Bar{
-			{Model: long, Arm: "A", MeanS: 0}, {Model: long, Arm: "B", MeanS: 4000},
-			{Model: long + "2", Arm: "A", MeanS: 3}, {Model: long + "2", Arm: "B", MeanS: 3},
-			{Model: "only A <&>\n\x00", Arm: "A", MeanS: 100, Interval: &Interval{0, 4400}},
-			{Model: "slower", Arm: "A", MeanS: 1000}, {Model: "slower", Arm: "B", MeanS: 3000}, {Model: "slower", Arm: "C", MeanS: 500},
-			{Model: "模型", Arm: "B", MeanS: 1e-9},
+			{Arm: armOf(long, "A"), MeanS: 0}, {Arm: armOf(long, "B"), MeanS: 4000},
+			{Arm: armOf(long+"2", "A"), MeanS: 3}, {Arm: armOf(long+"2", "B"), MeanS: 3},
+			{Arm: armOf("only A <&>\n\x00", "A"), MeanS: 100, Interval: &Interval{0, 4400}},
+			{Arm: armOf("slower", "A"), MeanS: 1000}, {Arm: armOf("slower", "B"), MeanS: 3000}, {Arm: armOf("slower", "C"), MeanS: 500},
+			{Arm: armOf("模型", "B"), MeanS: 1e-9},
 		}})
 	}
-	all["bars-zero"] = func() (*Picture, error) { return DrawBars(Bars{Bars: []Bar{{Model: "m", Arm: "a"}}}) }
+	all["bars-zero"] = func() (*Picture, error) { return DrawBars(Bars{Bars: []Bar{{Arm: armOf("m", "a")}}}) }
 	all["bars-many-arms"] = func() (*Picture, error) {
 		var d Bars
 		for i := range 18 {
-			d.Bars = append(d.Bars, Bar{Model: "m", Arm: fmt.Sprintf("arm %d", i), MeanS: 1 + float64(i)}, Bar{Model: "n", Arm: fmt.Sprintf("arm %d", i), MeanS: 2 + float64(i)})
+			d.Bars = append(d.Bars, Bar{Arm: armOf("m", fmt.Sprintf("arm %d", i)), MeanS: 1 + float64(i)}, Bar{Arm: armOf("n", fmt.Sprintf("arm %d", i)), MeanS: 2 + float64(i)})
 		}
 		return DrawBars(d)
 	}
 	all["ecdf-extremes"] = func() (*Picture, error) {
-		return DrawECDF(ECDF{Series: []Series{{"one point", "A", []float64{0}}, {long, "A", []float64{1e-7, 5000}}, {long, "B", []float64{3, 3, 3}}, {"no B", "A", []float64{0.5, 0.50001}}}})
+		return DrawECDF(ECDF{Series: []Series{{armOf("one point", "A"), []float64{0}}, {armOf(long, "A"), []float64{1e-7, 5000}}, {armOf(long, "B"), []float64{3, 3, 3}}, {armOf("no B", "A"), []float64{0.5, 0.50001}}}})
 	}
 	all["box-extremes"] = func() (*Picture, error) {
-		return DrawBox(Box{Series: []Series{{"one point", "A", []float64{0}}, {long, "A", madeTimes(1, 1, 1500)}, {long, "B", []float64{3, 3, 3, 3, 3, 3}}, {"no B", "A", []float64{0.5, 9}}}})
+		return DrawBox(Box{Series: []Series{{armOf("one point", "A"), []float64{0}}, {armOf(long, "A"), madeTimes(1, 1, 1500)}, {armOf(long, "B"), []float64{3, 3, 3, 3, 3, 3}}, {armOf("no B", "A"), []float64{0.5, 9}}}})
 	}
-	all["box-zero"] = func() (*Picture, error) { return DrawBox(Box{Series: []Series{{"m", "a", []float64{0}}}}) }
+	all["box-zero"] = func() (*Picture, error) { return DrawBox(Box{Series: []Series{{armOf("m", "a"), []float64{0}}}}) }
 	all["stages-extremes"] = func() (*Picture, error) {
-		return DrawStages(Stages{Rows: []StageRow{
-			{Model: long, Arm: long, Load: "load 1", LoadingTimeS: ptr(2), Stages: []Stage{{"read", 1e-7}, {"copy", 5}}},
-			{Model: long, Arm: long, Load: "load 2", Stages: []Stage{{"read", 0}}},
-			{Model: "m", Arm: "none"},
+		return DrawStages(Stages{Arms: []ArmStages{
+			{Arm: armOf(long, long), LoadingTimeS: ptr(2), Stages: []Stage{{"read", 1e-7}, {"copy", 5}}},
+			{Arm: armOf(long, long+"2"), Stages: []Stage{{"read", 0}}},
+			{Arm: armOf("m", "none")},
 		}})
 	}
-	all["stages-share"] = func() (*Picture, error) {
-		d := madeStages(20)
-		d.Share = true
-		return DrawStages(d)
-	}
-	all["stages-loads"] = func() (*Picture, error) {
-		var d Stages
-		for i, t := range madeTimes(3, 1, 30) {
-			d.Rows = append(d.Rows, StageRow{Model: madeName(3), Load: fmt.Sprintf("load %d", i), LoadingTimeS: ptr(t), Stages: []Stage{{"open", t * 0.1}, {"read", t * 0.7}, {"copy", t * 0.2}}})
-		}
-		return DrawStages(d)
-	}
 	all["efficiency-extremes"] = func() (*Picture, error) {
-		return DrawEfficiency(Efficiency{Arms: []ArmEfficiency{{long, "A", []float64{0}}, {long, "B", []float64{0.2, 7}}, {"m", "A", []float64{1, 1.0001}}}})
+		return DrawEfficiency(Efficiency{Arms: []ArmEfficiency{{armOf(long, "A"), []float64{0}}, {armOf(long, "B"), []float64{0.2, 7}}, {armOf("m", "A"), []float64{1, 1.0001}}}})
 	}
 	all["timeline-extremes"] = func() (*Picture, error) {
-		return DrawTimeline(Timeline{Model: long, Arm: long, Chunks: []Chunk{{"t", 1, []Phase{{"read", 0, 0}}}}, Samples: []Samples{{Name: "one", TimesS: []float64{0}, Values: []float64{0}}}})
+		return DrawTimeline(Timeline{Arm: armOf(long, long), Chunks: []Chunk{{"t", 1, []Phase{{"read", 0, 0}}}}, Samples: []Samples{{Name: "one", TimesS: []float64{0}, Values: []float64{0}}}})
 	}
 	all["timeline-busy"] = func() (*Picture, error) {
-		d := Timeline{Model: madeName(2), LoadingTimeS: 1.02}
+		d := Timeline{Arm: armOf(madeName(2), ""), LoadingTimeS: 1.02}
 		for i := range 4000 {
 			at := float64(i/16) / 250
 			d.Chunks = append(d.Chunks, Chunk{fmt.Sprintf("thread %d", i%2), 1 << 20, []Phase{{"queued", at, at + 0.001}, {"read", at + 0.001, at + 0.003}, {"verify", at + 0.003, at + 0.004}}})
@@ -243,22 +237,22 @@ func madePictures() map[string]func() (*Picture, error) {
 		return DrawTimeline(d)
 	}
 	all["sizetime-extremes"] = func() (*Picture, error) {
-		return DrawSizeTime(SizeTime{Loads: []SizedLoad{{"a", "A", 1, 1e-9}, {long, "A", 3e12, 7200}, {"b", "B", 3e12, 7200}}, Rooflines: []Roofline{{"storage", 3e9}}})
+		return DrawSizeTime(SizeTime{Loads: []SizedLoad{{armOf("a", "A"), 1, 1e-9}, {armOf(long, "A"), 3e12, 7200}, {armOf("b", "B"), 3e12, 7200}}, Rooflines: []Roofline{{"storage", 3e9}}})
 	}
 	all["sizetime-point"] = func() (*Picture, error) {
-		return DrawSizeTime(SizeTime{Loads: []SizedLoad{{"a", "A", 1e9, 1}}})
+		return DrawSizeTime(SizeTime{Loads: []SizedLoad{{armOf("a", "A"), 1e9, 1}}})
 	}
 	all["trend-extremes"] = func() (*Picture, error) {
 		at := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
-		near := TrendSeries{Model: long, Arm: "A"}
+		near := TrendSeries{Arm: armOf(long, "A")}
 		for i := range 12 {
 			near.Points = append(near.Points, TrendPoint{At: at.AddDate(0, i*3, 0), TimeS: 3, Label: "v1." + strconv.Itoa(i)})
 			near.Changes = append(near.Changes, Change{At: at.AddDate(0, 6, i)})
 		}
-		return DrawTrend(Trend{Series: []TrendSeries{near, {Model: "one point", Arm: "B", Points: []TrendPoint{{At: at, TimeS: 0}}}}})
+		return DrawTrend(Trend{Series: []TrendSeries{near, {Arm: armOf("one point", "B"), Points: []TrendPoint{{At: at, TimeS: 0}}}}})
 	}
 	all["trend-point"] = func() (*Picture, error) {
-		return DrawTrend(Trend{Series: []TrendSeries{{Model: "one", Arm: "A", Points: []TrendPoint{{At: time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC), TimeS: 0.004}}}}})
+		return DrawTrend(Trend{Series: []TrendSeries{{Arm: armOf("one", "A"), Points: []TrendPoint{{At: time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC), TimeS: 0.004}}}}})
 	}
 	all["heat-extremes"] = func() (*Picture, error) {
 		return DrawHeat(Heat{Cells: []HeatCell{{1, 1, 4096, 0}, {64, 1024, 64 << 20, 2e9}, {64, 1, 4097, 1e5}}})

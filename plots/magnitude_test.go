@@ -20,27 +20,27 @@ func TestEveryMagnitude(t *testing.T) {
 				v = 0.9e30
 			}
 			at := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
-			series := []Series{{"m", "a", []float64{v, other, v}}, {"n", "a", []float64{v}}, {"n", "b", []float64{other, other, other, v, v, other}}}
+			series := []Series{{armOf("m", "a"), []float64{v, other, v}}, {armOf("n", "a"), []float64{v}}, {armOf("n", "b"), []float64{other, other, other, v, v, other}}}
 			for name, draw := range map[string]func() (*Picture, error){
 				"bars": func() (*Picture, error) {
-					return DrawBars(Bars{Bars: []Bar{{Model: "m", Arm: "a", MeanS: v, MedianS: ptr(other)}, {Model: "m", Arm: "b", MeanS: other}}})
+					return DrawBars(Bars{Bars: []Bar{{Arm: armOf("m", "a"), MeanS: v, MedianS: ptr(other)}, {Arm: armOf("m", "b"), MeanS: other}}})
 				},
 				"ecdf": func() (*Picture, error) { return DrawECDF(ECDF{Series: series}) },
 				"box":  func() (*Picture, error) { return DrawBox(Box{Series: series}) },
 				"stages": func() (*Picture, error) {
-					return DrawStages(Stages{Rows: []StageRow{{Model: "m", Arm: "a", LoadingTimeS: ptr(other), Stages: []Stage{{"read", v}, {"copy", other}}}}})
+					return DrawStages(Stages{Arms: []ArmStages{{Arm: armOf("m", "a"), LoadingTimeS: ptr(other), Stages: []Stage{{"read", v}, {"copy", other}}}}})
 				},
 				"efficiency": func() (*Picture, error) {
-					return DrawEfficiency(Efficiency{Arms: []ArmEfficiency{{"m", "a", []float64{v, other}}}})
+					return DrawEfficiency(Efficiency{Arms: []ArmEfficiency{{armOf("m", "a"), []float64{v, other}}}})
 				},
 				"timeline": func() (*Picture, error) {
-					return DrawTimeline(Timeline{Model: "m", LoadingTimeS: other, Chunks: []Chunk{{"t", 1, []Phase{{"read", 0, v}}}}, Samples: []Samples{{Name: "CPU", Unit: "", TimesS: []float64{v}, Values: []float64{other}}}})
+					return DrawTimeline(Timeline{Arm: armOf("m", ""), LoadingTimeS: other, Chunks: []Chunk{{"t", 1, []Phase{{"read", 0, v}}}}, Samples: []Samples{{Name: "CPU", Unit: "", TimesS: []float64{v}, Values: []float64{other}}}})
 				},
 				"sizetime": func() (*Picture, error) {
-					return DrawSizeTime(SizeTime{Loads: []SizedLoad{{"m", "a", v, math.Max(other, 1e-30)}, {"n", "a", math.Max(other, 1e-30), v}}, Rooflines: []Roofline{{"r", v}}})
+					return DrawSizeTime(SizeTime{Loads: []SizedLoad{{armOf("m", "a"), v, math.Max(other, 1e-30)}, {armOf("n", "a"), math.Max(other, 1e-30), v}}, Rooflines: []Roofline{{"r", v}}})
 				},
 				"trend": func() (*Picture, error) {
-					return DrawTrend(Trend{Series: []TrendSeries{{Model: "m", Arm: "a", Points: []TrendPoint{{At: at, TimeS: v}, {At: at.AddDate(0, 0, 1), TimeS: other, Label: "x"}}, Changes: []Change{{At: at}}}}})
+					return DrawTrend(Trend{Series: []TrendSeries{{Arm: armOf("m", "a"), Points: []TrendPoint{{At: at, TimeS: v}, {At: at.AddDate(0, 0, 1), TimeS: other, Label: "x"}}, Changes: []Change{{At: at}}}}})
 				},
 				"heat": func() (*Picture, error) {
 					return DrawHeat(Heat{Cells: []HeatCell{{1, 1, 1, v}, {1, 1, 1 << 62, other}, {1 << 40, 1 << 40, 1, 0}}})

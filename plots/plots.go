@@ -1,41 +1,32 @@
-// Package plots draws measurements. Each picture is one file: a struct of plain
-// data, units in the fields' names, and a function that turns it into a Picture,
-// which Write puts into a png, svg, pdf or csv file.
+// Package plots draws measurements, one kind of picture per file: a struct of
+// plain data with units in the names of its fields, and a function that returns it
+// as a [Picture]. [Encode] writes a picture as PNG, SVG or PDF, or its data as CSV.
 //
-// A model is what is loaded; an arm is what is compared on it: a format, with
-// its loader where that matters. Models and arms stand in the order in which
-// the data first names them, so whoever gathers the data decides. An arm keeps
-// its colour through a picture, and beside the colour a hatch, a marker or a
-// dash pattern, so that the picture can be read without colours too.
+// What is drawn belongs to arms. Pictures group arms by what was loaded, under
+// which conditions, and compare within a group how it was loaded: [Names] has the
+// details. Groups and series appear in the order in which the data first mention
+// them. A series keeps its look, see [chart.Look], through a picture.
 //
-// Numbers that cannot be drawn (not a number, infinite, negative where that
-// means nothing) are refused with their place, never left out in silence.
+// Numbers that cannot be drawn (not a number, infinite, negative) are an error that
+// says where they are; they are never left out silently.
 package plots
 
-import (
-	"github.com/sllmq/sllmq/plots/chart"
-)
+import "github.com/sllmq/sllmq/plots/chart"
 
-// Caption is what stands above a picture.
-type Caption struct {
-	Title    string // empty: told from the data
-	Subtitle string // the conditions: machine, device, benchmark type
-}
-
-// Picture is a drawing with the numbers that it shows.
+// Picture is a drawing together with the data that it shows.
 type Picture struct {
 	figure *chart.Figure
 	rows   [][]string
 }
 
-// Rows are the data behind the picture, a header first, as Write puts them into
-// a csv file.
+// Rows are the data behind the picture with a header first, as Encode writes them
+// to CSV.
 func (p *Picture) Rows() [][]string { return p.rows }
 
-// Title is what stands above the picture.
+// Title is the title above the picture.
 func (p *Picture) Title() string { return p.figure.Title }
 
-// HeightIn is the height in inches that the picture needs at a width.
+// HeightIn is the height, in inches, that the picture needs at a width.
 func (p *Picture) HeightIn(widthIn float64) float64 {
 	return inches(p.figure.Height(fromInches(widthIn)))
 }

@@ -9,21 +9,18 @@ import (
 	"gonum.org/v1/plot/vg/draw"
 
 	"github.com/sllmq/sllmq/plots/chart"
+	"github.com/sllmq/sllmq/warehouse/record"
 )
 
-// Stages are where the time of loads went.
+// Stages are the parts that loads spend their time in.
 type Stages struct {
-	Caption
-	Rows []StageRow
-	// Share draws every bar as parts of its own loading time (or of the stages'
-	// sum, without one), so that loads of unequal length compare.
-	Share bool
+	Subtitle string
+	Arms     []ArmStages
 }
 
-// StageRow is a load, or an arm's loads together.
-type StageRow struct {
-	Model, Arm   string
-	Load         string   // which one; empty: the arm's loads together
+// ArmStages are the stages of an arm's loads.
+type ArmStages struct {
+	record.Arm
 	LoadingTimeS *float64 // nil: not marked
 	Stages       []Stage
 }
@@ -34,124 +31,96 @@ type Stage struct {
 	DurationS float64
 }
 
-func (r StageRow) name() string {
-	switch {
-	case r.Load == "":
-		return r.Arm
-	case r.Arm == "":
-		return r.Load
-	}
-	return r.Arm + ", " + r.Load
-}
-
-func (r StageRow) sum() (s float64) {
-	for _, stage := range r.Stages {
+// sum is the length of the bar in seconds.
+func (a ArmStages) sum() (s float64) {
+	for _, stage := range a.Stages {
 		s += stage.DurationS
 	}
 	return s
 }
 
-// whole is what the row's times are held against: themselves, or all of them.
-func (r StageRow) whole(share bool) float64 {
-	switch {
-	case !share:
-		return 1
-	case r.LoadingTimeS != nil && *r.LoadingTimeS > 0:
-		return *r.LoadingTimeS
-	case r.sum() > 0:
-		return r.sum()
-	}
-	return 1
-}
-
-// DrawStages draws a bar a row, its stages end to end, and marks the loading
-// time, which is less than the bar where stages overlapped or took turns.
+// DrawStages draws a bar per arm, its stages end to end, and marks the loading time.
+// The bar is longer than that if stages overlapped or took turns.
 func DrawStages(d Stages) (*Picture, error) {
-	rows, err := arrange(d.Rows, func(r StageRow) string { return r.Model }, StageRow.name)
+	rows, err := arrange(d.Arms, func(a ArmStages) record.Arm { return a.Arm })
 	if err != nil {
 		return nil, fmt.Errorf("stages: %w", err)
 	}
 	var stages []string
 	longest, slowest, overlap, marked := 0.0, 0.0, false, false
-	for _, r := range d.Rows {
-		sum := r.sum()
-		for _, s := range r.Stages {
-			if err := amount(s.DurationS, "stage "+s.Name, r.Model, r.name()); err != nil {
+	for _, row := range rows.rows {
+		for _, s := range row.item.Stages {
+			if err := amounts("stage "+s.Name, row.name, s.DurationS); err != nil {
 				return nil, fmt.Errorf("stages: %w", err)
 			}
+		}
+		longest = math.Max(longest, row.item.sum())
+		if t := row.item.LoadingTimeS; t != nil {
+			if err := amounts("loading time", row.name, *t); err != nil {
+				return nil, fmt.Errorf("stages: %w", err)
+			}
+			slowest = math.Max(slowest, *t)
+			marked = true
+			overlap = overlap || row.item.sum() > *t*1.001
+		}
+	}
+	for _, a := range d.Arms {
+		for _, s := range a.Stages {
 			stages = appendNew(stages, s.Name)
 		}
-		whole := r.whole(d.Share)
-		longest = math.Max(longest, sum/whole)
-		if r.LoadingTimeS != nil {
-			if err := amount(*r.LoadingTimeS, "loading time", r.Model, r.name()); err != nil {
-				return nil, fmt.Errorf("stages: %w", err)
-			}
-			longest = math.Max(longest, *r.LoadingTimeS/whole)
-			slowest = math.Max(slowest, *r.LoadingTimeS)
-			marked = true
-			overlap = overlap || sum > *r.LoadingTimeS*1.001
-		}
 	}
-	u, x := chart.TimeUnit(slowest), chart.FromZero("Time in stages", chart.TimeUnit(longest), longest)
-	if d.Share {
-		percent := chart.Unit{Name: "%", Size: 0.01}
-		x = chart.FromZero("Part of the loading time", percent, longest)
-	}
-	p := &chart.Panel{X: x, Y: chart.Axis{Low: rows.high}, Height: rows.height(15), MinHeight: vg.Length(rows.high) * 9}
+	longest = math.Max(longest, slowest)
+	u := chart.TimeUnit(slowest)
+	p := &chart.Panel{X: chart.FromZero("Time in stages", chart.TimeUnit(longest), longest), Y: chart.Axis{Low: rows.height}, Height: rows.panelHeight(15), MinHeight: rows.minHeight(9)}
 	for _, row := range rows.rows {
-		p.Y.Names = append(p.Y.Names, chart.Tick{Value: row.y, Label: row.item.name()})
-		p.Paint = append(p.Paint, func(f chart.Frame) { drawStages(f, row, stages, row.item.whole(d.Share)) })
-		if row.item.LoadingTimeS != nil {
-			p.Side = append(p.Side, chart.Tick{Value: row.y, Label: u.Format(*row.item.LoadingTimeS)})
+		p.Y.Names = append(p.Y.Names, chart.Tick{Value: row.y, Label: rows.series[row.series]})
+		p.Paint = append(p.Paint, func(f chart.Frame) { drawStages(f, row, stages) })
+		if t := row.item.LoadingTimeS; t != nil {
+			p.Side = append(p.Side, chart.Tick{Value: row.y, Label: u.Format(*t)})
 			p.SideTitle = "load (" + u.Name + ")"
 		}
 	}
-	if len(rows.models) > 1 {
-		p.Y.Groups = rows.groups
+	if len(rows.groups) > 1 {
+		p.Y.Groups = rows.ticks
 	}
-	fig := &chart.Figure{Panels: []*chart.Panel{p}}
-	for i, s := range stages {
-		fig.Legend = append(fig.Legend, chart.SwatchKey(s, chart.LookOf(i)))
-	}
+	fig := &chart.Figure{Title: "Stages of loading " + rows.subject, Subtitle: d.Subtitle, Panels: []*chart.Panel{p}, Legend: legend(stages, chart.SwatchKey)}
 	if marked {
-		fig.Legend = append(fig.Legend, chart.RuleKey("loading time", loadMarkStyles()...))
+		fig.Legend = append(fig.Legend, chart.RuleKey("loading time", loadMark()...))
 	}
-	fig.Title, fig.Subtitle = d.or("Stages of loading " + about(rows.models))
 	if overlap {
 		fig.Notes = []string{"Where a bar is longer than the loading time, its stages overlapped or took turns."}
 	}
-	return &Picture{fig, d.rows()}, nil
+	return &Picture{fig, d.rows(rows.names)}, nil
 }
 
-func drawStages(f chart.Frame, row placedRow[StageRow], stages []string, whole float64) {
+func drawStages(f chart.Frame, row placed[ArmStages], stages []string) {
 	at := 0.0
 	for _, s := range row.item.Stages {
 		l := chart.LookOf(slices.Index(stages, s.Name))
-		f.Hover(named(row.item.Model, row.item.name())+"\n"+s.Name+" "+chart.TimeText(s.DurationS), func() {
-			chart.FillBox(f.Canvas, vg.Rectangle{Min: f.At(at, row.y+0.38), Max: f.At(at+s.DurationS/whole, row.y-0.38)}, l.Ink, l.Hatch)
+		f.Hover(row.name+"\n"+s.Name+" "+chart.TimeText(s.DurationS), func() {
+			chart.FillBox(f.Canvas, vg.Rectangle{Min: f.At(at, row.y+0.38), Max: f.At(at+s.DurationS, row.y-0.38)}, l.Ink, l.Hatch)
 		})
-		at += s.DurationS / whole
+		at += s.DurationS
 	}
 	if t := row.item.LoadingTimeS; t != nil {
-		f.Hover(named(row.item.Model, row.item.name())+"\nloading time "+chart.TimeText(*t), func() {
-			for _, style := range loadMarkStyles() {
-				chart.Stroke(f.Canvas, style, f.At(*t/whole, row.y+0.48), f.At(*t/whole, row.y-0.48))
+		f.Hover(row.name+"\nloading time "+chart.TimeText(*t), func() {
+			for _, style := range loadMark() {
+				chart.Stroke(f.Canvas, style, f.At(*t, row.y+0.48), f.At(*t, row.y-0.48))
 			}
 		})
 	}
 }
 
-// loadMarkStyles draw a black line on a white one, which shows on every colour.
-func loadMarkStyles() []draw.LineStyle {
+// loadMark is a black line on a white one, which shows on every colour.
+func loadMark() []draw.LineStyle {
 	return []draw.LineStyle{{Color: chart.White, Width: 3.4}, {Color: chart.Black, Width: 1.8}}
 }
 
-func (d Stages) rows() [][]string {
-	rows := [][]string{{"model", "arm", "load", "loading_time_s", "stage", "duration_s"}}
-	for _, r := range d.Rows {
-		for _, s := range r.Stages {
-			rows = append(rows, []string{r.Model, r.Arm, r.Load, optional(r.LoadingTimeS), s.Name, number(s.DurationS)})
+func (d Stages) rows(names Names) [][]string {
+	rows := [][]string{{"model", "arm", "loading_time_s", "stage", "duration_s"}}
+	for _, a := range d.Arms {
+		for _, s := range a.Stages {
+			rows = append(rows, []string{names.group(a.Arm), names.series(a.Arm), optional(a.LoadingTimeS), s.Name, number(s.DurationS)})
 		}
 	}
 	return rows

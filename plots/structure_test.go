@@ -42,35 +42,35 @@ func inks() (first, second, whites string) {
 func TestBarsHoldABarAMarkAndAnArrowEach(t *testing.T) {
 	blue, orange, whites := inks()
 	d := Bars{Bars: []Bar{
-		{Model: "a", Arm: "SafeTensors", MeanS: 3, MedianS: ptr(3), Interval: &Interval{2, 4}}, {Model: "a", Arm: "SLLM", MeanS: 1, MedianS: ptr(1)},
-		{Model: "b", Arm: "SafeTensors", MeanS: 6}, {Model: "b", Arm: "SLLM", MeanS: 4},
-		{Model: "c", Arm: "SLLM", MeanS: 2},
+		{Arm: armOf("a", "SafeTensors"), MeanS: 3, MedianS: ptr(3), Interval: &Interval{2, 4}}, {Arm: armOf("a", "SLLM"), MeanS: 1, MedianS: ptr(1)},
+		{Arm: armOf("b", "SafeTensors"), MeanS: 6}, {Arm: armOf("b", "SLLM"), MeanS: 4},
+		{Arm: armOf("c", "SLLM"), MeanS: 2},
 	}}
 	p := drawn(t)(DrawBars(d))
-	p.want(t, "Loading time of 3 models", "Mean loading time (s)", "SafeTensors", "SLLM", "median", "a", "b", "c", "3.00×", "1.50×", "mean (s)", "6.00")
+	p.want(t, "Mean loading time of 3 models", "Mean loading time (s)", "SafeTensors", "SLLM", "median", "a", "b", "c", "3.00×", "1.50×", "mean (s)", "6.00")
 	if p.fills[blue] != 2+1 || p.fills[orange] != 3+1 { // one more in the legend
 		t.Errorf("%d bars of the first arm, %d of the second", p.fills[blue], p.fills[orange])
 	}
 	if p.fills[whites] != 1+3+2 { // the page, two medians and the legend's, two arrows' texts
 		t.Errorf("%d white shapes", p.fills[whites])
 	}
-	d.Baseline = "SLLM"
+	d.Baseline = armOf("", "SLLM")
 	p = drawn(t)(DrawBars(d))
 	p.want(t, "0.33×", "0.67×")
 
-	milli := drawn(t)(DrawBars(Bars{Caption: Caption{"Mine", "on vm"}, Bars: []Bar{{Model: "a", Arm: "x", MeanS: 0.3}, {Model: "a", Arm: "y", MeanS: 0.1}}}))
-	milli.want(t, "Mine", "on vm", "Mean loading time (ms)", "x", "y", "300", "3.00×")
+	milli := drawn(t)(DrawBars(Bars{Subtitle: "on vm", Bars: []Bar{{Arm: armOf("a", "x"), MeanS: 0.3}, {Arm: armOf("a", "y"), MeanS: 0.1}}}))
+	milli.want(t, "on vm", "Mean loading time (ms)", "x", "y", "300", "3.00×")
 }
 
 // Where bars would vanish there are dots, and no bar without a zero.
 func TestBarsFarApartAreDots(t *testing.T) {
-	p := drawn(t)(DrawBars(Bars{Bars: []Bar{{Model: "a", Arm: "x", MeanS: 0.01}, {Model: "a", Arm: "y", MeanS: 0.005}, {Model: "b", Arm: "x", MeanS: 100}, {Model: "b", Arm: "y", MeanS: 50}}}))
+	p := drawn(t)(DrawBars(Bars{Bars: []Bar{{Arm: armOf("a", "x"), MeanS: 0.01}, {Arm: armOf("a", "y"), MeanS: 0.005}, {Arm: armOf("b", "x"), MeanS: 100}, {Arm: armOf("b", "y"), MeanS: 50}}}))
 	p.want(t, "10 ms", "1 s", "100 s", "2.00×", "Mean loading time")
 }
 
 func TestECDFHasAPanelAModel(t *testing.T) {
-	p := drawn(t)(DrawECDF(ECDF{Series: []Series{{"a", "x", []float64{1, 2}}, {"a", "y", []float64{1}}, {"b", "x", []float64{3}}}}))
-	p.want(t, "Distribution of the loading time of 2 models", "a", "b", "x", "y", "Loading time (s)", "Part of loads", "0.0", "1.0")
+	p := drawn(t)(DrawECDF(ECDF{Series: []Series{{armOf("a", "x"), []float64{1, 2}}, {armOf("a", "y"), []float64{1}}, {armOf("b", "x"), []float64{3}}}}))
+	p.want(t, "Distribution of the loading time of 2 models", "a", "b", "x", "y", "Loading time (s)", "Share of loads", "0.0", "1.0")
 	blue, orange, _ := inks()
 	if p.fills[blue] != 2+1 || p.fills[orange] != 1+1 { // the medians' markers
 		t.Errorf("%d and %d markers", p.fills[blue], p.fills[orange])
@@ -78,7 +78,7 @@ func TestECDFHasAPanelAModel(t *testing.T) {
 }
 
 func TestBoxShowsEveryLoad(t *testing.T) {
-	d := Box{Series: []Series{{"a", "x", madeTimes(0, 0, 17)}, {"a", "y", []float64{1, 2}}}, Seed: 7}
+	d := Box{Series: []Series{{armOf("a", "x"), madeTimes(0, 0, 17)}, {armOf("a", "y"), []float64{1, 2}}}, Seed: 7}
 	p := drawn(t)(DrawBox(d))
 	p.want(t, "Loading times of a", "x", "y", "1.50, 2", "median (s), loads")
 	blue, orange, _ := inks()
@@ -98,19 +98,10 @@ func TestBoxShowsEveryLoad(t *testing.T) {
 	}
 }
 
-func TestQuartilesAreDuckDBs(t *testing.T) {
-	// quantile_cont of 1, 2, 4, 8
-	for q, want := range map[float64]float64{0: 1, 0.25: 1.75, 0.5: 3, 0.75: 5, 1: 8} {
-		if got := quantile([]float64{1, 2, 4, 8}, q); math.Abs(got-want) > 1e-12 {
-			t.Errorf("quantile %g is %g, want %g", q, got, want)
-		}
-	}
-}
-
 func TestStagesSayWhenTheyOverlapped(t *testing.T) {
-	d := Stages{Rows: []StageRow{
-		{Model: "a", Arm: "x", LoadingTimeS: ptr(2), Stages: []Stage{{"read", 1.5}, {"copy", 1}}},
-		{Model: "b", Arm: "x", Stages: []Stage{{"copy", 1}}},
+	d := Stages{Arms: []ArmStages{
+		{Arm: armOf("a", "x"), LoadingTimeS: ptr(2), Stages: []Stage{{"read", 1.5}, {"copy", 1}}},
+		{Arm: armOf("b", "x"), Stages: []Stage{{"copy", 1}}},
 	}}
 	p := drawn(t)(DrawStages(d))
 	p.want(t, "read", "copy", "loading time", "a", "b", "x", "2.00", "Time in stages (s)", "Where a bar is longer than the loading time, its stages overlapped or took turns.")
@@ -118,13 +109,10 @@ func TestStagesSayWhenTheyOverlapped(t *testing.T) {
 	if p.fills[blue] != 1+1 || p.fills[orange] != 2+1 {
 		t.Errorf("%d and %d stages", p.fills[blue], p.fills[orange])
 	}
-	d.Share = true
-	p = drawn(t)(DrawStages(d))
-	p.want(t, "Part of the loading time (%)", "100")
 }
 
 func TestTimelineShowsEveryPhase(t *testing.T) {
-	p := drawn(t)(DrawTimeline(Timeline{Model: "a", Arm: "x", LoadingTimeS: 0.9, Chunks: []Chunk{
+	p := drawn(t)(DrawTimeline(Timeline{Arm: armOf("a", "x"), LoadingTimeS: 0.9, Chunks: []Chunk{
 		{"t0", 1, []Phase{{"queued", 0, 0.3}, {"read", 0.3, 0.6}, {"copy", 0.6, 0.9}}},
 		{"t0", 1, []Phase{{"queued", 0, 0.6}, {"read", 0.6, 0.8}}},
 		{"t1", 1, []Phase{{"read", 0.1, 0.5}}},
@@ -138,31 +126,31 @@ func TestTimelineShowsEveryPhase(t *testing.T) {
 
 func TestChunksThatOverlapHaveLanes(t *testing.T) {
 	d := Timeline{Chunks: []Chunk{{"t", 1, []Phase{{"read", 0, 2}}}, {"t", 1, []Phase{{"read", 1, 3}}}, {"t", 1, []Phase{{"read", 2, 3}}}, {"u", 1, []Phase{{"read", 0, 9}}}}}
-	if lanes, n := d.lanes("t"); n != 2 || len(lanes[0]) != 2 || len(lanes[1]) != 1 {
-		t.Errorf("%d lanes: %v", n, lanes)
+	if lanes := d.lanes("t"); len(lanes) != 2 || len(lanes[0]) != 2 || len(lanes[1]) != 1 {
+		t.Errorf("lanes %v", lanes)
 	}
 }
 
 func TestEfficiencyOver1IsFlagged(t *testing.T) {
-	p := drawn(t)(DrawEfficiency(Efficiency{Arms: []ArmEfficiency{{"a", "x", []float64{0.5, 0.9, 1.2, 1}}, {"b", "x", []float64{0.7}}}}))
+	p := drawn(t)(DrawEfficiency(Efficiency{Arms: []ArmEfficiency{{armOf("a", "x"), []float64{0.5, 0.9, 1.2, 1}}, {armOf("b", "x"), []float64{0.7}}}}))
 	p.want(t, "roofline", "over 1", "1 load is faster than the roofline: a label or the roofline is wrong.", "0.950")
 	if n := p.lines[svgColour(chart.LookOf(4).Ink)]; n != 1+1 {
 		t.Errorf("%d rings, want one and the legend's", n)
 	}
-	p = drawn(t)(DrawEfficiency(Efficiency{Arms: []ArmEfficiency{{"a", "x", []float64{1}}}}))
+	p = drawn(t)(DrawEfficiency(Efficiency{Arms: []ArmEfficiency{{armOf("a", "x"), []float64{1}}}}))
 	if p.has("over 1") {
 		t.Error("1 is flagged")
 	}
 }
 
 func TestSizeTimeNamesRatesAndModels(t *testing.T) {
-	p := drawn(t)(DrawSizeTime(SizeTime{Loads: []SizedLoad{{"a", "x", 1e9, 1}, {"b", "x", 1e10, 9}}, Rooflines: []Roofline{{"storage", 2e9}}}))
+	p := drawn(t)(DrawSizeTime(SizeTime{Loads: []SizedLoad{{armOf("a", "x"), 1e9, 1}, {armOf("b", "x"), 1e10, 9}}, Rooflines: []Roofline{{"storage", 2e9}}}))
 	p.want(t, "Loading time by size of 2 models", "a", "b", "x", "storage, 2.00 GB/s", "1 GB", "10 GB", "1 s", "Size of the checkpoint", "Loading time")
 }
 
 func TestTrendExplainsItsFlags(t *testing.T) {
 	day := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
-	s := TrendSeries{Model: "a", Arm: "x"}
+	s := TrendSeries{Arm: armOf("a", "x")}
 	for i, v := range []float64{4, 2, 2, 4, 2} { // not in order
 		s.Points = append(s.Points, TrendPoint{At: day.AddDate(0, 0, []int{0, 3, 4, 1, 5}[i]), TimeS: v})
 	}
@@ -190,29 +178,33 @@ func TestWhatCannotBeDrawnIsRefused(t *testing.T) {
 		return func() (*Picture, error) { return DrawBars(Bars{Bars: b}) }
 	}
 	for want, draw := range map[string]func() (*Picture, error){
-		"bars: nothing to draw":                               bars(),
-		"bars: loading time of m, a is not a number (NaN)":    bars(Bar{Model: "m", Arm: "a", MeanS: nan}),
-		"bars: loading time of m, b is infinite":              bars(Bar{Model: "m", Arm: "b", MeanS: inf}),
-		"bars: loading time of m, c is negative: -1":          bars(Bar{Model: "m", Arm: "c", MedianS: ptr(-1)}),
-		"bars: loading time of m is not a number (NaN)":       bars(Bar{Model: "m", Interval: &Interval{0, nan}}),
-		"bars: interval of m, d ends before it begins":        bars(Bar{Model: "m", Arm: "d", Interval: &Interval{2, 1}}),
-		"bars: loading time of m, e is 1e+300, which no axis": bars(Bar{Model: "m", Arm: "e", MeanS: 1e300}),
-		`bars: m has "a" twice`:                               bars(Bar{Model: "m", Arm: "a"}, Bar{Model: "m", Arm: "a"}),
-		`bars: no arm is called "z"`:                          func() (*Picture, error) { return DrawBars(Bars{Bars: []Bar{{Model: "m"}}, Baseline: "z"}) },
-		"ecdf: m, a has no loads":                             func() (*Picture, error) { return DrawECDF(ECDF{Series: []Series{{"m", "a", nil}}}) },
-		"ecdf: loading time of m, a is not a number":          func() (*Picture, error) { return DrawECDF(ECDF{Series: []Series{{"m", "a", []float64{nan}}}}) },
-		"box: nothing to draw":                                func() (*Picture, error) { return DrawBox(Box{}) },
-		"stages: stage read of m, a, load 1 is not a number": func() (*Picture, error) {
-			return DrawStages(Stages{Rows: []StageRow{{Model: "m", Arm: "a", Load: "load 1", Stages: []Stage{{"read", nan}}}}})
+		"bars: nothing to draw":                            bars(),
+		"bars: loading time of m, a is not a number (NaN)": bars(Bar{Arm: armOf("m", "a"), MeanS: nan}),
+		"bars: loading time of m, b is infinite":           bars(Bar{Arm: armOf("m", "b"), MeanS: inf}),
+		"bars: loading time of m, c is negative: -1":       bars(Bar{Arm: armOf("m", "c"), MedianS: ptr(-1)}),
+		"bars: loading time of m is not a number (NaN)":    bars(Bar{Arm: armOf("m", ""), Interval: &Interval{0, nan}}),
+		"bars: interval of m, d ends before it begins":     bars(Bar{Arm: armOf("m", "d"), Interval: &Interval{2, 1}}),
+		"bars: loading time of m, e is 1e+300, out of the": bars(Bar{Arm: armOf("m", "e"), MeanS: 1e300}),
+		"bars: m, a appears twice":                         bars(Bar{Arm: armOf("m", "a")}, Bar{Arm: armOf("m", "a")}),
+		`bars: no bar of the baseline, z`: func() (*Picture, error) {
+			return DrawBars(Bars{Bars: []Bar{{Arm: armOf("m", "a")}}, Baseline: armOf("", "z")})
+		},
+		"ecdf: m, a has no loads":                    func() (*Picture, error) { return DrawECDF(ECDF{Series: []Series{{armOf("m", "a"), nil}}}) },
+		"ecdf: loading time of m, a is not a number": func() (*Picture, error) { return DrawECDF(ECDF{Series: []Series{{armOf("m", "a"), []float64{nan}}}}) },
+		"box: nothing to draw":                       func() (*Picture, error) { return DrawBox(Box{}) },
+		"stages: stage read of m, a is not a number": func() (*Picture, error) {
+			return DrawStages(Stages{Arms: []ArmStages{{Arm: armOf("m", "a"), Stages: []Stage{{"read", nan}}}}})
 		},
 		"stages: loading time of m, a is not a number": func() (*Picture, error) {
-			return DrawStages(Stages{Rows: []StageRow{{Model: "m", Arm: "a", LoadingTimeS: &nan}}})
+			return DrawStages(Stages{Arms: []ArmStages{{Arm: armOf("m", "a"), LoadingTimeS: &nan}}})
 		},
 		"efficiency: efficiency of m, a is not a number": func() (*Picture, error) {
-			return DrawEfficiency(Efficiency{Arms: []ArmEfficiency{{"m", "a", []float64{nan}}}})
+			return DrawEfficiency(Efficiency{Arms: []ArmEfficiency{{armOf("m", "a"), []float64{nan}}}})
 		},
-		"efficiency: m, a has no loads": func() (*Picture, error) { return DrawEfficiency(Efficiency{Arms: []ArmEfficiency{{"m", "a", nil}}}) },
-		"timeline: nothing to draw":     func() (*Picture, error) { return DrawTimeline(Timeline{}) },
+		"efficiency: m, a has no loads": func() (*Picture, error) {
+			return DrawEfficiency(Efficiency{Arms: []ArmEfficiency{{armOf("m", "a"), nil}}})
+		},
+		"timeline: nothing to draw": func() (*Picture, error) { return DrawTimeline(Timeline{}) },
 		"timeline: time of read of chunk 0 is not a number": func() (*Picture, error) {
 			return DrawTimeline(Timeline{Chunks: []Chunk{{"t", 1, []Phase{{"read", 0, nan}}}}})
 		},
@@ -223,20 +215,20 @@ func TestWhatCannotBeDrawnIsRefused(t *testing.T) {
 		"timeline: samples of CPU: 1 times for 0 values": func() (*Picture, error) {
 			return DrawTimeline(Timeline{Chunks: []Chunk{{"t", 1, []Phase{{"read", 0, 1}}}}, Samples: []Samples{{Name: "CPU", Unit: "", TimesS: []float64{1}, Values: nil}}})
 		},
-		"size and time: loading time of m, a is 0, which a log": func() (*Picture, error) { return DrawSizeTime(SizeTime{Loads: []SizedLoad{{"m", "a", 1, 0}}}) },
-		"size and time: size of m, a is not a number":           func() (*Picture, error) { return DrawSizeTime(SizeTime{Loads: []SizedLoad{{"m", "a", nan, 1}}}) },
+		"size and time: loading time of m, a is 0, which a log": func() (*Picture, error) { return DrawSizeTime(SizeTime{Loads: []SizedLoad{{armOf("m", "a"), 1, 0}}}) },
+		"size and time: size of m, a is not a number":           func() (*Picture, error) { return DrawSizeTime(SizeTime{Loads: []SizedLoad{{armOf("m", "a"), nan, 1}}}) },
 		"size and time: roofline of storage is 0": func() (*Picture, error) {
-			return DrawSizeTime(SizeTime{Loads: []SizedLoad{{"m", "a", 1, 1}}, Rooflines: []Roofline{{"storage", 0}}})
+			return DrawSizeTime(SizeTime{Loads: []SizedLoad{{armOf("m", "a"), 1, 1}}, Rooflines: []Roofline{{"storage", 0}}})
 		},
-		"trend: m, a has no points": func() (*Picture, error) { return DrawTrend(Trend{Series: []TrendSeries{{Model: "m", Arm: "a"}}}) },
+		"trend: m, a has no points": func() (*Picture, error) { return DrawTrend(Trend{Series: []TrendSeries{{Arm: armOf("m", "a")}}}) },
 		"trend: m, a has a point in the year 1": func() (*Picture, error) {
-			return DrawTrend(Trend{Series: []TrendSeries{{Model: "m", Arm: "a", Points: []TrendPoint{{}}}}})
+			return DrawTrend(Trend{Series: []TrendSeries{{Arm: armOf("m", "a"), Points: []TrendPoint{{}}}}})
 		},
 		"trend: loading time of m, a is not a number": func() (*Picture, error) {
-			return DrawTrend(Trend{Series: []TrendSeries{{Model: "m", Arm: "a", Points: []TrendPoint{{At: time.Unix(1e9, 0), TimeS: nan}}}}})
+			return DrawTrend(Trend{Series: []TrendSeries{{Arm: armOf("m", "a"), Points: []TrendPoint{{At: time.Unix(1e9, 0), TimeS: nan}}}}})
 		},
 		"heat map: rate of 1 thread, depth 1, 1K is not": func() (*Picture, error) { return DrawHeat(Heat{Cells: []HeatCell{{1, 1, 1024, nan}}}) },
-		"heat map: 1 thread, depth 1, 1K is no setting":  func() (*Picture, error) { return DrawHeat(Heat{Cells: []HeatCell{{1, 1, 1024, 1}, {1, 1, 1024, 2}}}) },
+		"heat map: 1 thread, depth 1, 1K appears twice":  func() (*Picture, error) { return DrawHeat(Heat{Cells: []HeatCell{{1, 1, 1024, 1}, {1, 1, 1024, 2}}}) },
 	} {
 		_, err := draw()
 		if err == nil || !strings.HasPrefix(err.Error(), want) {

@@ -12,14 +12,15 @@ import (
 	"gonum.org/v1/plot/vg/draw"
 
 	"github.com/sllmq/sllmq/plots/chart"
+	"github.com/sllmq/sllmq/warehouse/record"
 )
 
-// Timeline is one load from within: what became of each chunk, and what was
-// sampled meanwhile. Times are since the load began.
+// Timeline is one load from the inside: what happened to each chunk, and what was
+// sampled meanwhile. Times are seconds since the load began.
 type Timeline struct {
-	Caption
-	Model, Arm   string
-	LoadingTimeS float64
+	Subtitle string
+	record.Arm
+	LoadingTimeS float64 // 0: not marked
 	Chunks       []Chunk
 	Samples      []Samples
 }
@@ -31,13 +32,13 @@ type Chunk struct {
 	Phases []Phase // queued, read, copy
 }
 
-// Phase is what happens to a chunk for a while.
+// Phase is a span of time in which one thing happens to a chunk.
 type Phase struct {
 	Name         string
 	StartS, EndS float64
 }
 
-// Samples are one kind of telemetry.
+// Samples are the values of one metric over time.
 type Samples struct {
 	Name, Unit string // of Values
 	Steps      bool   // a value holds until the next one
@@ -45,8 +46,8 @@ type Samples struct {
 	Values     []float64
 }
 
-// DrawTimeline draws the chunks by thread over time. Chunks of a thread that
-// overlap in time stand below each other. Samples follow in panels of their own.
+// DrawTimeline draws chunks by thread over time. Chunks of a thread that overlap in
+// time are drawn below each other. Each metric has a panel of its own below them.
 func DrawTimeline(d Timeline) (*Picture, error) {
 	if len(d.Chunks) == 0 {
 		return nil, fmt.Errorf("timeline: %w", errEmpty)
@@ -76,11 +77,11 @@ func DrawTimeline(d Timeline) (*Picture, error) {
 	lanes := &chart.Panel{X: x, HideXLabels: len(d.Samples) > 0}
 	y := 0.0
 	for _, thread := range threads {
-		placed, n := d.lanes(thread)
-		high := math.Max(1, float64(n)*0.55) // of a thread, where one is a line of text
+		own := d.lanes(thread)
+		high := math.Max(1, float64(len(own))*0.55) // in lines of text
 		lanes.Y.Names = append(lanes.Y.Names, chart.Tick{Value: y + high/2, Label: thread})
-		top, each := y+0.08, (high-0.16)/float64(n)
-		for lane, chunks := range placed {
+		top, each := y+0.08, (high-0.16)/float64(len(own))
+		for lane, chunks := range own {
 			for _, c := range chunks {
 				lanes.Paint = append(lanes.Paint, func(f chart.Frame) { drawChunk(f, c, top+float64(lane)*each, each, phases) })
 			}
@@ -104,16 +105,17 @@ func DrawTimeline(d Timeline) (*Picture, error) {
 		}
 		fig.Legend = append(fig.Legend, chart.RuleKey("loaded, after "+chart.TimeText(d.LoadingTimeS), style))
 	}
-	name := d.Model
-	if d.Arm != "" {
-		name += ", " + d.Arm
-	}
-	fig.Title, fig.Subtitle = d.or("One load of " + name)
+	fig.Title, fig.Subtitle = "One load of "+d.name(), d.Subtitle
 	return &Picture{fig, d.rows()}, nil
 }
 
+// name names the load's model, format and loader.
+func (d Timeline) name() string {
+	return joined(d.Model, strings.TrimSpace(record.FormatName(d.Format)+" "+d.Loader))
+}
+
 func (d Timeline) check() error {
-	if err := amount(d.LoadingTimeS, "loading time", d.Model, d.Arm); err != nil {
+	if err := amounts("loading time", d.name(), d.LoadingTimeS); err != nil {
 		return err
 	}
 	for i, c := range d.Chunks {
@@ -121,7 +123,7 @@ func (d Timeline) check() error {
 			return fmt.Errorf("chunk %d has no phase", i)
 		}
 		for _, p := range c.Phases {
-			if err := amounts([]float64{p.StartS, p.EndS}, "time of "+p.Name, "chunk "+strconv.Itoa(i)); err != nil {
+			if err := amounts("time of "+p.Name, "chunk "+strconv.Itoa(i), p.StartS, p.EndS); err != nil {
 				return err
 			}
 			if p.EndS < p.StartS {
@@ -133,18 +135,19 @@ func (d Timeline) check() error {
 		if len(s.TimesS) != len(s.Values) || len(s.Values) == 0 {
 			return fmt.Errorf("samples of %s: %d times for %d values", s.Name, len(s.TimesS), len(s.Values))
 		}
-		if err := amounts(s.TimesS, "time of a sample", s.Name); err != nil {
+		if err := amounts("time of a sample", s.Name, s.TimesS...); err != nil {
 			return err
 		}
-		if err := amounts(s.Values, "sample", s.Name); err != nil {
+		if err := amounts("sample", s.Name, s.Values...); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// lanes puts a thread's chunks into as few lanes as hold them without overlap.
-func (d Timeline) lanes(thread string) (lanes [][]Chunk, n int) {
+// lanes divides the chunks of a thread into as few lanes as hold them without
+// overlap.
+func (d Timeline) lanes(thread string) [][]Chunk {
 	var chunks []Chunk
 	for _, c := range d.Chunks {
 		if c.Thread == thread {
@@ -152,7 +155,8 @@ func (d Timeline) lanes(thread string) (lanes [][]Chunk, n int) {
 		}
 	}
 	slices.SortStableFunc(chunks, func(a, b Chunk) int { return cmp.Compare(a.start(), b.start()) })
-	var free []float64
+	var lanes [][]Chunk
+	var free []float64 // from when on, by lane
 	for _, c := range chunks {
 		lane := slices.IndexFunc(free, func(t float64) bool { return t <= c.start()+1e-12 })
 		if lane < 0 {
@@ -162,7 +166,7 @@ func (d Timeline) lanes(thread string) (lanes [][]Chunk, n int) {
 		free[lane] = c.end()
 		lanes[lane] = append(lanes[lane], c)
 	}
-	return lanes, len(lanes)
+	return lanes
 }
 
 func (c Chunk) start() float64 {
@@ -181,7 +185,8 @@ func (c Chunk) end() float64 {
 	return end
 }
 
-// lookOfPhase keeps the usual phases alike in every timeline; waiting is grey.
+// lookOfPhase gives the usual phases the same look in every timeline. Waiting is
+// grey.
 func lookOfPhase(name string, all []string) chart.Look {
 	switch name {
 	case "queued":
@@ -203,7 +208,7 @@ func drawChunk(f chart.Frame, c Chunk, top, high float64, phases []string) {
 		}
 		r := vg.Rectangle{Min: f.At(p.StartS, top+high-inset), Max: f.At(p.EndS, top+inset)}
 		f.Hover(c.text(p), func() {
-			if r.Size().X < 2.5 { // an edge would hide what it is around
+			if r.Size().X < 2.5 { // too narrow for an edge
 				f.SetColor(l.Ink)
 				f.Fill(r.Path())
 				return
@@ -223,7 +228,8 @@ func (c Chunk) text(p Phase) string {
 	return text
 }
 
-func samplePanel(s Samples, x chart.Axis, quiet bool) *chart.Panel {
+// samplePanel draws the values of a metric.
+func samplePanel(s Samples, x chart.Axis, hideX bool) *chart.Panel {
 	_, high := minMax(s.Values)
 	if high == 0 {
 		high = 1
@@ -233,7 +239,7 @@ func samplePanel(s Samples, x chart.Axis, quiet bool) *chart.Panel {
 		label += " (" + s.Unit + ")"
 	}
 	y := chart.Axis{High: high * 1.1, Ticks: chart.LinearTicks(chart.Unit{Size: 1}), GridLines: true}
-	return &chart.Panel{Title: label, X: x, Y: y, Height: 46, HideXLabels: quiet, Paint: []func(chart.Frame){func(f chart.Frame) {
+	return &chart.Panel{Title: label, X: x, Y: y, Height: 46, HideXLabels: hideX, Paint: []func(chart.Frame){func(f chart.Frame) {
 		order := make([]int, len(s.TimesS))
 		for i := range order {
 			order[i] = i
@@ -256,7 +262,7 @@ func samplePanel(s Samples, x chart.Axis, quiet bool) *chart.Panel {
 	}}}
 }
 
-// rows holds the chunks' phases and the samples, told apart by kind.
+// rows are the phases of chunks, then the samples; the first column tells which.
 func (d Timeline) rows() [][]string {
 	rows := [][]string{{"kind", "thread", "chunk", "bytes", "name", "start_s", "end_s", "value", "unit"}}
 	for i, c := range d.Chunks {

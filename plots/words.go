@@ -5,7 +5,7 @@ import (
 	"strconv"
 )
 
-// ratio writes how many times.
+// ratio writes a factor: 3.10×.
 func ratio(v float64) string {
 	switch {
 	case v >= 1e6 || v < 0.095:
@@ -18,9 +18,10 @@ func ratio(v float64) string {
 	return strconv.FormatFloat(v, 'f', 2, 64) + "×"
 }
 
-// number is v in full, for csv.
+// number writes v in full, for CSV.
 func number(v float64) string { return strconv.FormatFloat(v, 'g', -1, 64) }
 
+// optional is number, empty for nil.
 func optional(v *float64) string {
 	if v == nil {
 		return ""
@@ -28,7 +29,7 @@ func optional(v *float64) string {
 	return number(*v)
 }
 
-// binary writes a size as people who choose I/O sizes do: 256K, 1M.
+// binary writes a size as I/O sizes are usually written: 256K, 1M.
 func binary(n int64) string {
 	for _, u := range []struct {
 		name string
@@ -41,20 +42,10 @@ func binary(n int64) string {
 	return strconv.FormatInt(n, 10)
 }
 
+// plural counts things.
 func plural(n int, one, many string) string {
 	if n == 1 {
 		return "1 " + one
 	}
 	return strconv.Itoa(n) + " " + many
-}
-
-// named begins a text with the model and the arm.
-func named(model, arm string) string {
-	switch {
-	case model == "":
-		return arm
-	case arm == "":
-		return model
-	}
-	return model + ", " + arm
 }

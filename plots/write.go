@@ -14,38 +14,39 @@ import (
 	"github.com/sllmq/sllmq/plots/canvas"
 )
 
-// Options are the size of a picture.
+// Options set the size of a picture and how it is written.
 type Options struct {
 	WidthIn  float64 // inches
-	HeightIn float64 // inches; 0: what the picture needs
-	DPI      int     // of a png
-	IDPrefix string  // of an svg that stands in a page beside others: a word of its own
-	Still    bool    // an svg that says nothing where a pointer rests
+	HeightIn float64 // inches; 0: as high as the picture needs
+	DPI      int     // dots per inch; png only
+	IDPrefix string  // unique within a page that embeds several pictures; svg only
+	Still    bool    // leave out hover texts; svg only
 }
 
-// DefaultOptions are a page's width at the resolution that journals ask for.
+// DefaultOptions are for a page 7 inches wide, at the resolution that journals ask
+// for.
 func DefaultOptions() Options { return Options{WidthIn: 7, DPI: 300} }
 
 const (
-	minWidthIn = 3    // narrower than a column of a paper, labels have no room
-	maxSideIn  = 200  // what a PDF page may have
-	maxPixels  = 1e8  // 400 MB while a png is drawn
-	maxDPI     = 2400 // beyond printers
+	minWidthIn = 3    // narrower than a column of a paper: no room for labels
+	maxSideIn  = 200  // of a PDF page
+	maxPixels  = 1e8  // 400 MB while drawing
+	maxDPI     = 2400 // finer than printers
 )
 
-// Formats lists what Encode knows, which are the files' endings too.
+// Formats lists what Encode can write. They are also the usual file extensions.
 func Formats() []string { return append(canvas.Formats(), "csv") }
 
-// Check refuses what no picture can be written with in a format.
+// Check reports why no picture could be written in a format with these options.
 func (o Options) Check(format string) error {
 	switch {
 	case !slices.Contains(Formats(), format):
-		return fmt.Errorf("no format %q: use one of %s", format, strings.Join(Formats(), ", "))
+		return fmt.Errorf("unknown format %q: use one of %s", format, strings.Join(Formats(), ", "))
 	case format == "csv":
 	case !(o.WidthIn >= minWidthIn && o.WidthIn <= maxSideIn):
-		return fmt.Errorf("a width of %g inches: use %d to %d", o.WidthIn, minWidthIn, maxSideIn)
+		return fmt.Errorf("width of %g inches: use %d to %d", o.WidthIn, minWidthIn, maxSideIn)
 	case format == "png" && (o.DPI < 1 || o.DPI > maxDPI):
-		return fmt.Errorf("%d dots an inch: use 1 to %d", o.DPI, maxDPI)
+		return fmt.Errorf("%d dots per inch: use 1 to %d", o.DPI, maxDPI)
 	}
 	return nil
 }
@@ -62,28 +63,26 @@ func Encode(w io.Writer, p *Picture, format string, o Options) error {
 	if err != nil {
 		return err
 	}
-	if format == "png" {
-		if inches(width)*inches(height)*float64(o.DPI)*float64(o.DPI) > maxPixels {
-			return fmt.Errorf("%.1f by %.1f inches at %d dots an inch are too many pixels: choose fewer, or svg or pdf", inches(width), inches(height), o.DPI)
-		}
+	if format == "png" && inches(width)*inches(height)*float64(o.DPI)*float64(o.DPI) > maxPixels {
+		return fmt.Errorf("%.1f by %.1f inches at %d dots per inch is too many pixels: use fewer, or svg or pdf", inches(width), inches(height), o.DPI)
 	}
-	to, err := canvas.New(format, canvas.Page{Title: p.figure.Title, Width: width, Height: height, DPI: o.DPI, IDPrefix: o.IDPrefix, Still: o.Still})
+	c, err := canvas.New(format, canvas.Page{Title: p.figure.Title, Width: width, Height: height, DPI: o.DPI, IDPrefix: o.IDPrefix, Still: o.Still})
 	if err != nil {
 		return err
 	}
-	p.figure.Draw(draw.New(to))
-	_, err = to.WriteTo(w)
+	p.figure.Draw(draw.New(c))
+	_, err = c.WriteTo(w)
 	return err
 }
 
-// size is the size of the drawing, refused where it cannot be read.
+// size is the size of the drawing, or an error if it is too small to be read.
 func (p *Picture) size(o Options) (width, height vg.Length, err error) {
 	needed := p.HeightIn(o.WidthIn)
 	if o.HeightIn == 0 {
 		o.HeightIn = needed
 	}
 	if least := inches(p.figure.MinHeight(fromInches(o.WidthIn))); !(o.HeightIn >= least && o.HeightIn <= maxSideIn) {
-		return 0, 0, fmt.Errorf("a height of %.1f inches: this picture needs %.1f to %d", o.HeightIn, math.Ceil(least*10)/10, maxSideIn)
+		return 0, 0, fmt.Errorf("height of %.1f inches: this picture needs %.1f to %d", o.HeightIn, math.Ceil(least*10)/10, maxSideIn)
 	}
 	return fromInches(o.WidthIn), fromInches(o.HeightIn), nil
 }

@@ -85,14 +85,3 @@ func Compare(rows []SummaryRow) []Comparison {
 // SummarySQL returns the statement of Summary and its arguments, for callers
 // that pass its rows on as they are.
 func SummarySQL(f Filter) (statement string, arguments []any) { return f.narrow(summarySQL) }
-
-// FormatName is a format as people write it.
-func FormatName(format string) string {
-	switch format {
-	case "sllm":
-		return "SLLM"
-	case "safetensors":
-		return "SafeTensors"
-	}
-	return format
-}

@@ -36,8 +36,8 @@ func newPlotCommand(env *environment) *cobra.Command {
 	size := plots.DefaultOptions()
 	c := &cobra.Command{
 		Use:       "plot KIND",
-		Short:     "Draw what was measured as PNG, SVG or PDF, or give the data as CSV",
-		Long:      "Draw what was measured:\n" + about.String(),
+		Short:     "Draw measurements as PNG, SVG or PDF, or write their data as CSV",
+		Long:      "Draw measurements. The kinds of plots are:\n" + about.String(),
 		Example:   "  sllmq plot bars -o bars.png\n  sllmq plot box --benchmark-type random -o box.pdf\n  sllmq plot ecdf --format csv",
 		ValidArgs: kinds,
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -49,23 +49,20 @@ func newPlotCommand(env *environment) *cobra.Command {
 		},
 	}
 	o.add(c.Flags())
-	c.Flags().StringVarP(&o.output, "output", "o", "", "file to write: .png, .svg, .pdf or .csv")
-	c.Flags().StringVar(&o.format, "format", "", "write to standard output instead: "+strings.Join(plots.Formats(), ", "))
-	c.Flags().Float64Var(&o.width, "width", size.WidthIn, "in inches")
-	c.Flags().IntVar(&o.dpi, "dpi", size.DPI, "dots an inch of a PNG")
+	c.Flags().StringVarP(&o.output, "output", "o", "", "file to write; the extension chooses the format: .png, .svg, .pdf or .csv")
+	c.Flags().StringVar(&o.format, "format", "", "write to standard output in this format: "+strings.Join(plots.Formats(), ", "))
+	c.Flags().Float64Var(&o.width, "width", size.WidthIn, "width in inches")
+	c.Flags().IntVar(&o.dpi, "dpi", size.DPI, "resolution of a PNG in dots per inch")
 	return c
 }
 
 func (o plotOptions) run(ctx context.Context, env *environment, k gallery.Kind) error {
 	if (o.output == "") == (o.format == "") {
-		return &usageError{errors.New("say where to: -o FILE.png, .svg, .pdf or .csv, or --format for standard output")}
+		return &usageError{errors.New("use either -o FILE.png (.svg, .pdf, .csv), or --format to write to standard output")}
 	}
 	format := o.format
 	if format == "" {
 		format = strings.ToLower(strings.TrimPrefix(filepath.Ext(o.output), "."))
-	}
-	if !slices.Contains(plots.Formats(), format) {
-		return &usageError{fmt.Errorf("a plot is one of %s, and not %q", strings.Join(plots.Formats(), ", "), format)}
 	}
 	options := plots.Options{WidthIn: o.width, DPI: o.dpi}
 	if err := options.Check(format); err != nil {
@@ -85,7 +82,7 @@ func (o plotOptions) run(ctx context.Context, env *environment, k gallery.Kind) 
 	return atomicfile.Write(o.output, func(w io.Writer) error { return plots.Encode(w, drawn, format, options) })
 }
 
-// drawFrom asks the warehouse for a picture.
+// drawFrom draws from the warehouse, and closes it.
 func drawFrom(ctx context.Context, env *environment, k gallery.Kind, f queries.Filter) (*plots.Picture, error) {
 	db, err := env.open(ctx)
 	if err != nil {

@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/sllmq/sllmq/queries"
+	"github.com/sllmq/sllmq/warehouse/record"
 )
 
 // writeSummary prints the reference's table: for each model and benchmark
@@ -18,7 +19,7 @@ func writeSummary(w io.Writer, rows []queries.SummaryRow) error {
 	if len(rows) == 0 {
 		fmt.Fprintln(out, "no loads")
 	}
-	for i, block := range blocks(rows) {
+	for i, block := range queries.Blocks(rows) {
 		if i > 0 {
 			fmt.Fprintln(out)
 		}
@@ -27,29 +28,12 @@ func writeSummary(w io.Writer, rows []queries.SummaryRow) error {
 	return out.Flush()
 }
 
-// blocks groups rows of one model, benchmark type, device, engine and machine,
-// which are next to one another.
-func blocks(rows []queries.SummaryRow) [][]queries.SummaryRow {
-	var all [][]queries.SummaryRow
-	for i, r := range rows {
-		if i > 0 && title(rows[i-1]) == title(r) {
-			all[len(all)-1] = append(all[len(all)-1], r)
-		} else {
-			all = append(all, []queries.SummaryRow{r})
-		}
-	}
-	return all
-}
-
-func title(r queries.SummaryRow) string {
-	return fmt.Sprintf("%s, %s, to %s by %s on %s", r.Model, r.BenchmarkType, r.Device, r.Engine, r.Machine)
-}
-
-func writeBlock(out io.Writer, rows []queries.SummaryRow) {
-	fmt.Fprintln(out, title(rows[0]))
+func writeBlock(out io.Writer, block queries.Block) {
+	rows := block.Rows
+	fmt.Fprintf(out, "%s, %s\n", block.Model, block.Conditions())
 	fmt.Fprintf(out, "  %-11s %-13s %5s %7s %7s %7s %7s %7s %6s\n", "Format", "Loader", "Loads", "Avg s", "Median", "Min", "Max", "Std Dev", "GB/s")
 	for _, r := range rows {
-		fmt.Fprintf(out, "  %-11s %-13s %5d %7s %7s %7s %7s %7s %6s\n", queries.FormatName(r.Format), r.Loader, r.Loads,
+		fmt.Fprintf(out, "  %-11s %-13s %5d %7s %7s %7s %7s %7s %6s\n", record.FormatName(r.Format), r.Loader, r.Loads,
 			seconds(r.MeanS), seconds(r.MedianS), seconds(r.MinS), seconds(r.MaxS), seconds(r.SampleStdS), rate(r.MedianBytesPerS))
 	}
 	for _, r := range rows {
@@ -70,12 +54,12 @@ func writeBlock(out io.Writer, rows []queries.SummaryRow) {
 			said = append(said, fmt.Sprintf("%.1f tokens/s", *r.MeanTokensPerS))
 		}
 		if len(said) > 0 {
-			fmt.Fprintln(out, wrap(fmt.Sprintf("  %s %s: ", queries.FormatName(r.Format), r.Loader), said))
+			fmt.Fprintln(out, wrap(fmt.Sprintf("  %s %s: ", record.FormatName(r.Format), r.Loader), said))
 		}
 	}
 	for _, r := range rows {
 		for _, w := range r.Warnings() {
-			fmt.Fprintln(out, fold("  ! ", queries.FormatName(r.Format)+" "+r.Loader+": "+w))
+			fmt.Fprintln(out, fold("  ! ", record.FormatName(r.Format)+" "+r.Loader+": "+w))
 		}
 	}
 	comparisons := queries.Compare(rows)
@@ -167,21 +151,20 @@ type referenceStatistics struct {
 // loaders brought has one entry for each, named format/loader.
 func writeSummaryJSON(w io.Writer, rows []queries.SummaryRow) error {
 	var all []referenceSummary
-	for _, block := range blocks(rows) {
-		first := block[0]
-		s := referenceSummary{ModelName: first.Model, NumReplicas: first.NumReplicas, BenchmarkType: first.BenchmarkType, Statistics: map[string]referenceStatistics{}}
+	for _, block := range queries.Blocks(rows) {
+		s := referenceSummary{ModelName: block.Model, NumReplicas: block.Rows[0].NumReplicas, BenchmarkType: block.BenchmarkType, Statistics: map[string]referenceStatistics{}}
 		loaders := map[string]int{}
-		for _, r := range block {
+		for _, r := range block.Rows {
 			loaders[r.Format]++
 		}
-		for _, r := range block {
+		for _, r := range block.Rows {
 			key := r.Format
 			if loaders[key] > 1 {
 				key += "/" + r.Loader
 			}
 			s.Statistics[key] = referenceStatistics{r.Loads, r.MeanS, r.MinS, r.MaxS, r.PopulationStdS, r.MeanTokensPerS}
 		}
-		if comparisons := queries.Compare(block); len(comparisons) == 1 {
+		if comparisons := queries.Compare(block.Rows); len(comparisons) == 1 {
 			s.Speedup = new(comparisons[0].SpeedupOfMeans())
 		}
 		all = append(all, s)

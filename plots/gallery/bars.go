@@ -7,33 +7,32 @@ import (
 
 	"github.com/sllmq/sllmq/plots"
 	"github.com/sllmq/sllmq/queries"
+	"github.com/sllmq/sllmq/warehouse/record"
 )
 
-// drawBars is the reference's picture.
+// drawBars draws the picture of ServerlessLLM's benchmark.
 func drawBars(ctx context.Context, db *sql.DB, f queries.Filter) (*plots.Picture, error) {
 	rows, err := queries.Summary(ctx, db, f)
 	if err != nil {
 		return nil, err
 	}
-	// Nobody serves with what drops the bytes it read; alone it may be looked at.
-	served := slices.ContainsFunc(rows, func(r queries.SummaryRow) bool { return r.Loader != "raw" && r.MeanS != nil })
-	var arms []arm
-	var counted []queries.SummaryRow
-	var loads int64
-	for _, r := range rows {
-		if r.MeanS == nil || r.Loader == "raw" && served {
-			continue
-		}
-		arms, counted = append(arms, arm{r.Machine, r.Model, r.BenchmarkType, r.Format, r.Loader, r.Device, r.Engine}), append(counted, r)
-		loads += r.Loads
+	// raw drops the bytes that it reads, so nobody serves with it. It is drawn only
+	// if there is nothing else.
+	rows = slices.DeleteFunc(rows, func(r queries.SummaryRow) bool { return r.MeanS == nil })
+	if served := slices.DeleteFunc(slices.Clone(rows), func(r queries.SummaryRow) bool { return r.Loader == "raw" }); len(served) > 0 {
+		rows = served
 	}
-	if len(counted) == 0 {
+	if len(rows) == 0 {
 		return nil, errNoLoads
 	}
-	n := namesFor(arms)
-	d := plots.Bars{Caption: n.caption("Mean loading time", loads), Baseline: n.baseline(arms)}
-	for i, r := range counted {
-		d.Bars = append(d.Bars, plots.Bar{Model: n.model(arms[i]), Arm: n.arm(arms[i]), MeanS: *r.MeanS, MedianS: r.MedianS, Loads: int(r.Loads)})
+	var d plots.Bars
+	var arms []record.Arm
+	var machines []string
+	var loads int64
+	for _, r := range rows {
+		arms, machines, loads = append(arms, r.Arm), append(machines, r.Machine), loads+r.Loads
+		d.Bars = append(d.Bars, plots.Bar{Arm: r.Arm, MeanS: *r.MeanS, MedianS: r.MedianS, Loads: int(r.Loads)})
 	}
+	d.Subtitle, d.Baseline = subtitle(loads, machines), Baseline(arms)
 	return plots.DrawBars(d)
 }

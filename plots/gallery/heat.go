@@ -9,6 +9,7 @@ import (
 	"github.com/sllmq/sllmq/queries"
 )
 
+// drawHeat draws the last sweep of sllmq tune.
 func drawHeat(ctx context.Context, db *sql.DB, _ queries.Filter) (*plots.Picture, error) {
 	trials, err := queries.Trials(ctx, db)
 	if err != nil {
@@ -17,10 +18,10 @@ func drawHeat(ctx context.Context, db *sql.DB, _ queries.Filter) (*plots.Picture
 	if len(trials) == 0 {
 		return nil, errors.New("no sweep was measured: run sllmq tune first")
 	}
-	d := plots.Heat{Caption: plots.Caption{Subtitle: "on " + trials[0].Machine}}
+	d := plots.Heat{Subtitle: "on " + trials[0].Machine}
 	for _, t := range trials {
-		// A thread has one request in flight, so that depth says it all.
-		d.Cells = append(d.Cells, plots.HeatCell{Threads: 1, Depth: int(t.Depth), IOBytes: t.IOSizeBytes, BytesPS: t.BytesPerS})
+		// Each thread has one request in flight, so the depth is the number of threads.
+		d.Cells = append(d.Cells, plots.HeatCell{Threads: 1, Depth: int(t.Depth), IOBytes: t.IOSizeBytes, BytesPerS: t.BytesPerS})
 	}
 	return plots.DrawHeat(d)
 }

@@ -4,136 +4,126 @@ import (
 	"context"
 	"database/sql"
 	"errors"
-	"slices"
 	"strings"
 
 	"github.com/sllmq/sllmq/plots"
 	"github.com/sllmq/sllmq/queries"
+	"github.com/sllmq/sllmq/queries/stats"
+	"github.com/sllmq/sllmq/warehouse/record"
 )
 
-// series are the loads by model and arm.
-func series(ctx context.Context, db *sql.DB, f queries.Filter, what string) (list []plots.Series, of [][]queries.Load, head plots.Caption, err error) {
+// loadsOf are the counted loads that f chooses, and a subtitle. No loads are an
+// error.
+func loadsOf(ctx context.Context, db *sql.DB, f queries.Filter) ([]queries.Load, string, error) {
 	loads, err := queries.Loads(ctx, db, f)
 	if err != nil {
-		return nil, nil, head, err
+		return nil, "", err
 	}
 	if len(loads) == 0 {
-		return nil, nil, head, errNoLoads
+		return nil, "", errNoLoads
 	}
-	arms := armsOf(loads)
-	n := namesFor(arms)
-	at := map[[2]string]int{}
-	for i, l := range loads {
-		key := [2]string{n.model(arms[i]), n.arm(arms[i])}
-		s, ok := at[key]
-		if !ok {
-			s = len(list)
-			at[key] = s
-			list, of = append(list, plots.Series{Model: key[0], Arm: key[1]}), append(of, nil)
+	seen := map[string]bool{}
+	var machines []string
+	for _, l := range loads {
+		if !seen[l.Machine] {
+			seen[l.Machine] = true
+			machines = append(machines, l.Machine)
 		}
-		list[s].TimesS, of[s] = append(list[s].TimesS, l.LoadingTimeS), append(of[s], l)
 	}
-	return list, of, n.caption(what, int64(len(loads))), nil
+	return loads, subtitle(int64(len(loads)), machines), nil
 }
 
-func armsOf(loads []queries.Load) (arms []arm) {
+// byKey groups the values that value finds in loads, in the order in which keys
+// first appear.
+func byKey[K comparable](loads []queries.Load, value func(queries.Load) (K, float64, bool)) (keys []K, values map[K][]float64) {
+	values = map[K][]float64{}
 	for _, l := range loads {
-		arms = append(arms, arm{l.Machine, l.Model, l.BenchmarkType, l.Format, l.Loader, l.Device, l.Engine})
+		k, v, ok := value(l)
+		if !ok {
+			continue
+		}
+		if values[k] == nil {
+			keys = append(keys, k)
+		}
+		values[k] = append(values[k], v)
 	}
-	return arms
+	return keys, values
+}
+
+// seriesOf are the loading times by arm.
+func seriesOf(loads []queries.Load) (list []plots.Series) {
+	arms, times := byKey(loads, func(l queries.Load) (record.Arm, float64, bool) { return l.Arm, l.LoadingTimeS, true })
+	for _, a := range arms {
+		list = append(list, plots.Series{Arm: a, TimesS: times[a]})
+	}
+	return list
 }
 
 func drawECDF(ctx context.Context, db *sql.DB, f queries.Filter) (*plots.Picture, error) {
-	list, _, head, err := series(ctx, db, f, "Distribution of the loading time")
+	loads, subtitle, err := loadsOf(ctx, db, f)
 	if err != nil {
 		return nil, err
 	}
-	return plots.DrawECDF(plots.ECDF{Caption: head, Series: list})
+	return plots.DrawECDF(plots.ECDF{Subtitle: subtitle, Series: seriesOf(loads)})
 }
 
 func drawBox(ctx context.Context, db *sql.DB, f queries.Filter) (*plots.Picture, error) {
-	list, _, head, err := series(ctx, db, f, "Loading time")
+	loads, subtitle, err := loadsOf(ctx, db, f)
 	if err != nil {
 		return nil, err
 	}
-	return plots.DrawBox(plots.Box{Caption: head, Series: list})
+	return plots.DrawBox(plots.Box{Subtitle: subtitle, Series: seriesOf(loads)})
 }
 
 func drawEfficiency(ctx context.Context, db *sql.DB, f queries.Filter) (*plots.Picture, error) {
-	list, of, head, err := series(ctx, db, f, "Efficiency")
+	loads, subtitle, err := loadsOf(ctx, db, f)
 	if err != nil {
 		return nil, err
 	}
-	d := plots.Efficiency{Caption: head}
-	for i, s := range list {
-		row := plots.ArmEfficiency{Model: s.Model, Arm: s.Arm}
-		for _, l := range of[i] {
-			if l.Efficiency != nil {
-				row.Efficiencies = append(row.Efficiencies, *l.Efficiency)
-			}
+	arms, efficiencies := byKey(loads, func(l queries.Load) (record.Arm, float64, bool) {
+		if l.Efficiency == nil {
+			return l.Arm, 0, false
 		}
-		if len(row.Efficiencies) > 0 {
-			d.Arms = append(d.Arms, row)
-		}
+		return l.Arm, *l.Efficiency, true
+	})
+	if len(arms) == 0 {
+		return nil, errors.New("these loads have no roofline: collect without --no-roofline")
 	}
-	if len(d.Arms) == 0 {
-		return nil, errors.New("no roofline was measured beside these loads: collect without --no-roofline")
+	d := plots.Efficiency{Subtitle: subtitle}
+	for _, a := range arms {
+		d.Arms = append(d.Arms, plots.ArmEfficiency{Arm: a, Efficiencies: efficiencies[a]})
 	}
 	return plots.DrawEfficiency(d)
 }
 
 func drawSizeTime(ctx context.Context, db *sql.DB, f queries.Filter) (*plots.Picture, error) {
-	loads, err := queries.Loads(ctx, db, f)
+	loads, subtitle, err := loadsOf(ctx, db, f)
 	if err != nil {
 		return nil, err
 	}
-	if len(loads) == 0 {
-		return nil, errNoLoads
+	type sized struct {
+		record.Arm
+		bytes int64
 	}
-	arms := armsOf(loads)
-	n := namesFor(arms)
-	d := plots.SizeTime{Caption: n.caption("Loading time by size", int64(len(loads)))}
-	d.Subtitle += "; medians"
-	times := map[plots.SizedLoad][]float64{}
-	for i, l := range loads {
+	keys, times := byKey(loads, func(l queries.Load) (sized, float64, bool) {
 		if l.Bytes == nil || *l.Bytes <= 0 || l.LoadingTimeS <= 0 {
-			continue
+			return sized{}, 0, false
 		}
-		// Benchmark type and device go to the arm: a model has one size.
-		name := n.arm(arms[i])
-		if n.types {
-			name += ", " + l.BenchmarkType
-		}
-		if n.devices {
-			name += ", to " + l.Device
-		}
-		model := l.Model
-		if n.manyMachines {
-			model += " on " + l.Machine
-		}
-		key := plots.SizedLoad{Model: model, Arm: name, Bytes: float64(*l.Bytes)}
-		if times[key] == nil {
-			d.Loads = append(d.Loads, key)
-		}
-		times[key] = append(times[key], l.LoadingTimeS)
+		return sized{l.Arm, *l.Bytes}, l.LoadingTimeS, true
+	})
+	if len(keys) == 0 {
+		return nil, errors.New("the sizes of these loads are unknown")
 	}
-	for i, key := range d.Loads {
-		d.Loads[i].TimeS = median(times[key])
-	}
-	if len(d.Loads) == 0 {
-		return nil, errors.New("the sizes of these loads are not known")
+	d := plots.SizeTime{Subtitle: subtitle + "; medians"}
+	for _, k := range keys {
+		d.Loads = append(d.Loads, plots.SizedLoad{Arm: k.Arm, Bytes: float64(k.bytes), TimeS: stats.Median(times[k])})
 	}
 	best, err := queries.BestRooflines(ctx, db, f)
 	if err != nil {
 		return nil, err
 	}
 	for _, b := range best {
-		d.Rooflines = append(d.Rooflines, plots.Roofline{Name: strings.ReplaceAll(b.Kind, "_", " "), BytesPS: b.BytesPerS})
+		d.Rooflines = append(d.Rooflines, plots.Roofline{Name: strings.ReplaceAll(b.Kind, "_", " "), BytesPerS: b.BytesPerS})
 	}
 	return plots.DrawSizeTime(d)
-}
-
-func median(times []float64) float64 {
-	t := slices.Sorted(slices.Values(times))
-	return (t[(len(t)-1)/2] + t[len(t)/2]) / 2
 }

@@ -9,26 +9,25 @@ import (
 	"github.com/sllmq/sllmq/queries"
 )
 
+// drawStages draws the median stages of each arm.
 func drawStages(ctx context.Context, db *sql.DB, f queries.Filter) (*plots.Picture, error) {
 	rows, err := queries.Stages(ctx, db, f)
 	if err != nil {
 		return nil, err
 	}
-	var arms []arm
-	for _, r := range rows {
-		arms = append(arms, arm{r.Machine, r.Model, r.BenchmarkType, r.Format, r.Loader, r.Device, r.Engine})
+	if len(rows) == 0 {
+		return nil, errors.New("these loads have no recorded stages")
 	}
-	if len(arms) == 0 {
-		return nil, errors.New("no stages of these loads are known")
-	}
-	n := namesFor(arms)
-	d := plots.Stages{Caption: plots.Caption{Title: "Stages of loading " + about(n.models), Subtitle: "medians of counted loads on " + n.where()}}
+	var d plots.Stages
+	var machines []string
 	for i, r := range rows {
-		if i == 0 || arms[i] != arms[i-1] {
-			d.Rows = append(d.Rows, plots.StageRow{Model: n.model(arms[i]), Arm: n.arm(arms[i]), LoadingTimeS: new(r.LoadingTimeS)})
+		machines = append(machines, r.Machine)
+		if i == 0 || r.Arm != rows[i-1].Arm {
+			d.Arms = append(d.Arms, plots.ArmStages{Arm: r.Arm, LoadingTimeS: new(r.LoadingTimeS)})
 		}
-		row := &d.Rows[len(d.Rows)-1]
-		row.Stages = append(row.Stages, plots.Stage{Name: r.Stage, DurationS: r.DurationS})
+		a := &d.Arms[len(d.Arms)-1]
+		a.Stages = append(a.Stages, plots.Stage{Name: r.Stage, DurationS: r.DurationS})
 	}
+	d.Subtitle = "medians of counted loads on " + where(machines)
 	return plots.DrawStages(d)
 }

@@ -13,15 +13,15 @@ import (
 	"github.com/sllmq/sllmq/queries"
 )
 
-// drawTimeline draws the last traced load: its requests, how many were under way
-// at once, and what was sampled meanwhile.
+// drawTimeline draws the last traced load: its requests, how many reads were in
+// flight at once, and what was sampled meanwhile.
 func drawTimeline(ctx context.Context, db *sql.DB, f queries.Filter) (*plots.Picture, error) {
 	chunks, err := queries.Chunks(ctx, db, f)
 	if err != nil {
 		return nil, err
 	}
 	if len(chunks) == 0 {
-		return nil, errors.New("no load was traced: collect with --io-trace and the loaders pool, direct or raw")
+		return nil, errors.New("no load was traced: collect with --io-trace and one of the loaders pool, direct and raw")
 	}
 	samples, err := queries.Samples(ctx, db, f)
 	if err != nil {
@@ -29,10 +29,9 @@ func drawTimeline(ctx context.Context, db *sql.DB, f queries.Filter) (*plots.Pic
 	}
 	slices.SortStableFunc(chunks, func(a, b queries.Chunk) int { return cmp.Compare(a.Thread, b.Thread) })
 	first := chunks[0]
-	d := plots.Timeline{Model: first.Model, Arm: queries.FormatName(first.Format) + " " + first.Loader, LoadingTimeS: first.LoadingTimeS}
-	d.Subtitle = fmt.Sprintf("load %d of run %.8s, %s", first.Seq, first.RunID, first.BenchmarkType)
-	// A request belongs to no thread while it waits, and stands in the row of the
-	// one that takes it in the end: from when that thread had nothing else to do.
+	d := plots.Timeline{Subtitle: fmt.Sprintf("load %d of run %.8s, %s", first.Seq, first.RunID, first.BenchmarkType), Arm: first.Arm, LoadingTimeS: first.LoadingTimeS}
+	// A waiting request belongs to no thread. It is drawn with the thread that takes
+	// it in the end, from when that thread has nothing else to do.
 	free := map[int64]float64{}
 	for _, c := range chunks {
 		end := c.StartS + c.DurationS
@@ -49,15 +48,15 @@ func drawTimeline(ctx context.Context, db *sql.DB, f queries.Filter) (*plots.Pic
 		free[c.Thread] = chunk.Phases[len(chunk.Phases)-1].EndS
 		d.Chunks = append(d.Chunks, chunk)
 	}
-	if s := underWay(chunks); slices.Max(s.Values) > 0 {
+	if s := inFlight(chunks); slices.Max(s.Values) > 0 {
 		d.Samples = append(d.Samples, s)
 	}
 	d.Samples = append(d.Samples, sampled(samples)...)
 	return plots.DrawTimeline(d)
 }
 
-// underWay is how many reads were under way at each moment.
-func underWay(chunks []queries.Chunk) plots.Samples {
+// inFlight counts the reads in flight at each moment.
+func inFlight(chunks []queries.Chunk) plots.Samples {
 	type step struct {
 		at float64
 		by int
@@ -67,7 +66,7 @@ func underWay(chunks []queries.Chunk) plots.Samples {
 		steps = append(steps, step{c.StartS, 1}, step{c.StartS + c.DurationS, -1})
 	}
 	slices.SortFunc(steps, func(a, b step) int { return cmp.Or(cmp.Compare(a.at, b.at), a.by-b.by) })
-	s := plots.Samples{Name: "Reads under way", Steps: true, TimesS: []float64{0}, Values: []float64{0}}
+	s := plots.Samples{Name: "Reads in flight", Steps: true, TimesS: []float64{0}, Values: []float64{0}}
 	n := 0
 	for i, step := range steps {
 		n += step.by
@@ -79,8 +78,8 @@ func underWay(chunks []queries.Chunk) plots.Samples {
 	return s
 }
 
-// sampled are the metrics worth a panel, in units that people read. A metric
-// with one sample is a moment, not a line.
+// sampled are the metrics that get a panel, in readable units, by source. A metric
+// with a single sample has no line to draw.
 func sampled(all []queries.Sample) []plots.Samples {
 	var list []plots.Samples
 	for _, m := range []struct {
@@ -102,8 +101,8 @@ func sampled(all []queries.Sample) []plots.Samples {
 				sources = append(sources, s.Source)
 				bySource[s.Source] = &plots.Samples{Name: m.name, Unit: m.unit}
 			}
-			of := bySource[s.Source]
-			of.TimesS, of.Values = append(of.TimesS, s.AtS), append(of.Values, max(0, s.Value*m.scale))
+			line := bySource[s.Source]
+			line.TimesS, line.Values = append(line.TimesS, s.AtS), append(line.Values, max(0, s.Value*m.scale))
 		}
 		for _, source := range sources {
 			s := bySource[source]

@@ -10,40 +10,35 @@ import (
 	"github.com/sllmq/sllmq/queries"
 )
 
-// drawTrend draws a point a run, and where the level changed.
+// drawTrend draws a point per run, and where the level changed.
 func drawTrend(ctx context.Context, db *sql.DB, f queries.Filter) (*plots.Picture, error) {
 	list, err := queries.Trend{Filter: f, Alpha: queries.TrendAlpha, MinChange: queries.TrendMinChange}.Ask(ctx, db)
 	if err != nil {
 		return nil, err
 	}
-	var arms []arm
-	var loads int64
-	runs := 0
-	for _, s := range list {
-		arms = append(arms, arm{s.Machine, s.Model, s.BenchmarkType, s.Format, s.Loader, s.Device, s.Engine})
-		for _, l := range s.Levels {
-			loads += l.Loads
-			runs++
-		}
-	}
-	if len(arms) == 0 {
+	if len(list) == 0 {
 		return nil, errNoLoads
 	}
-	if runs == len(arms) {
-		return nil, errors.New("each was measured once: a trend takes two runs or more")
-	}
-	n := namesFor(arms)
-	d := plots.Trend{Caption: n.caption("Trend of the loading time", loads)}
-	d.Subtitle += "; a point a run, its median"
-	for i, of := range list {
-		s := plots.TrendSeries{Model: n.model(arms[i]), Arm: n.arm(arms[i])}
-		for _, l := range of.Levels {
+	var d plots.Trend
+	var machines []string
+	var loads int64
+	runs := 0
+	for _, t := range list {
+		machines = append(machines, t.Machine)
+		s := plots.TrendSeries{Arm: t.Arm}
+		for _, l := range t.Levels {
+			loads += l.Loads
+			runs++
 			s.Points = append(s.Points, plots.TrendPoint{At: l.StartedAt, TimeS: l.MedianS})
 		}
-		for _, stretch := range of.Stretches[1:] {
+		for _, stretch := range t.Stretches[1:] {
 			s.Changes = append(s.Changes, plots.Change{At: stretch.StartedAt, Label: strings.Join(stretch.With, ", ")})
 		}
 		d.Series = append(d.Series, s)
 	}
+	if runs == len(list) {
+		return nil, errors.New("every arm was measured once: a trend needs two runs or more")
+	}
+	d.Subtitle = subtitle(loads, machines) + "; points: medians of runs"
 	return plots.DrawTrend(d)
 }

@@ -11,15 +11,17 @@ import (
 	"strings"
 
 	"github.com/sllmq/sllmq/plots"
+	"github.com/sllmq/sllmq/plots/gallery"
 	"github.com/sllmq/sllmq/queries"
+	"github.com/sllmq/sllmq/warehouse/record"
 )
 
 //go:embed report.html
 var pageHTML string
 
-// page is what the template is filled with: text, but for the pictures.
+// page is the data of the template: text, except for the pictures.
 type page struct {
-	Title, Chosen, Warehouse, Version, At string
+	Title, Filter, Warehouse, Version, At string
 	Counts                                string
 	Empty                                 bool
 	Machines                              []machine
@@ -30,7 +32,7 @@ type page struct {
 	Pictures                              []figure
 	NotDrawn                              []fact
 	Failures                              []failure
-	FailuresLeftOut                       int
+	FailuresNotShown                      int
 	FailuresSQL                           string
 }
 
@@ -39,21 +41,22 @@ type machine struct {
 	Facts []fact
 }
 
-// block is the arms of one model, benchmark type, device, engine and machine.
+// block is a block of the summary in words.
 type block struct {
 	Model, Conditions string
 	Rows              []summaryRow
 	Warnings          []string
 	Speedups          []string
-	// Whether any row knows these; a column of dashes says nothing.
+	// Whether any row has these. Columns of dashes are left out.
 	Rates, Bounds, Sources, Tokens bool
 }
 
 type summaryRow struct {
 	Format, Loader, Loads, Mean, Median, Min, Max, StdDev, Rate, Efficiency, Bound, Source, Tokens string
-	Aside                                                                                          string // failed loads and warm-ups
+	Aside                                                                                          string // loads that are not counted
 }
 
+// contrast is a comparison in words.
 type contrast struct {
 	By, None, SQL, Means, Common string
 	Confidence                   string
@@ -73,20 +76,20 @@ type figure struct {
 
 type failure struct{ At, What, Where, Error string }
 
-// mostFailures is how many are printed; the SQL gives the rest.
+// mostFailures is how many are shown. Their SQL returns all.
 const mostFailures = 50
 
-// Widths of a picture in inches: of a page, and of a phone held upright.
+// Widths of pictures in inches, for a page and for a phone held upright.
 const (
 	wideIn   = 7.5
 	narrowIn = 3.5
 )
 
-// Write writes the page.
+// Write writes the page as HTML.
 func (r *Report) Write(w io.Writer) error {
 	t, err := template.New("report").Parse(pageHTML)
 	if err != nil {
-		return fmt.Errorf("read the report's template: %w", err)
+		return fmt.Errorf("parse the report's template: %w", err)
 	}
 	p, err := r.page()
 	if err != nil {
@@ -100,7 +103,7 @@ func (r *Report) Write(w io.Writer) error {
 
 func (r *Report) page() (page, error) {
 	o := r.options
-	p := page{Title: r.title(), Chosen: chosen(o.Filter), Warehouse: o.Warehouse, Version: o.Version, At: moment(o.At), Empty: r.Empty(),
+	p := page{Title: r.title(), Filter: filterWords(o.Filter), Warehouse: o.Warehouse, Version: o.Version, At: moment(o.At), Empty: r.Empty(),
 		MachinesSQL: r.statements["machines"], SummarySQL: r.statements["summary"], FailuresSQL: r.statements["failures"]}
 	var loads, failed, warmups int64
 	for _, row := range r.summary {
@@ -116,15 +119,17 @@ func (r *Report) page() (page, error) {
 	for _, m := range r.machines {
 		p.Machines = append(p.Machines, machine{m.Machine.Machine, facts(m)})
 	}
-	p.Blocks = blocks(r.summary)
+	for _, b := range queries.Blocks(r.summary) {
+		p.Blocks = append(p.Blocks, blockWords(b))
+	}
 	for _, c := range r.comparisons {
 		p.Comparisons = append(p.Comparisons, c.words(o.Confidence))
 	}
+	names := plots.NameArms(r.arms())
 	for _, f := range r.failures[:min(len(r.failures), mostFailures)] {
-		p.Failures = append(p.Failures, failure{moment(f.StartedAt), fmt.Sprintf("%s, %s, %s %s", f.Model, f.BenchmarkType, queries.FormatName(f.Format), f.Loader),
-			fmt.Sprintf("%s, run %.8s, load %d", f.Machine, f.RunID, f.Seq), f.Error})
+		p.Failures = append(p.Failures, failure{moment(f.StartedAt), names.Arm(f.Arm), fmt.Sprintf("%s, run %.8s, load %d", f.Machine, f.RunID, f.Seq), f.Error})
 	}
-	p.FailuresLeftOut = len(r.failures) - len(p.Failures)
+	p.FailuresNotShown = len(r.failures) - len(p.Failures)
 	for _, d := range r.pictures {
 		if d.none != "" {
 			p.NotDrawn = append(p.NotDrawn, fact{d.kind.Name, d.none})
@@ -143,8 +148,8 @@ func (r *Report) page() (page, error) {
 	return p, nil
 }
 
-// inline is a picture as SVG that stands in the page. All text in it was escaped
-// by the encoder.
+// inline is a picture as an SVG element of the page. The encoder has escaped all text
+// in it.
 func inline(d *plots.Picture, o plots.Options) (template.HTML, error) {
 	var b bytes.Buffer
 	if err := plots.Encode(&b, d, "svg", o); err != nil {
@@ -153,53 +158,38 @@ func inline(d *plots.Picture, o plots.Options) (template.HTML, error) {
 	return template.HTML(b.String()), nil
 }
 
-// blocks groups the rows that stand beside one another.
-func blocks(rows []queries.SummaryRow) []block {
-	var list []block
-	var of [][]queries.SummaryRow
-	for i, r := range rows {
-		conditions := fmt.Sprintf("%s, to %s by %s on %s", r.BenchmarkType, r.Device, r.Engine, r.Machine)
-		if last := len(list) - 1; i == 0 || list[last].Model != r.Model || list[last].Conditions != conditions {
-			list, of = append(list, block{Model: r.Model, Conditions: conditions}), append(of, nil)
-		}
-		last := len(list) - 1
-		of[last] = append(of[last], r)
-		b := &list[last]
-		b.Rows = append(b.Rows, summaryWords(r))
-		b.Rates, b.Bounds = b.Rates || r.MedianBytesPerS != nil, b.Bounds || r.MedianEfficiency != nil
-		b.Sources, b.Tokens = b.Sources || r.SourceTiers != "", b.Tokens || r.MeanTokensPerS != nil
-		warnings := r.Warnings()
-		if r.Failed > 0 {
-			warnings = append(warnings, fmt.Sprintf("%d failed, which are in no figure here", r.Failed))
-		}
-		for _, w := range warnings {
-			b.Warnings = append(b.Warnings, queries.FormatName(r.Format)+" "+r.Loader+": "+w)
+// blockWords is a block of the summary in words.
+func blockWords(b queries.Block) block {
+	w := block{Model: b.Model, Conditions: b.Conditions(), Speedups: speedups(b.Rows)}
+	for _, r := range b.Rows {
+		w.Rows = append(w.Rows, summaryWords(r))
+		w.Rates, w.Bounds = w.Rates || r.MedianBytesPerS != nil, w.Bounds || r.MedianEfficiency != nil
+		w.Sources, w.Tokens = w.Sources || r.SourceTiers != "", w.Tokens || r.MeanTokensPerS != nil
+		for _, warning := range r.Warnings() {
+			w.Warnings = append(w.Warnings, record.FormatName(r.Format)+" "+r.Loader+": "+warning)
 		}
 	}
-	for i := range list {
-		list[i].Speedups = speedups(of[i])
-	}
-	return list
+	return w
 }
 
-// speedups hold each loader of SLLM against SafeTensors as most people load it.
+// speedups compare each loader of SLLM with the baseline.
 func speedups(rows []queries.SummaryRow) (lines []string) {
 	pairs := queries.Compare(rows)
-	for _, loader := range []string{"mmap-parallel", "mmap", ""} {
-		for _, c := range pairs {
-			if c.SafeTensors.Loader == loader || loader == "" && c.SafeTensors.Loader == pairs[0].SafeTensors.Loader {
-				lines = append(lines, fmt.Sprintf("SLLM %s against SafeTensors %s: %.2f× as fast by means, %.2f× by medians", c.SLLM.Loader, c.SafeTensors.Loader, c.SpeedupOfMeans(), c.SpeedupOfMedians()))
-			}
-		}
-		if len(lines) > 0 {
-			return lines
+	var arms []record.Arm
+	for _, c := range pairs {
+		arms = append(arms, c.SafeTensors.Arm)
+	}
+	baseline := gallery.Baseline(arms)
+	for _, c := range pairs {
+		if c.SafeTensors.Arm == baseline {
+			lines = append(lines, fmt.Sprintf("SLLM %s is %.2f× as fast as SafeTensors %s by means, %.2f× by medians", c.SLLM.Loader, c.SpeedupOfMeans(), c.SafeTensors.Loader, c.SpeedupOfMedians()))
 		}
 	}
-	return nil
+	return lines
 }
 
 func summaryWords(r queries.SummaryRow) summaryRow {
-	s := summaryRow{Format: queries.FormatName(r.Format), Loader: r.Loader, Loads: fmt.Sprint(r.Loads),
+	s := summaryRow{Format: record.FormatName(r.Format), Loader: r.Loader, Loads: fmt.Sprint(r.Loads),
 		Mean: seconds(r.MeanS), Median: seconds(r.MedianS), Min: seconds(r.MinS), Max: seconds(r.MaxS), StdDev: seconds(r.SampleStdS),
 		Rate: decimals(r.MedianBytesPerS, 2, 1e9), Efficiency: decimals(r.MedianEfficiency, 2, 1), Bound: r.Bound, Source: r.SourceTiers, Tokens: decimals(r.MeanTokensPerS, 1, 1)}
 	var aside []string
@@ -232,12 +222,12 @@ func (c comparison) words(confidence float64) contrast {
 		w.Common = queries.CommonTitle(c.pairs)
 	}
 	means := queries.GeometricMeans(c.pairs)
-	var said []string
+	var texts []string
 	for _, arm := range slices.Sorted(maps.Keys(means)) {
-		said = append(said, fmt.Sprintf("%s %.3f over %d comparisons", arm, means[arm].Mean, means[arm].N))
+		texts = append(texts, fmt.Sprintf("%s %.3f over %d comparisons", arm, means[arm].Mean, means[arm].N))
 	}
-	if len(said) > 0 {
-		w.Means = "Geometric mean of the ratios: " + strings.Join(said, "; ") + "."
+	if len(texts) > 0 {
+		w.Means = "Geometric mean of the ratios: " + strings.Join(texts, "; ") + "."
 	}
 	return w
 }

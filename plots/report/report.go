@@ -1,14 +1,15 @@
-// Package report puts what a warehouse answers on one page of HTML: the
-// machines, the summary, the comparisons with their warnings, the failures and
-// the pictures, each with the SQL behind it. The page is one file that asks for
-// nothing: no script, no font and no picture from elsewhere, which its content
-// security policy holds a browser to.
+// Package report writes what is in a warehouse as one page of HTML: summary,
+// comparisons with their warnings, failures, pictures and machines, each with the SQL
+// behind it.
+//
+// The page is one file without scripts that loads nothing from elsewhere. Its content
+// security policy makes browsers enforce this. [Gather] runs the queries, and
+// [Report.Write] writes the page without the warehouse.
 package report
 
 import (
 	"context"
 	"database/sql"
-	"fmt"
 	"slices"
 	"strings"
 	"time"
@@ -16,23 +17,24 @@ import (
 	"github.com/sllmq/sllmq/plots"
 	"github.com/sllmq/sllmq/plots/gallery"
 	"github.com/sllmq/sllmq/queries"
+	"github.com/sllmq/sllmq/warehouse/record"
 )
 
-// Options are what a report is of.
+// Options choose the content of a report.
 type Options struct {
-	Title      string // empty: told from the data
+	Title      string // empty: made from the data
 	Filter     queries.Filter
-	By         []string // columns to compare by
-	Confidence float64  // of the comparisons' intervals
-	Warehouse  string   // its name
-	Version    string   // of sllmq
-	At         time.Time
+	By         []string  // columns to compare by
+	Confidence float64   // level of the comparisons' intervals
+	Warehouse  string    // its name, to be shown
+	Version    string    // of sllmq
+	At         time.Time // when the report is written
 }
 
 // DefaultOptions compare formats.
 func DefaultOptions() Options { return Options{By: []string{"format"}, Confidence: 0.95} }
 
-// Report is a page's content.
+// Report is the content of a page.
 type Report struct {
 	options     Options
 	machines    []queries.Machine
@@ -40,24 +42,24 @@ type Report struct {
 	failures    []queries.Failure
 	comparisons []comparison
 	pictures    []picture
-	statements  map[string]string // the SQL behind a table
+	statements  map[string]string // by the name of the query
 }
 
-// comparison is the answer to one contrast, or why there is none.
+// comparison is the result of one contrast, or why there is none.
 type comparison struct {
 	by, statement, none string
 	pairs               []queries.Pair
 }
 
-// picture is one of the gallery, or why there is none.
+// picture is a picture of one kind, or why there is none.
 type picture struct {
 	kind            gallery.Kind
 	drawn           *plots.Picture
 	statement, none string
 }
 
-// Gather asks the warehouse for all of it. A question that has no answer has
-// its place on the page, which says why.
+// Gather runs the queries of a report. A comparison or picture that is not possible is
+// not an error: the page says why.
 func Gather(ctx context.Context, db *sql.DB, o Options) (*Report, error) {
 	r := &Report{options: o, statements: map[string]string{}}
 	var err error
@@ -101,8 +103,8 @@ func Gather(ctx context.Context, db *sql.DB, o Options) (*Report, error) {
 	return r, nil
 }
 
-// compare asks for a contrast. That a column is not there is the asker's
-// mistake; that nothing can be compared is an answer.
+// compare runs a contrast. An unknown column is an error; that nothing can be compared
+// is a result.
 func compare(ctx context.Context, db *sql.DB, contrast queries.Contrast) (comparison, error) {
 	c := comparison{by: contrast.By}
 	var err error
@@ -118,31 +120,30 @@ func compare(ctx context.Context, db *sql.DB, contrast queries.Contrast) (compar
 	return c, nil
 }
 
-// Empty says that there are no loads to report on.
+// Empty reports whether no load matches the filter.
 func (r *Report) Empty() bool { return len(r.summary) == 0 }
 
-// title is what the report is of.
+// arms are the arms of the summary.
+func (r *Report) arms() (arms []record.Arm) {
+	for _, row := range r.summary {
+		arms = append(arms, row.Arm)
+	}
+	return arms
+}
+
+// title is the title asked for, or one made from the data.
 func (r *Report) title() string {
 	if r.options.Title != "" {
 		return r.options.Title
 	}
-	var models []string
-	for _, row := range r.summary {
-		if !slices.Contains(models, row.Model) {
-			models = append(models, row.Model)
-		}
-	}
-	switch len(models) {
-	case 0:
+	if r.Empty() {
 		return "No loads"
-	case 1:
-		return "Loading " + models[0]
 	}
-	return fmt.Sprintf("Loading %d models", len(models))
+	return "Loading " + plots.Subject(r.arms())
 }
 
-// chosen is the filter in words.
-func chosen(f queries.Filter) string {
+// filterWords is the filter in words.
+func filterWords(f queries.Filter) string {
 	var parts []string
 	list := func(name string, values []string) {
 		if len(values) > 0 {

@@ -7,15 +7,16 @@ import (
 	"strings"
 	"time"
 
+	"github.com/sllmq/sllmq/internal/size"
 	"github.com/sllmq/sllmq/queries"
 )
 
-// unknown stands where nothing is known.
+// unknown stands for what is not known.
 const unknown = "–"
 
 func moment(t time.Time) string { return t.UTC().Format("2006-01-02 15:04 UTC") }
 
-// seconds has three decimals, and below a tenth three digits that count.
+// seconds has three decimals, or three significant digits below 0.1.
 func seconds(v *float64) string {
 	switch {
 	case v == nil:
@@ -26,6 +27,7 @@ func seconds(v *float64) string {
 	return strconv.FormatFloat(*v, 'f', 3, 64)
 }
 
+// decimals is v in a unit with n decimals.
 func decimals(v *float64, n int, unit float64) string {
 	if v == nil {
 		return unknown
@@ -33,26 +35,10 @@ func decimals(v *float64, n int, unit float64) string {
 	return strconv.FormatFloat(*v/unit, 'f', n, 64)
 }
 
-// bytesText is a size as people say it.
-func bytesText(n int64, unit int64, names ...string) string {
-	v := float64(n)
-	i := 0
-	for ; v >= float64(unit) && i < len(names)-1; i++ {
-		v /= float64(unit)
-	}
-	return strings.TrimSuffix(strings.TrimRight(strconv.FormatFloat(v, 'f', 1, 64), "0"), ".") + " " + names[i]
-}
-
-func memory(n int64) string {
-	return bytesText(n, 1024, "B", "KiB", "MiB", "GiB", "TiB")
-}
-
-func disk(n int64) string { return bytesText(n, 1000, "B", "kB", "MB", "GB", "TB", "PB") }
-
-// fact is a line about a machine.
+// fact is a name with its value.
 type fact struct{ Name, Value string }
 
-// facts are what is known of a machine, in people's units.
+// facts are what is known about a machine, in readable units.
 func facts(m queries.Machine) []fact {
 	var list []fact
 	add := func(name string, parts ...string) {
@@ -72,15 +58,15 @@ func facts(m queries.Machine) []fact {
 	if m.FreePageReporting != nil && *m.FreePageReporting {
 		reporting = "free pages go back to the host"
 	}
-	add("Memory", size(m.MemoryBytes, memory), with("huge pages ", m.HugePages), reporting)
+	add("Memory", bytesText(m.MemoryBytes, size.Binary), with("huge pages ", m.HugePages), reporting)
 	if m.GPUModel != nil {
-		add("GPU", count(m.GPUs, "of them", "of them"), text(m.GPUModel), size(m.GPUMemoryBytes, memory), with("driver ", m.GPUDriver))
+		add("GPU", count(m.GPUs, "GPU", "GPUs"), text(m.GPUModel), bytesText(m.GPUMemoryBytes, size.Binary), with("driver ", m.GPUDriver))
 	}
 	rotating := ""
 	if m.StorageRotational != nil && *m.StorageRotational {
 		rotating = "rotating"
 	}
-	add("Storage", with("device ", m.StorageDevice), text(m.StorageModel), rotating, size(m.StorageBytes, disk), with("scheduler ", m.StorageScheduler), prefixed("requests up to ", size(m.StorageMaxIOBytes, memory)), prefixed("read-ahead ", size(m.StorageReadAheadBytes, memory)))
+	add("Storage", with("device ", m.StorageDevice), text(m.StorageModel), rotating, bytesText(m.StorageBytes, size.Decimal), with("scheduler ", m.StorageScheduler), prefixed("requests up to ", bytesText(m.StorageMaxIOBytes, size.Binary)), prefixed("read-ahead ", bytesText(m.StorageReadAheadBytes, size.Binary)))
 	add("Filesystem", text(m.Filesystem), with("at ", m.MountPoint), text(m.MountOptions))
 	add("Roofline", prefixed("storage ", rate(m.StorageBytesPerS)), prefixed("memory copy ", rate(m.CopyBytesPerS)), prefixed("host to device ", rate(m.DeviceBytesPerS)))
 	add("Measured", count(&m.Loads, "load", "loads"), with("by sllmq ", m.SllmqVersions))
@@ -113,11 +99,11 @@ func count(n *int64, one, many string) string {
 	return fmt.Sprintf("%d %s", *n, many)
 }
 
-func size(n *int64, words func(int64) string) string {
+func bytesText(n *int64, format func(int64) string) string {
 	if n == nil {
 		return ""
 	}
-	return words(*n)
+	return format(*n)
 }
 
 func rate(v *float64) string {
