@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/sllmq/sllmq/collector"
+	"github.com/sllmq/sllmq/collector/checkpoint/filetest"
 	"github.com/sllmq/sllmq/collector/machine"
 	"github.com/sllmq/sllmq/collector/worker"
 	"github.com/sllmq/sllmq/warehouse/record"
@@ -91,11 +92,11 @@ func tiny(t *testing.T) string {
 func writeSafeTensors(t *testing.T, path, name string, elements int) {
 	t.Helper()
 	header := fmt.Sprintf(`{%q:{"dtype":"F16","shape":[%d],"data_offsets":[0,%d]}}`, name, elements, 2*elements)
-	content := append([]byte{byte(len(header)), 0, 0, 0, 0, 0, 0, 0}, header...)
-	for i := range 2 * elements {
-		content = append(content, byte(i*31>>3))
+	data := make([]byte, 2*elements)
+	for i := range data {
+		data[i] = byte(i * 31 >> 3)
 	}
-	if err := os.WriteFile(path, content, 0o644); err != nil {
+	if err := os.WriteFile(path, filetest.SafeTensors(header, data), 0o644); err != nil {
 		t.Fatal(err)
 	}
 }

@@ -13,6 +13,8 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+
+	"github.com/sllmq/sllmq/collector/checkpoint/filetest"
 )
 
 // TestAModelOfTheHub collects one from a server that answers as the Hub does,
@@ -21,10 +23,11 @@ func TestAModelOfTheHub(t *testing.T) {
 	const token, commit = "hf_aSecretThatNobodyMaySee", "89abcdef0123456789abcdef0123456789abcdef"
 	const older = "0123456789abcdef0123456789abcdef01234567" // what the tag v1 names
 	header := `{"a":{"dtype":"F32","shape":[1000,3],"data_offsets":[0,12000]}}`
-	weights := append(binary.LittleEndian.AppendUint64(nil, uint64(len(header))), header...)
+	var data []byte
 	for i := range 3000 {
-		weights = binary.LittleEndian.AppendUint32(weights, uint32(i)<<12|0x3f00_0000)
+		data = binary.LittleEndian.AppendUint32(data, uint32(i)<<12|0x3f00_0000)
 	}
+	weights := filetest.SafeTensors(header, data)
 	config := []byte(`{"architectures": ["X"], "torch_dtype": "float32"}`)
 	b := newBench(t)
 	b.env = []string{"HF_HOME=" + filepath.Join(b.dir, "hf"), "HF_TOKEN=hf_another"}

@@ -10,6 +10,7 @@ import (
 
 	"github.com/rogpeppe/go-internal/testscript"
 
+	"github.com/sllmq/sllmq/collector/checkpoint/filetest"
 	"github.com/sllmq/sllmq/collector/nvidia/cudatest"
 	"github.com/sllmq/sllmq/collector/sllmstore/storetest"
 )
@@ -94,11 +95,11 @@ func writeCheckpoint(ts *testscript.TestScript, _ bool, args []string) {
 const smallHeader = `{"a":{"dtype":"F16","shape":[1000,3],"data_offsets":[0,6000]},"b":{"dtype":"F16","shape":[],"data_offsets":[6000,6002]}}`
 
 func checkpointIn(dir, header string) error {
-	content := append([]byte{byte(len(header)), byte(len(header) >> 8), 0, 0, 0, 0, 0, 0}, header...)
-	for i := range 6002 {
-		content = append(content, byte(i*7>>2))
+	data := make([]byte, 6002)
+	for i := range data {
+		data[i] = byte(i * 7 >> 2)
 	}
-	return errors.Join(os.MkdirAll(dir, 0o755), os.WriteFile(filepath.Join(dir, "model.safetensors"), content, 0o644))
+	return errors.Join(os.MkdirAll(dir, 0o755), os.WriteFile(filepath.Join(dir, "model.safetensors"), filetest.SafeTensors(header, data), 0o644))
 }
 
 // flip changes a bit of a file: flip FILE OFFSET.

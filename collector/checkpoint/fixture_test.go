@@ -2,15 +2,14 @@ package checkpoint
 
 import (
 	"bytes"
-	"encoding/binary"
-	"fmt"
 	"maps"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"slices"
-	"strings"
 	"testing"
+
+	"github.com/sllmq/sllmq/collector/checkpoint/filetest"
 )
 
 // fixture is a tensor that tests write with their own code, not with the code
@@ -26,7 +25,7 @@ type fixture struct {
 // and names that JSON must escape.
 func fixtures() []fixture {
 	r := rand.New(rand.NewPCG(1, 2))
-	make := func(name string, d DType, shape ...int64) fixture {
+	random := func(name string, d DType, shape ...int64) fixture {
 		n, _ := denseBytes(shape, d)
 		data := bytes.Repeat([]byte{0}, int(n))
 		for i := range data {
@@ -35,17 +34,17 @@ func fixtures() []fixture {
 		return fixture{name, d, shape, data}
 	}
 	list := []fixture{
-		make("scalar", Float32),
-		make("empty", Float16, 0, 5),
-		make("empty.too", Int64, 3, 0, 1<<40),
-		make(`a "quoted" \ name`, Float16, 3, 3),
-		make("naïve <&> 名前", UInt8, 7),
-		make("../../etc/passwd", Int8, 13),
-		make("large", Float32, 1237, 1009),
-		make("", Bool, 1),
+		random("scalar", Float32),
+		random("empty", Float16, 0, 5),
+		random("empty.too", Int64, 3, 0, 1<<40),
+		random(`a "quoted" \ name`, Float16, 3, 3),
+		random("naïve <&> 名前", UInt8, 7),
+		random("../../etc/passwd", Int8, 13),
+		random("large", Float32, 1237, 1009),
+		random("", Bool, 1),
 	}
 	for _, d := range DTypes() {
-		list = append(list, make("of."+d.String(), d, 5, 3))
+		list = append(list, random("of."+d.String(), d, 5, 3))
 	}
 	return list
 }
@@ -56,29 +55,11 @@ func writeSafeTensors(t testing.TB, path string, list []fixture) {
 	t.Helper()
 	list = slices.Clone(list)
 	slices.SortStableFunc(list, func(a, b fixture) int { return int(b.dtype.Size() - a.dtype.Size()) })
-	var entries []string
-	var data []byte
+	var tensors []filetest.Tensor
 	for _, f := range list {
-		begin := len(data)
-		data = append(data, f.data...)
-		shape := strings.ReplaceAll(fmt.Sprint(f.shape), " ", ",")
-		entries = append(entries, fmt.Sprintf(`%s:{"dtype":%q,"shape":%s,"data_offsets":[%d,%d]}`,
-			quoteJSON(f.name), f.dtype.SafeTensors(), shape, begin, len(data)))
+		tensors = append(tensors, filetest.Tensor{Name: f.name, DType: f.dtype, Shape: f.shape, Data: f.data})
 	}
-	writeRaw(t, path, `{"__metadata__":{"format":"pt"},`+strings.Join(entries, ",")+"}", data)
-}
-
-// quoteJSON quotes the name of a fixture.
-func quoteJSON(s string) string {
-	return `"` + strings.NewReplacer(`\`, `\\`, `"`, `\"`).Replace(s) + `"`
-}
-
-// writeRaw writes a safetensors file with any header.
-func writeRaw(t testing.TB, path, header string, data []byte) {
-	t.Helper()
-	b := binary.LittleEndian.AppendUint64(nil, uint64(len(header)))
-	b = append(append(b, header...), data...)
-	write(t, path, b)
+	write(t, path, filetest.EncodeSafeTensors(tensors))
 }
 
 // write writes a file.

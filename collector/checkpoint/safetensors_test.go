@@ -8,6 +8,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/sllmq/sllmq/collector/checkpoint/filetest"
 )
 
 func TestSafeTensorsReads(t *testing.T) {
@@ -82,7 +84,7 @@ func TestSafeTensorsRefuses(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			dir := t.TempDir()
 			path := filepath.Join(dir, "model.safetensors")
-			writeRaw(t, path, test.header, make([]byte, test.bytes))
+			write(t, path, filetest.SafeTensors(test.header, make([]byte, test.bytes)))
 			refused(t, dir, SafeTensors, path, test.want)
 		})
 	}

@@ -42,8 +42,8 @@ func TestFilesThatChangedAreReadAnew(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		files[0][0].data = bytes.Clone(files[0][0].data)
-		files[0][0].data[1] ^= 1
+		files[0][0].Data = bytes.Clone(files[0][0].Data)
+		files[0][0].Data[1] ^= 1
 		// In place, and with its time put back.
 		whole, err := os.ReadFile(c.Path(0))
 		if err != nil {
@@ -61,7 +61,7 @@ func TestFilesThatChangedAreReadAnew(t *testing.T) {
 		hit(files, false)
 		hit(files, true)
 		// A copy of the same size and time, renamed over it.
-		files[0][0].data[0] ^= 1
+		files[0][0].Data[0] ^= 1
 		whole[c.Tensors[0].Offset] ^= 1
 		writeFile(t, c.Path(0)+".new", whole)
 		if err := errors.Join(os.Chtimes(c.Path(0)+".new", info.ModTime(), info.ModTime()), os.Rename(c.Path(0)+".new", c.Path(0))); err != nil {

@@ -143,9 +143,9 @@ func check(t *testing.T, loaded *loader.Loaded, files [][]tensor) {
 	var distinct int64
 	for _, tensors := range files {
 		for _, x := range tensors {
-			want[x.name] = x
-			if x.tied == "" || loaded.Checkpoint.Format == checkpoint.SafeTensors {
-				distinct += int64(len(x.data))
+			want[x.Name] = x
+			if x.Tied == "" || loaded.Checkpoint.Format == checkpoint.SafeTensors {
+				distinct += int64(len(x.Data))
 			}
 		}
 	}
@@ -162,7 +162,7 @@ func check(t *testing.T, loaded *loader.Loaded, files [][]tensor) {
 		b := make([]byte, got.Size)
 		if err := loaded.Read(got, b); err != nil {
 			t.Errorf("tensor %s: %v", got.Name, err)
-		} else if !bytes.Equal(b, want[got.Name].data) {
+		} else if !bytes.Equal(b, want[got.Name].Data) {
 			t.Errorf("tensor %s has other bytes", got.Name)
 		}
 	}
@@ -206,7 +206,7 @@ func TestAModelIsSpreadOverGPUs(t *testing.T) {
 	for i := range 12 {
 		layers = append(layers, bytesOf(fmt.Sprintf("model.layers.%d.attn.weight", i), checkpoint.Float16, 301, 64), bytesOf(fmt.Sprintf("model.layers.%d.mlp.weight", i), checkpoint.Float16, 7, 64))
 	}
-	layers = append(layers, tensor{name: "lm_head.weight", dtype: checkpoint.Float16, shape: []int64{1000, 64}, data: layers[0].data, tied: "model.embed_tokens.weight"})
+	layers = append(layers, tensor{Name: "lm_head.weight", DType: checkpoint.Float16, Shape: []int64{1000, 64}, Data: layers[0].Data, Tied: "model.embed_tokens.weight"})
 	all := checkpoints()
 	all["layers"] = [][]tensor{layers[:9], layers[9:25], {bytesOf("model.norm.weight", checkpoint.Float16, 64)}}
 	all["tied layers"] = [][]tensor{layers}

@@ -1,29 +1,21 @@
 package loader_test
 
 import (
-	"encoding/binary"
 	"encoding/json"
 	"fmt"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/sllmq/sllmq/collector/checkpoint"
+	"github.com/sllmq/sllmq/collector/checkpoint/filetest"
 )
 
-// tensor is one of a test's checkpoint, which is written by code of its own
-// rather than by what writes checkpoints.
-type tensor struct {
-	name  string
-	dtype checkpoint.DType
-	shape []int64
-	data  []byte
-	tied  string // another tensor of the same file, whose bytes these are
-}
+// tensor is a tensor of a test's checkpoint.
+type tensor = filetest.Tensor
 
 // bytesOf makes up a tensor of a type and shape.
 func bytesOf(name string, d checkpoint.DType, shape ...int64) tensor {
@@ -33,7 +25,7 @@ func bytesOf(name string, d checkpoint.DType, shape ...int64) tensor {
 	}
 	data := make([]byte, n)
 	_, _ = rand.NewChaCha8([32]byte{byte(len(name)), byte(n), name[0]}).Read(data) // it never fails
-	return tensor{name: name, dtype: d, shape: shape, data: data}
+	return tensor{Name: name, DType: d, Shape: shape, Data: data}
 }
 
 // checkpoints are what every loader has to bring, each as files of tensors.
@@ -47,7 +39,7 @@ func checkpoints() map[string][][]tensor {
 		kinds = append(kinds, bytesOf("of."+d.String(), d, 5, 3))
 	}
 	tied := append([]tensor{bytesOf("wte", checkpoint.BFloat16, 301, 77)}, kinds...)
-	tied = append(tied, tensor{name: "lm_head", dtype: checkpoint.BFloat16, shape: []int64{301, 77}, data: tied[0].data, tied: "wte"})
+	tied = append(tied, tensor{Name: "lm_head", DType: checkpoint.BFloat16, Shape: []int64{301, 77}, Data: tied[0].Data, Tied: "wte"})
 
 	shards := [][]tensor{
 		{bytesOf("a", checkpoint.Float16, 3001), bytesOf("b", checkpoint.UInt8, 1)},
@@ -74,76 +66,11 @@ func write(t testing.TB, parent string, f checkpoint.Format, files [][]tensor) s
 		t.Fatal(err)
 	}
 	if f == checkpoint.SLLM {
-		writeSLLM(t, dir, files)
-		return dir
-	}
-	for i, tensors := range files {
-		writeSafeTensors(t, filepath.Join(dir, fmt.Sprintf("model-%05d-of-%05d.safetensors", i+1, len(files))), tensors)
+		filetest.WriteSLLM(t, dir, files)
+	} else {
+		filetest.WriteSafeTensors(t, dir, files)
 	}
 	return dir
-}
-
-// writeSafeTensors writes tensors one after another, tied ones once for each
-// name, since the format has no other way.
-func writeSafeTensors(t testing.TB, path string, tensors []tensor) {
-	t.Helper()
-	header := map[string]any{}
-	var data []byte
-	for _, x := range tensors {
-		header[x.name] = map[string]any{
-			"dtype": x.dtype.SafeTensors(), "shape": notNil(x.shape), "data_offsets": []int{len(data), len(data) + len(x.data)},
-		}
-		data = append(data, x.data...)
-	}
-	index := toJSON(t, header)
-	b := binary.LittleEndian.AppendUint64(nil, uint64(len(index)))
-	writeFile(t, path, slices.Concat(b, index, data))
-}
-
-// writeSLLM writes a partition for each file, and their index.
-func writeSLLM(t testing.TB, dir string, files [][]tensor) {
-	t.Helper()
-	index := map[string]any{}
-	begin := 0 // of the partition, globally
-	for i, tensors := range files {
-		var data []byte
-		places := map[string]int{}
-		for _, x := range tensors {
-			at, tied := places[x.tied]
-			if !tied {
-				at = begin + len(data)
-				data = pad(append(data, x.data...), 8)
-			}
-			places[x.name] = at
-			index[x.name] = []any{at, len(x.data), notNil(x.shape), strides(x.shape), x.dtype.Torch()}
-		}
-		data = pad(data, 512)
-		writeFile(t, filepath.Join(dir, fmt.Sprintf("tensor.data_%d", i)), data)
-		begin += len(data)
-	}
-	writeFile(t, filepath.Join(dir, "tensor_index.json"), toJSON(t, index))
-}
-
-func pad(b []byte, to int) []byte { return append(b, make([]byte, (to-len(b)%to)%to)...) }
-
-func notNil(list []int64) []int64 { return append([]int64{}, list...) }
-
-func strides(shape []int64) []int64 {
-	list := make([]int64, len(shape))
-	for i, step := len(shape)-1, int64(1); i >= 0; i-- {
-		list[i] = step
-		step *= max(1, shape[i])
-	}
-	return list
-}
-
-func toJSON(t testing.TB, v any) []byte {
-	t.Helper()
-	b, err := json.Marshal(v)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return b
 }
 
 func writeFile(t testing.TB, path string, b []byte) {
@@ -168,25 +95,23 @@ func sparse(t testing.TB, f checkpoint.Format, count int) (dir, path string) {
 			index[name] = map[string]any{"dtype": "U8", "shape": []int{size}, "data_offsets": []int{at, at + size}}
 		}
 	}
-	head := toJSON(t, index)
+	b, err := json.Marshal(index)
+	if err != nil {
+		t.Fatal(err)
+	}
+	length := int64(count * size)
 	if f == checkpoint.SLLM {
-		writeFile(t, filepath.Join(dir, "tensor_index.json"), head)
+		writeFile(t, filepath.Join(dir, "tensor_index.json"), b)
 		path = filepath.Join(dir, "tensor.data_0")
 		writeFile(t, path, nil)
 	} else {
 		path = filepath.Join(dir, "model.safetensors")
-		head = append(binary.LittleEndian.AppendUint64(nil, uint64(len(head))), head...)
-		writeFile(t, path, head)
+		b = filetest.SafeTensors(string(b), nil)
+		length += int64(len(b))
+		writeFile(t, path, b)
 	}
-	grow(t, path, int64(count*size)+headBytes(f, head))
+	grow(t, path, length)
 	return dir, path
-}
-
-func headBytes(f checkpoint.Format, head []byte) int64 {
-	if f == checkpoint.SLLM {
-		return 0
-	}
-	return int64(len(head))
 }
 
 // grow makes a file so long with zeros.

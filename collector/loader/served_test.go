@@ -1,17 +1,13 @@
 package loader_test
 
 import (
-	"context"
-	"errors"
-	"io"
-	"log/slog"
-	"net"
 	"testing"
 	"time"
 
 	"github.com/sllmq/sllmq/collector/device"
 	"github.com/sllmq/sllmq/collector/loader"
 	"github.com/sllmq/sllmq/collector/sllmstore/server"
+	"github.com/sllmq/sllmq/collector/sllmstore/storetest"
 )
 
 // openShared is openHost for loaders whose server writes to the memory.
@@ -36,7 +32,6 @@ func serve(t *testing.T, a arm, o loader.Options) loader.StoreOptions {
 	t.Helper()
 	so := server.Options{
 		StoragePath: "/", PoolBytes: o.PoolBytes, ChunkBytes: o.ChunkBytes, Threads: o.Threads,
-		Log: slog.New(slog.NewTextHandler(io.Discard, nil)),
 	}
 	if a.gpu {
 		count, err := a.driver.Devices()
@@ -62,24 +57,8 @@ func serve(t *testing.T, a arm, o loader.Options) loader.StoreOptions {
 	for i, d := range so.Devices {
 		so.Devices[i] = hookedImporter{d, o.Device}
 	}
-	s, err := server.New(so)
-	if err != nil {
-		t.Fatal(err)
-	}
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	ctx, cancel := context.WithCancel(context.Background())
-	served := make(chan error, 1)
-	go func() { served <- s.Serve(ctx, l, 0) }()
-	t.Cleanup(func() {
-		cancel()
-		if err := errors.Join(<-served, s.Close()); err != nil {
-			t.Errorf("closing the store: %v", err)
-		}
-	})
-	return loader.StoreOptions{Address: l.Addr().String(), StoragePath: "/", StartTimeout: time.Minute, LoadTimeout: time.Minute}
+	_, address, _ := storetest.Serve(t, so, 0)
+	return loader.StoreOptions{Address: address, StoragePath: "/", StartTimeout: time.Minute, LoadTimeout: time.Minute}
 }
 
 // hookedImporter calls a hooked device's hook when the store is given its

@@ -109,7 +109,7 @@ func TestAStoreThatLiesIsFoundOut(t *testing.T) {
 		}
 		for _, tensors := range files {
 			for _, want := range tensors {
-				same = same && (want.name != x.Name || string(want.data) == string(b))
+				same = same && (want.Name != x.Name || string(want.Data) == string(b))
 			}
 		}
 	}

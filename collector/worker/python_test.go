@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/sllmq/sllmq/collector/checkpoint/filetest"
 	"github.com/sllmq/sllmq/collector/worker"
 	"github.com/sllmq/sllmq/warehouse/record"
 )
@@ -37,13 +38,12 @@ func standIns(t *testing.T) string {
 func replica(t *testing.T) (dir string, files []string) {
 	t.Helper()
 	dir = t.TempDir()
-	const bytes = 3 << 20
 	header := `{"a":{"dtype":"F16","shape":[3,524287],"data_offsets":[0,3145722]},"b":{"dtype":"F16","shape":[3],"data_offsets":[3145722,3145728]}}`
-	content := append([]byte{byte(len(header)), 0, 0, 0, 0, 0, 0, 0}, header...)
-	for i := range bytes {
-		content = append(content, byte(i*7>>3))
+	data := make([]byte, 3<<20)
+	for i := range data {
+		data[i] = byte(i * 7 >> 3)
 	}
-	for name, content := range map[string][]byte{"model.safetensors": content, "config.json": []byte(`{"model_type":"opt"}`), "tokenizer.json": []byte(`{}`)} {
+	for name, content := range map[string][]byte{"model.safetensors": filetest.SafeTensors(header, data), "config.json": []byte(`{"model_type":"opt"}`), "tokenizer.json": []byte(`{}`)} {
 		if err := os.WriteFile(filepath.Join(dir, name), content, 0o644); err != nil {
 			t.Fatal(err)
 		}

@@ -5,10 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
-	"log/slog"
 	"math/rand/v2"
-	"net"
 	"os"
 	"path/filepath"
 	"sync"
@@ -20,9 +17,13 @@ import (
 	"github.com/sllmq/sllmq/collector/device"
 	"github.com/sllmq/sllmq/collector/sllmstore/client"
 	"github.com/sllmq/sllmq/collector/sllmstore/server"
+	"github.com/sllmq/sllmq/collector/sllmstore/storetest"
 )
 
 const chunk = 64 << 10
+
+// patience is how long a store that is stopped waits for requests.
+const patience = 200 * time.Millisecond
 
 // store is a server on a real socket, and a client of it.
 type store struct {
@@ -36,40 +37,18 @@ func start(t testing.TB, change ...func(*server.Options)) *store {
 	t.Helper()
 	o := server.Options{
 		StoragePath: t.TempDir(), PoolBytes: 128 * chunk, ChunkBytes: chunk, Threads: 4,
-		Devices: []device.Importer{device.HostImporter{}}, Version: "test", Log: slog.New(slog.NewTextHandler(io.Discard, nil)),
+		Devices: []device.Importer{device.HostImporter{}}, Version: "test",
 	}
 	for _, c := range change {
 		c(&o)
 	}
-	s, err := server.New(o)
+	s, address, stop := storetest.Serve(t, o, patience)
+	c, err := client.Dial(address)
 	if err != nil {
 		t.Fatal(err)
-	}
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	ctx, cancel := context.WithCancel(context.Background())
-	served := make(chan error, 1)
-	go func() { served <- s.Serve(ctx, l, 200*time.Millisecond) }()
-	c, err := client.Dial(l.Addr().String())
-	if err != nil {
-		t.Fatal(err)
-	}
-	var once sync.Once
-	stop := func() {
-		once.Do(func() {
-			cancel()
-			if err := <-served; err != nil {
-				t.Errorf("serving: %v", err)
-			}
-			if err := s.Close(); err != nil {
-				t.Errorf("closing the server: %v", err)
-			}
-		})
 	}
 	t.Cleanup(func() {
-		stop()
+		stop() // while its client is connected
 		_ = c.Close()
 	})
 	return &store{c, o.StoragePath, s, stop}

@@ -1,7 +1,9 @@
-// Package storetest is a stand-in for ServerlessLLM's sllm-store, for tests of
-// its clients: it goes wrong as the real one was seen to.
+// Package storetest provides sllm-stores for tests: Serve runs sllmq's own in this
+// process, and Install runs a stand-in for ServerlessLLM's that fails in one of
+// the ways in which the real one was seen to fail.
 //
-// A test binary becomes one by calling Main when it is run as Program:
+// The stand-in is the test binary itself. Its Main takes over when the binary is
+// run as Program:
 //
 //	func TestMain(m *testing.M) {
 //		storetest.Main()
@@ -30,30 +32,30 @@ import (
 	"github.com/sllmq/sllmq/collector/sllmstore/storagepb"
 )
 
-// Program is the name that the stand-in is run by.
+// Program is the name of the stand-in's command.
 const Program = "sllm-store"
 
-// variable holds its Behaviour.
+// variable is the environment variable with its Behaviour.
 const variable = "SLLMQ_TEST_STORE"
 
-// Behaviour is what goes wrong.
+// Behaviour is how the stand-in fails.
 type Behaviour string
 
 // Behaviours.
 const (
-	Dies     Behaviour = "dies"     // before it is ready
-	Mute     Behaviour = "mute"     // it never says that it is ready
-	Deaf     Behaviour = "deaf"     // it says that it is ready, and does not listen
-	Refuses  Behaviour = "refuses"  // every load, with INTERNAL and no message
-	Internal Behaviour = "internal" // to confirm, with INTERNAL and no message
-	Hangs    Behaviour = "hangs"    // in a confirmation, and all other calls with it
-	Crashes  Behaviour = "crashes"  // in a confirmation
-	Lies     Behaviour = "lies"     // it says that it has loaded, and has not
-	Stays    Behaviour = "stays"    // when it is told to end
+	Dies     Behaviour = "dies"     // exits before it is ready
+	Mute     Behaviour = "mute"     // never reports that it is ready
+	Deaf     Behaviour = "deaf"     // reports that it is ready, and does not listen
+	Refuses  Behaviour = "refuses"  // answers every load with INTERNAL and no message
+	Internal Behaviour = "internal" // answers ConfirmModel with INTERNAL and no message
+	Hangs    Behaviour = "hangs"    // hangs in ConfirmModel, and in all other calls then
+	Crashes  Behaviour = "crashes"  // crashes in ConfirmModel
+	Lies     Behaviour = "lies"     // confirms loads that it has not done
+	Stays    Behaviour = "stays"    // ignores SIGTERM
 )
 
-// Install puts the test binary on the PATH as Program, and says how it is to
-// behave.
+// Install puts the test binary on the PATH as Program, with the given behaviour,
+// and returns its path.
 func Install(t *testing.T, b Behaviour) (path string) {
 	t.Helper()
 	self, err := os.Executable()
@@ -70,7 +72,8 @@ func Install(t *testing.T, b Behaviour) (path string) {
 	return path
 }
 
-// Main is the stand-in, if this process was run as one; else it returns.
+// Main runs the stand-in and exits if this process was started as Program;
+// otherwise it returns.
 func Main() {
 	if filepath.Base(os.Args[0]) != Program {
 		return
@@ -117,8 +120,8 @@ func run(b Behaviour) error {
 	return s.Serve(l)
 }
 
-// store answers as ServerlessLLM's does: it knows nothing beyond the contract,
-// its errors have no text, and one that waits keeps all others waiting.
+// store answers as ServerlessLLM's does: it implements the contract alone, its
+// errors have no text, and a call that waits blocks all others.
 type store struct {
 	storagepb.UnimplementedStorageServer
 	behaviour Behaviour
