@@ -92,7 +92,7 @@ func TestAGPUIsTried(t *testing.T) {
 	driver.Control("devices=1 fail=cuMemAlloc:2:0")
 	list = gpus(t.Context(), Options{CUDA: driver.Path, NVML: "/nowhere/libnvidia-ml.so.1"})
 	want(t, list, "cuda:0", Fail, "out of memory")
-	want(t, list, "driver", Warn, "no NVML here")
+	want(t, list, "driver", Warn, "no NVML: library not found")
 	driver.Control("devices=0")
 	want(t, gpus(t.Context(), o), "GPU", None, "")
 }

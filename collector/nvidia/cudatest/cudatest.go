@@ -31,11 +31,12 @@ func BuildCuFile(t testing.TB, dir string) string {
 	return compile(t, dir, "libcufile.so.0", cufileSource)
 }
 
-// BuildNVML compiles a management library into dir, which may be a Library's,
-// and returns its path: see lib/nvml.c.
-func BuildNVML(t testing.TB, dir string) string {
+// BuildNVML compiles a fake management library into dir, which may be a
+// Library's, and returns its path: see lib/nvml.c. It lacks the functions
+// without, as an older driver would.
+func BuildNVML(t testing.TB, dir string, without ...string) string {
 	t.Helper()
-	return compile(t, dir, "libnvidia-ml.so.1", nvmlSource)
+	return compile(t, dir, "libnvidia-ml.so.1", nvmlSource, lacking(without)...)
 }
 
 // BuildNVRTC compiles a library that stands for NVRTC into dir and returns its
@@ -68,7 +69,16 @@ func Build(t testing.TB, control string) *Library {
 // BuildWithout builds a driver that lacks a function, as an older one would.
 func BuildWithout(t testing.TB, symbol string) *Library {
 	t.Helper()
-	return build(t, "", "-D"+symbol+"=lacking_"+symbol)
+	return build(t, "", lacking([]string{symbol})...)
+}
+
+// lacking returns the compiler flags that rename functions out of the way.
+func lacking(symbols []string) []string {
+	var flags []string
+	for _, s := range symbols {
+		flags = append(flags, "-D"+s+"=lacking_"+s)
+	}
+	return flags
 }
 
 func build(t testing.TB, control string, flags ...string) *Library {

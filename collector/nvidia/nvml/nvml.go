@@ -1,161 +1,163 @@
-// Package nvml asks NVIDIA's management library what GPUs there are and how
-// they are: it needs no context on them and takes none of their memory.
+// Package nvml observes NVIDIA GPUs through NVIDIA's management library and its
+// Go binding, go-nvml: which GPUs there are, and their memory, clocks, power,
+// throttling and processes. It makes no context on a GPU and uses none of its
+// memory.
 //
-// The library is opened at run time, by Open and nothing else. Whatever an
-// older library or a smaller GPU does not tell is left out, never guessed, and
-// no call can be made before Init went well: there is no Library then.
+// Open loads the library at run time; the program builds and runs without it.
+// Whatever an older driver or a smaller GPU does not report is nil, never
+// guessed. All functions and methods may be called concurrently.
 //
 // Source: nvml.h, and "NVML API Reference" of NVIDIA's documentation.
 package nvml
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
+	"strings"
 	"sync"
 
+	"github.com/NVIDIA/go-nvml/pkg/nvml"
+
+	"github.com/sllmq/sllmq/collector/nvidia/nvml/symbols"
 	"github.com/sllmq/sllmq/collector/nvidia/sharedlib"
-)
-
-// api is what is used of nvml.h; names carry the versions that the header
-// gives them.
-type api struct {
-	Init          func() int32                                                  `c:"nvmlInit_v2"`
-	Shutdown      func() int32                                                  `c:"nvmlShutdown"`
-	ErrorString   func(result int32) string                                     `c:"nvmlErrorString"`
-	DriverVersion func(text *byte, size uint32) int32                           `c:"nvmlSystemGetDriverVersion"`
-	Count         func(count *uint32) int32                                     `c:"nvmlDeviceGetCount_v2"`
-	HandleByIndex func(index uint32, handle *uintptr) int32                     `c:"nvmlDeviceGetHandleByIndex_v2"`
-	HandleByUUID  func(uuid *byte, handle *uintptr) int32                       `c:"nvmlDeviceGetHandleByUUID"`
-	Name          func(handle uintptr, text *byte, n uint32) int32              `c:"nvmlDeviceGetName"`
-	UUID          func(handle uintptr, text *byte, n uint32) int32              `c:"nvmlDeviceGetUUID"`
-	MemoryInfo    func(handle uintptr, memory *memory) int32                    `c:"nvmlDeviceGetMemoryInfo"`
-	PCIe          func(handle uintptr, generation *uint32) int32                `c:"nvmlDeviceGetCurrPcieLinkGeneration"`
-	PCIeWidth     func(handle uintptr, lanes *uint32) int32                     `c:"nvmlDeviceGetCurrPcieLinkWidth"`
-	Clock         func(handle uintptr, kind uint32, mhz *uint32) int32          `c:"nvmlDeviceGetClockInfo"`
-	Temperature   func(handle uintptr, sensor uint32, degrees *uint32) int32    `c:"nvmlDeviceGetTemperature"`
-	Power         func(handle uintptr, milliwatts *uint32) int32                `c:"nvmlDeviceGetPowerUsage"`
-	Utilization   func(handle uintptr, rates *utilization) int32                `c:"nvmlDeviceGetUtilizationRates"`
-	Reasons       func(handle uintptr, reasons *uint64) int32                   `c:"nvmlDeviceGetCurrentClocksEventReasons"`
-	OldReasons    func(handle uintptr, reasons *uint64) int32                   `c:"nvmlDeviceGetCurrentClocksThrottleReasons"`
-	Processes     func(handle uintptr, count *uint32, infos *processInfo) int32 `c:"nvmlDeviceGetComputeRunningProcesses_v3"`
-}
-
-// The structs of nvml.h.
-type (
-	memory      struct{ total, _, used uint64 } // the second is what is free
-	utilization struct{ gpu, memory uint32 }    // percent
-	processInfo struct {
-		pid       uint32
-		_         uint32
-		usedBytes uint64
-		_, _      uint32 // instances, of a GPU in parts
-	}
-)
-
-// Codes and selectors of nvml.h.
-const (
-	insufficientSize = 7
-	clockSM          = 1
-	clockMemory      = 2
 )
 
 // Library is NVML, initialised.
 type Library struct {
-	library *sharedlib.Library
-	api     api
-	mu      sync.RWMutex // holds Close back while a call is under way
-	closed  bool
+	api    nvml.Interface
+	closed bool
 }
 
-var libraries = []string{
+// process is the NVML that all Libraries of this process share: the C functions
+// that go-nvml calls exist once. Calls hold mu for reading, so that none runs
+// before nvmlInit or after nvmlShutdown, which would end the process.
+var process struct {
+	mu    sync.RWMutex
+	api   nvml.Interface
+	name  string // that the library was opened by
+	users int
+}
+
+// names are where the library usually is.
+var names = []string{
 	"libnvidia-ml.so.1",
 	"/usr/local/nvidia/lib64/libnvidia-ml.so.1",
 	"/usr/lib/wsl/lib/libnvidia-ml.so.1",
 }
 
-// Open opens the library, at path or where it usually is, and initialises it.
+// Open opens and initialises the library, at path or, if path is "", where it
+// usually is. Until it is closed, no other one can be opened.
 func Open(path string) (*Library, error) {
-	names := libraries
+	names := names
 	if path != "" {
 		names = []string{path}
 	}
 	library, err := sharedlib.Open(names...)
 	if err != nil {
-		return nil, fmt.Errorf("no NVML here: %w", err)
+		return nil, fmt.Errorf("no NVML: %w", err)
 	}
-	l := &Library{library: library}
-	library.Bind(&l.api)
-	if code := l.api.Init(); code != 0 {
-		return nil, l.failure("nvmlInit", code)
+	process.mu.Lock()
+	defer process.mu.Unlock()
+	if process.users > 0 && library.Name() != process.name {
+		return nil, fmt.Errorf("open NVML at %s: the one at %s is in use", library.Name(), process.name)
 	}
-	return l, nil
+	if process.users == 0 {
+		symbols.Bind(library.Handle())
+		api := nvml.New(nvml.WithLibraryPath(library.Name()))
+		if err := check("nvmlInit", api.Init()); err != nil {
+			return nil, err
+		}
+		process.api, process.name = api, library.Name()
+	}
+	process.users++
+	return &Library{api: process.api}, nil
 }
 
-// Close ends NVML in this process; calls of its GPUs fail from then on.
+// Close gives the library up; the last one to do so shuts NVML down. Calls on its
+// GPUs fail from then on. Closing it again does nothing.
 func (l *Library) Close() error {
-	l.mu.Lock()
-	defer l.mu.Unlock()
+	process.mu.Lock()
+	defer process.mu.Unlock()
 	if l.closed {
 		return nil
 	}
 	l.closed = true
-	if code := l.api.Shutdown(); code != 0 {
-		return l.failure("nvmlShutdown", code)
+	if process.users--; process.users > 0 {
+		return nil
 	}
-	return nil
+	return check("nvmlShutdown", l.api.Shutdown())
 }
 
-// errClosed is what calls give after Close.
-var errClosed = errors.New("NVML was closed")
+// Driver returns the driver's version.
+func (l *Library) Driver() (string, error) {
+	return call(l, "nvmlSystemGetDriverVersion", l.api.SystemGetDriverVersion)
+}
 
-// call makes one call, if there is still something to call.
-func (l *Library) call(name string, f func(a *api) int32) error {
-	l.mu.RLock()
-	defer l.mu.RUnlock()
+// GPUs returns the GPUs that this process may see, in the order of their places
+// on the bus.
+func (l *Library) GPUs() ([]*GPU, error) {
+	n, err := call(l, "nvmlDeviceGetCount", l.api.DeviceGetCount)
+	if err != nil {
+		return nil, err
+	}
+	var all []*GPU
+	for i := range n {
+		device, err := call(l, "nvmlDeviceGetHandleByIndex", func() (nvml.Device, nvml.Return) { return l.api.DeviceGetHandleByIndex(i) })
+		if err != nil {
+			return nil, fmt.Errorf("GPU %d: %w", i, err)
+		}
+		all = append(all, &GPU{l, device})
+	}
+	return all, nil
+}
+
+// Find returns the GPU with a UUID, which may lack the prefix GPU-, as CUDA's
+// do. Ordinals will not do: CUDA and NVML may count in different orders.
+func (l *Library) Find(uuid string) (*GPU, error) {
+	candidates := []string{uuid}
+	if !strings.Contains(uuid, "GPU-") && !strings.Contains(uuid, "MIG-") {
+		candidates = []string{"GPU-" + uuid, "MIG-" + uuid}
+	}
+	var errs []error
+	for _, name := range candidates {
+		device, err := call(l, "nvmlDeviceGetHandleByUUID", func() (nvml.Device, nvml.Return) { return l.api.DeviceGetHandleByUUID(name) })
+		if err == nil {
+			return &GPU{l, device}, nil
+		}
+		errs = append(errs, err)
+	}
+	return nil, fmt.Errorf("find GPU %s: %w", uuid, errors.Join(errs...))
+}
+
+// call makes one call of NVML, unless the library is closed.
+func call[T any](l *Library, name string, f func() (T, nvml.Return)) (T, error) {
+	process.mu.RLock()
+	defer process.mu.RUnlock()
 	if l.closed {
-		return fmt.Errorf("%s: %w", name, errClosed)
+		var zero T
+		return zero, fmt.Errorf("%s: NVML is closed", name)
 	}
-	if code := f(&l.api); code != 0 {
-		return l.failure(name, code)
-	}
-	return nil
+	v, ret := f()
+	return v, check(name, ret)
 }
 
-// Error is a call that failed, in NVML's own words.
+// Error is a call that failed.
 type Error struct {
 	Call string
-	Code int32
-	Text string
+	Code nvml.Return
+	Text string // NVML's description
 }
 
 func (e *Error) Error() string { return e.Call + ": " + e.Text }
 
-func (l *Library) failure(call string, code int32) error {
-	if code == sharedlib.Missing {
-		return &Error{call, code, l.library.Name() + " does not have it: update NVIDIA's driver"}
+// check turns a call's result into an error. The caller holds the lock: the text
+// comes from the library.
+func check(call string, ret nvml.Return) error {
+	switch ret {
+	case nvml.SUCCESS:
+		return nil
+	case nvml.ERROR_FUNCTION_NOT_FOUND:
+		return &Error{call, ret, "this driver does not have it: update NVIDIA's driver"}
 	}
-	text := l.api.ErrorString(code)
-	if text == "" {
-		text = fmt.Sprintf("NVML error %d", code)
-	}
-	return &Error{call, code, text}
-}
-
-// Driver is the version of the driver.
-func (l *Library) Driver() (string, error) {
-	return l.text("nvmlSystemGetDriverVersion", func(a *api, b *byte, n uint32) int32 { return a.DriverVersion(b, n) })
-}
-
-// text makes a call that fills in a text.
-func (l *Library) text(name string, f func(a *api, b *byte, n uint32) int32) (string, error) {
-	b := make([]byte, 256)
-	err := l.call(name, func(a *api) int32 { return f(a, &b[0], uint32(len(b))) })
-	if err != nil {
-		return "", err
-	}
-	if i := bytes.IndexByte(b, 0); i >= 0 {
-		b = b[:i]
-	}
-	return string(b), nil
+	return &Error{call, ret, ret.Error()}
 }

@@ -1,7 +1,7 @@
-// Package sharedlib opens C libraries at run time and binds their functions to
-// Go ones, so that a program that may use a library builds and runs without it.
+// Package sharedlib opens C libraries at run time and binds their functions to Go
+// ones, so that a program that can use a library builds and runs without it.
 //
-// A function that an older library lacks is no crash: calling it returns
+// Calling a function that an older library lacks does not crash: it returns
 // Missing.
 package sharedlib
 
@@ -13,23 +13,25 @@ import (
 	"strings"
 
 	"github.com/ebitengine/purego"
+
+	"github.com/sllmq/sllmq/internal/text"
 )
 
-// Missing is what a bound function returns that its library does not have.
+// Missing is the result of a bound function that its library lacks.
 const Missing int32 = math.MinInt32
 
-// ErrNotFound says that no such library can be opened.
-var ErrNotFound = errors.New("library is not there")
+// ErrNotFound means that no such library can be opened.
+var ErrNotFound = errors.New("library not found")
 
 // Library is an open library. It stays open until the process ends: drivers
-// keep threads of their own that do not outlive being unloaded.
+// start threads of their own that do not survive unloading.
 type Library struct {
 	name   string
 	handle uintptr
 }
 
-// Open opens the first of the names that can be: a path, or a file's name that
-// the dynamic linker looks for.
+// Open opens the first of the names that it can: a path, or a file name that the
+// dynamic linker searches for.
 func Open(names ...string) (*Library, error) {
 	var first error
 	for _, name := range names {
@@ -37,27 +39,30 @@ func Open(names ...string) (*Library, error) {
 		if err == nil {
 			return &Library{name, handle}, nil
 		}
-		// What the linker says of the first is what is wrong, unless a later
-		// one is there and broken.
+		// The linker's message for the first name is the one to report, unless a
+		// later library exists and is broken.
 		if first == nil || !strings.Contains(err.Error(), "No such file") {
 			first = err
 		}
 	}
-	return nil, fmt.Errorf("%w: %s", ErrNotFound, strings.ReplaceAll(strings.TrimSpace(first.Error()), "\n", ": "))
+	return nil, fmt.Errorf("%w: %s", ErrNotFound, text.OneLine(first.Error()))
 }
 
-// Name is the name that it was opened by.
+// Name returns the name that opened the library.
 func (l *Library) Name() string { return l.name }
 
-// Has says whether the library has a function.
+// Handle returns the library's handle, for dlsym(3).
+func (l *Library) Handle() uintptr { return l.handle }
+
+// Has reports whether the library has a function.
 func (l *Library) Has(symbol string) bool {
 	_, err := purego.Dlsym(l.handle, symbol)
 	return err == nil
 }
 
-// Bind fills a struct of functions. Each field's tag `c` is the name of a C
-// function, with the version that it has in the library; its Go type must be
-// that function's, and return an int32 or nothing at all.
+// Bind fills a struct of functions. Each field's tag `c` names a C function,
+// including its version in the library; the field's type must match that
+// function, and return an integer or nothing.
 func (l *Library) Bind(functions any) {
 	v := reflect.ValueOf(functions).Elem()
 	for i := range v.NumField() {
@@ -71,7 +76,7 @@ func (l *Library) Bind(functions any) {
 	}
 }
 
-// missing stands for a function that the library does not have.
+// missing replaces a function that the library lacks.
 func missing(t reflect.Type) func([]reflect.Value) []reflect.Value {
 	return func([]reflect.Value) []reflect.Value {
 		if t.NumOut() == 0 {

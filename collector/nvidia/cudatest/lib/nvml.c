@@ -1,12 +1,15 @@
-/* A management library without a GPU, for tests. Like the real one it must not
- * be called before it was initialised, and ends the process if it is.
+/* A fake management library, for tests without a GPU. Like the real one it ends
+ * the process if it is called before nvmlInit or after nvmlShutdown.
  *
- * FAKE_NVML is words with spaces between:
+ * FAKE_NVML is words separated by spaces:
  *   init=CODE     nvmlInit fails with it
- *   gpus=N        how many there are (1)
+ *   gpus=N        number of GPUs (1)
  *   used=BYTES    of the memory of each (1 GiB), which has 64 GiB
  *   pids=N        processes that compute on each (1, this one)
  *   lacks=CALL    is not supported
+ *
+ * Compiled with -DFUNCTION=lacking_FUNCTION it lacks a function, as an older
+ * driver does.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -103,10 +106,16 @@ int nvmlDeviceGetTemperature(void *gpu, int sensor, unsigned *n) { ENTER(nvmlDev
 int nvmlDeviceGetPowerUsage(void *gpu, unsigned *n) { ENTER(nvmlDeviceGetPowerUsage); *n = 123456; return 0; }
 int nvmlDeviceGetUtilizationRates(void *gpu, unsigned *n) { ENTER(nvmlDeviceGetUtilizationRates); n[0] = 7; n[1] = 3; return 0; }
 
-/* Only the old name of it, as drivers before 535 have. */
+int nvmlDeviceGetCurrentClocksEventReasons(void *gpu, unsigned long long *bits) {
+  ENTER(nvmlDeviceGetCurrentClocksEventReasons);
+  *bits = 0x5;
+  return 0;
+}
+
+/* The name of the same function before driver 535. */
 int nvmlDeviceGetCurrentClocksThrottleReasons(void *gpu, unsigned long long *bits) {
   ENTER(nvmlDeviceGetCurrentClocksThrottleReasons);
-  *bits = 0x5;
+  *bits = 0x9;
   return 0;
 }
 
