@@ -1,10 +1,10 @@
 package inference
 
-// attention is the weights of a layer's attention with rotated positions.
+// attention holds the weights of a layer's attention with rotary positions.
 type attention struct {
 	q, k, v, o                 matrix
-	qBias, kBias, vBias, oBias *vector // nil where there is none
-	qNorm, kNorm               *vector // Qwen3's; else nil
+	qBias, kBias, vBias, oBias *vector // may be nil
+	qNorm, kNorm               *vector // Qwen3's, or nil
 }
 
 func (w *weights) attention(p string, c *config) attention {
@@ -23,27 +23,27 @@ func (w *weights) attention(p string, c *config) attention {
 	}
 }
 
-// rotating is what the layers of a network with rotated positions share.
-type rotating struct {
-	c             *config
-	frequencies   *vector
-	eps           float64
-	scale, limit  float64 // attend's
-	q, k, v, seen slot
-	gate, up      slot
+// rotary is what the layers of a network with rotary positions share.
+type rotary struct {
+	c                 *config
+	frequencies       *vector
+	eps               float64
+	scale, limit      float64 // of attend
+	q, k, v, attended slot
+	gate, up          slot
 }
 
-func (p *program) rotating(c *config, frequencies *vector, eps, scale, limit float64) rotating {
+func (p *program) rotary(c *config, frequencies *vector, eps, scale, limit float64) rotary {
 	q, kv := c.Heads**c.HeadDim, *c.KVHeads**c.HeadDim
-	return rotating{
+	return rotary{
 		c: c, frequencies: frequencies, eps: eps, scale: scale, limit: limit,
-		q: p.slot(q), k: p.slot(kv), v: p.slot(kv), seen: p.slot(q),
+		q: p.slot(q), k: p.slot(kv), v: p.slot(kv), attended: p.slot(q),
 		gate: p.slot(c.Intermediate), up: p.slot(c.Intermediate),
 	}
 }
 
-// attention replaces h's values by what the layer attends to.
-func (r rotating) attention(p *program, layer int, a attention, h slot) {
+// attention appends the steps of a layer's attention, which replace h's values.
+func (r rotary) attention(p *program, layer int, a attention, h slot) {
 	p.do(multiply{r.q, a.q, h, a.qBias}, multiply{r.k, a.k, h, a.kBias}, multiply{r.v, a.v, h, a.vBias})
 	if a.qNorm != nil {
 		p.do(rmsNorm{r.q, r.q, a.qNorm, r.eps, 0})
@@ -52,12 +52,12 @@ func (r rotating) attention(p *program, layer int, a attention, h slot) {
 		p.do(rmsNorm{r.k, r.k, a.kNorm, r.eps, 0})
 	}
 	p.do(rotate{r.q, r.c.Heads, r.frequencies}, rotate{r.k, *r.c.KVHeads, r.frequencies},
-		attend{dst: r.seen, q: r.q, k: r.k, v: r.v, layer: layer, heads: r.c.Heads, kvHeads: *r.c.KVHeads, size: *r.c.HeadDim,
+		attend{dst: r.attended, q: r.q, k: r.k, v: r.v, layer: layer, heads: r.c.Heads, kvHeads: *r.c.KVHeads, size: *r.c.HeadDim,
 			scale: r.scale, limit: r.limit, window: r.c.window(layer)},
-		multiply{h, a.o, r.seen, a.oBias})
+		multiply{h, a.o, r.attended, a.oBias})
 }
 
-// gatedMLP is down(activation(gate·h) × up·h).
+// gatedMLP holds the weights of down · (activation(gate · h) × up · h).
 type gatedMLP struct{ gate, up, down matrix }
 
 func (w *weights) gatedMLP(p string, c *config) gatedMLP {
@@ -68,7 +68,7 @@ func (w *weights) gatedMLP(p string, c *config) gatedMLP {
 	}
 }
 
-// mlp replaces h's values.
-func (r rotating) mlp(p *program, m gatedMLP, h slot, a activation) {
+// mlp appends the steps of a gatedMLP, which replace h's values.
+func (r rotary) mlp(p *program, m gatedMLP, h slot, a activation) {
 	p.do(multiply{r.gate, m.gate, h, nil}, multiply{r.up, m.up, h, nil}, gate{r.up, r.gate, a}, multiply{h, m.down, r.up, nil})
 }

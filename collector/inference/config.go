@@ -5,9 +5,13 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"strconv"
+
+	"github.com/sllmq/sllmq/internal/text"
 )
 
-// config is what of a config.json says how to compute.
+// config is the part of config.json that determines the computation. The names
+// are those of transformers' configuration classes.
 type config struct {
 	Architectures []string `json:"architectures"`
 	architecture  string
@@ -40,8 +44,8 @@ type config struct {
 	FinalCap        *float64 `json:"final_logit_softcapping"`
 }
 
-// rope is how positions are turned into angles: transformers 5 keeps it all in
-// rope_parameters, earlier ones keep theta beside rope_scaling.
+// rope holds the parameters of rotary positions. transformers 5 keeps all of
+// them in rope_parameters; earlier versions keep theta beside rope_scaling.
 type rope struct {
 	Type     string   `json:"rope_type"`
 	OldType  string   `json:"type"`
@@ -52,8 +56,8 @@ type rope struct {
 	Original float64  `json:"original_max_position_embeddings"`
 }
 
-// Limits well above the largest models, which keep a hostile file from asking
-// for more memory than there is.
+// Limits well above the largest models, so that a hostile file cannot request
+// excessive memory.
 const (
 	maxConfig = 16 << 20
 	maxWidth  = 1 << 18
@@ -62,17 +66,17 @@ const (
 	maxHeads  = 1 << 12
 )
 
-// parseConfig reads a config.json.
-func parseConfig(text []byte) (config, error) {
-	if len(text) > maxConfig {
+// parseConfig reads and checks a config.json.
+func parseConfig(b []byte) (config, error) {
+	if len(b) > maxConfig {
 		return config{}, fmt.Errorf("config.json is longer than %d bytes", maxConfig)
 	}
 	var c config
-	if err := json.Unmarshal(text, &c); err != nil {
+	if err := json.Unmarshal(b, &c); err != nil {
 		return config{}, fmt.Errorf("read config.json: %w", err)
 	}
 	if len(c.Architectures) != 1 {
-		return config{}, &UnsupportedError{fmt.Sprintf("a model of %d architectures", len(c.Architectures))}
+		return config{}, &UnsupportedError{fmt.Sprintf("a model with %d architectures", len(c.Architectures))}
 	}
 	c.architecture = c.Architectures[0]
 	switch c.architecture {
@@ -80,58 +84,58 @@ func parseConfig(text []byte) (config, error) {
 		c.Intermediate = c.FFN
 	case "LlamaForCausalLM", "MistralForCausalLM", "Qwen2ForCausalLM", "Qwen3ForCausalLM", "Gemma2ForCausalLM":
 	default:
-		return config{}, &UnsupportedError{"architecture " + clip(c.architecture)}
+		return config{}, &UnsupportedError{"architecture " + quote(c.architecture)}
 	}
 	if c.KVHeads == nil {
 		c.KVHeads = &c.Heads
 	}
 	for _, n := range []struct {
-		name       string
-		value, top int
+		name         string
+		value, limit int
 	}{
 		{"vocab_size", c.VocabSize, maxVocab}, {"hidden_size", c.HiddenSize, maxWidth}, {"num_hidden_layers", c.Layers, maxLayers},
 		{"num_attention_heads", c.Heads, maxHeads}, {"num_key_value_heads", *c.KVHeads, maxHeads}, {"the intermediate size", c.Intermediate, 4 * maxWidth},
 	} {
-		if n.value < 1 || n.value > n.top {
-			return config{}, fmt.Errorf("config.json: %s is %d", n.name, n.value)
+		if n.value < 1 || n.value > n.limit {
+			return config{}, fmt.Errorf("config.json: %s is %d, not 1 to %d", n.name, n.value, n.limit)
 		}
 	}
 	if c.HeadDim == nil {
 		c.HeadDim = new(c.HiddenSize / c.Heads)
 	}
 	if *c.HeadDim < 1 || *c.HeadDim > 1<<14 || *c.HeadDim%2 != 0 || c.Heads%*c.KVHeads != 0 {
-		return config{}, fmt.Errorf("config.json: %d heads of %d with %d for keys", c.Heads, *c.HeadDim, *c.KVHeads)
+		return config{}, fmt.Errorf("config.json: invalid attention: %d heads of size %d and %d key-value heads", c.Heads, *c.HeadDim, *c.KVHeads)
 	}
 	return c, c.checkRest()
 }
 
 func (c *config) checkRest() error {
 	if c.RMSNormEps != nil && !(*c.RMSNormEps >= 0 && *c.RMSNormEps < 1) {
-		return errors.New("config.json: rms_norm_eps makes no sense")
+		return fmt.Errorf("config.json: rms_norm_eps is %g, not from 0 to 1", *c.RMSNormEps)
 	}
 	for _, v := range []*float64{c.RopeTheta, c.QueryScalar, c.AttentionCap, c.FinalCap} {
 		if v != nil && !(*v > 0) {
-			return errors.New("config.json: a positive number is expected for rope_theta, query_pre_attn_scalar and the soft caps")
+			return errors.New("config.json: rope_theta, query_pre_attn_scalar and the soft caps must be positive")
 		}
 	}
 	if len(c.LayerTypes) > 0 && len(c.LayerTypes) != c.Layers {
 		return fmt.Errorf("config.json: %d layer_types for %d layers", len(c.LayerTypes), c.Layers)
 	}
-	want, has := "silu", c.Activation
+	want, got := "silu", c.Activation
 	switch c.architecture {
 	case "OPTForCausalLM":
-		want, has = "relu", c.ActivationOPT
+		want, got = "relu", c.ActivationOPT
 		if *c.KVHeads != c.Heads || c.Heads**c.HeadDim != c.HiddenSize {
-			return fmt.Errorf("config.json: %d heads of %d in %d", c.Heads, *c.HeadDim, c.HiddenSize)
+			return fmt.Errorf("config.json: invalid attention: %d heads of size %d in a hidden size of %d", c.Heads, *c.HeadDim, c.HiddenSize)
 		}
 	case "Gemma2ForCausalLM":
-		want, has = "gelu_pytorch_tanh", c.Activation2
-		if has == "" {
-			has = want // older files name hidden_act, which Gemma never used
+		want, got = "gelu_pytorch_tanh", c.Activation2
+		if got == "" {
+			got = want // older files have hidden_act, which Gemma never used
 		}
 	}
-	if has != "" && has != want {
-		return &UnsupportedError{"activation " + clip(has)}
+	if got != "" && got != want {
+		return &UnsupportedError{"activation " + quote(got)}
 	}
 	if c.MaxPositions < 1 || c.MaxPositions > 1<<26 {
 		return fmt.Errorf("config.json: max_position_embeddings is %d", c.MaxPositions)
@@ -139,7 +143,7 @@ func (c *config) checkRest() error {
 	return nil
 }
 
-// window is how many tokens back a layer's attention reaches; 0 is all.
+// window returns how many tokens a layer's attention covers; 0 means all.
 func (c *config) window(layer int) int {
 	if c.SlidingWindow == nil || *c.SlidingWindow < 1 || c.UseSliding != nil && !*c.UseSliding {
 		return 0
@@ -159,8 +163,8 @@ func (c *config) window(layer int) int {
 	return *c.SlidingWindow
 }
 
-// frequencies are the angles that each pair of a head's values turns by from
-// one position to the next. The scaling of Llama 3 is that of transformers'
+// frequencies returns, for each pair of a head's values, the angle in radians
+// between one position and the next. The scalings follow transformers'
 // modeling_rope_utils.py.
 func (c *config) frequencies() ([]float64, error) {
 	r := rope{}
@@ -193,10 +197,10 @@ func (c *config) frequencies() ([]float64, error) {
 		return f, nil
 	case "linear", "llama3":
 		if !(r.Factor > 0) || kind == "llama3" && (!(r.Low > 0) || !(r.High > r.Low) || !(r.Original > 0)) {
-			return nil, errors.New("config.json: the rope scaling's factors make no sense")
+			return nil, errors.New("config.json: the factors of the rope scaling are invalid")
 		}
 	default:
-		return nil, &UnsupportedError{"rope scaling " + clip(kind)}
+		return nil, &UnsupportedError{"rope scaling " + quote(kind)}
 	}
 	for i := range f {
 		if kind == "linear" {
@@ -214,9 +218,5 @@ func (c *config) frequencies() ([]float64, error) {
 	return f, nil
 }
 
-func clip(s string) string {
-	if len(s) > 60 {
-		s = s[:60] + "…"
-	}
-	return fmt.Sprintf("%q", s)
-}
+// quote quotes a name from a file, shortened for an error message.
+func quote(s string) string { return strconv.Quote(text.Clip(s, 60)) }

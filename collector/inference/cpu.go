@@ -5,14 +5,14 @@ import (
 	"math"
 )
 
-// cpu carries a program out in memory, on a team of threads.
+// cpu executes a program on the CPU, with a team of threads.
 type cpu struct {
 	*team
 	program *program
 	slots   [][]float32
-	tokens  []int32     // of the batch
-	at      int         // tokens that the cache holds besides the batch's
-	keys    [][]float32 // a layer's, one token after another
+	tokens  []int32     // the batch
+	at      int         // the position of the batch's first token
+	keys    [][]float32 // the cache of each layer, token by token
 	values  [][]float32
 	scores  []float32
 }
@@ -33,7 +33,7 @@ func (c *cpu) forward(tokens []int32) error {
 	c.at += len(c.tokens)
 	c.tokens = tokens
 	for _, s := range c.program.body {
-		if err := c.do(s, len(tokens)); err != nil {
+		if err := c.execute(s, len(tokens)); err != nil {
 			return err
 		}
 	}
@@ -45,27 +45,28 @@ func (c *cpu) logits(i int) ([]float32, error) {
 	last := c.rows(p.last, 1)
 	copy(last, c.slots[p.hidden][i*len(last):])
 	for _, s := range p.head {
-		if err := c.do(s, 1); err != nil {
+		if err := c.execute(s, 1); err != nil {
 			return nil, err
 		}
 	}
 	return c.rows(p.logits, 1), nil
 }
 
-// rows are the values of the first n tokens in a slot.
+// rows returns the values of the first n tokens in a slot.
 func (c *cpu) rows(s slot, n int) []float32 { return c.slots[s][:n*c.program.slots[s]] }
 
-func (c *cpu) do(s step, n int) error {
+// execute executes a step for n tokens.
+func (c *cpu) execute(s step, n int) error {
 	switch s := s.(type) {
 	case embed:
 		for i, t := range c.tokens {
 			s.table.row(c.rows(s.dst, n)[i*s.table.cols:][:s.table.cols], int(t))
 		}
-	case place:
+	case addPosition:
 		row := make([]float32, s.table.cols)
 		for i := range n {
 			s.table.row(row, c.at+i+s.offset)
-			sum(c.rows(s.dst, n)[i*s.table.cols:][:s.table.cols], row)
+			addTo(c.rows(s.dst, n)[i*s.table.cols:][:s.table.cols], row)
 		}
 	case multiply:
 		var bias []float32
@@ -74,11 +75,11 @@ func (c *cpu) do(s step, n int) error {
 		}
 		c.multiply(c.rows(s.dst, n), s.m, c.rows(s.x, n), n, bias)
 	case add:
-		sum(c.rows(s.dst, n), c.rows(s.x, n))
+		addTo(c.rows(s.dst, n), c.rows(s.x, n))
 	case scale:
 		dst := c.rows(s.dst, n)
 		for i := range dst {
-			dst[i] *= s.by
+			dst[i] *= s.factor
 		}
 	case rmsNorm:
 		normRMS(c.rows(s.dst, n), c.rows(s.x, n), s.weight.values, s.eps, s.shift)
@@ -96,7 +97,7 @@ func (c *cpu) do(s step, n int) error {
 	case gate:
 		dst := c.rows(s.dst, n)
 		for i, v := range c.rows(s.x, n) {
-			dst[i] *= float32(s.activation.of(float64(v)))
+			dst[i] *= float32(s.activation.apply(float64(v)))
 		}
 	case softCap:
 		dst := c.rows(s.dst, n)
@@ -104,19 +105,19 @@ func (c *cpu) do(s step, n int) error {
 			dst[i] = float32(math.Tanh(float64(v)/s.limit) * s.limit)
 		}
 	default:
-		return fmt.Errorf("the processor has no step %T", s)
+		return fmt.Errorf("unknown step %T", s)
 	}
 	return nil
 }
 
-func (a activation) of(v float64) float64 {
+func (a activation) apply(v float64) float64 {
 	if a == geluTanh {
 		return 0.5 * v * (1 + math.Tanh(math.Sqrt(2/math.Pi)*(v+0.044715*v*v*v)))
 	}
 	return v / (1 + math.Exp(-v))
 }
 
-// attend computes each pair of a token and a head as a task of its own.
+// attend computes each pair of a token and a head as a separate task.
 func (c *cpu) attend(s attend, n int) {
 	heads, kvHeads, dim := s.heads, s.kvHeads, s.size
 	c.keys[s.layer] = append(c.keys[s.layer], c.rows(s.k, n)...)
@@ -229,10 +230,10 @@ func normLayer(dst, x, weight, bias []float32) {
 	}
 }
 
-// layerNormEps is torch's default.
+// layerNormEps is the default of torch's LayerNorm.
 const layerNormEps = 1e-5
 
-func sum(dst, x []float32) {
+func addTo(dst, x []float32) {
 	for i, v := range x[:len(dst)] {
 		dst[i] += v
 	}

@@ -5,9 +5,9 @@ import (
 	"math"
 )
 
-// newGemma2 is Gemma 2: norms before and after each part, soft caps on scores
-// and logits, and every other layer with a window (transformers'
-// models/gemma2).
+// newGemma2 returns the program of Gemma 2, which has norms before and after
+// each part, soft caps on scores and logits, and a window in every other layer
+// (models/gemma2 in transformers).
 func newGemma2(c *config, w *weights) *program {
 	eps, scores, limit := 1e-6, 1/math.Sqrt(256), 0.0
 	if c.RMSNormEps != nil {
@@ -23,7 +23,7 @@ func newGemma2(c *config, w *weights) *program {
 	table := w.matrix("model.embed_tokens.weight", c.VocabSize, hidden)
 	p := &program{}
 	x, h := p.slot(hidden), p.slot(hidden)
-	r := p.rotating(c, w.frequencies(c), eps, scores, limit)
+	r := p.rotary(c, w.frequencies(c), eps, scores, limit)
 	p.do(embed{x, table}, scale{x, float32(math.Sqrt(float64(hidden)))})
 	for i := range c.Layers {
 		if w.err != nil {

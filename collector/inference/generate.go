@@ -8,25 +8,26 @@ import (
 	"time"
 )
 
-// Settings of a generation.
+// Settings are the parameters of Generate.
 type Settings struct {
-	NewTokens   int     // at most
-	EOS         []int32 // tokens that end it; empty to go on to NewTokens
-	Temperature float64 // 0: greedy
-	TopP        float64 // of the probability that tokens are drawn from; 1 and 0: all of it
-	Seed        uint64  // of the draw
+	NewTokens   int     // the most to generate, at least 1
+	EOS         []int32 // tokens that end the text; if empty, generate NewTokens
+	Temperature float64 // of sampling, up to 100; 0 is greedy
+	TopP        float64 // sample from the likeliest tokens with this total probability; 0 means 1
+	Seed        uint64  // of sampling
 }
 
-// maxTemperature is where every token is about as likely as any.
+// maxTemperature makes all tokens about equally likely.
 const maxTemperature = 100.0
 
-// Result is what was generated, and when.
+// Result is a generated text and its timing.
 type Result struct {
-	Tokens []int32         // new ones, the end token with them
-	Times  []time.Duration // from the beginning to each token, the prompt's work in the first
+	Tokens []int32         // the new tokens, including the one that ended the text
+	Times  []time.Duration // from the call to each token; the first includes the prompt
 }
 
-// Generate goes on with a prompt.
+// Generate continues a prompt of at least one token. If ctx ends, it returns
+// ctx's error with the tokens so far.
 func (m *Model) Generate(ctx context.Context, prompt []int32, o Settings) (Result, error) {
 	if len(prompt) == 0 {
 		return Result{}, errors.New("the prompt is empty")
@@ -35,25 +36,25 @@ func (m *Model) Generate(ctx context.Context, prompt []int32, o Settings) (Resul
 		return Result{}, err
 	}
 	if o.NewTokens < 1 || len(prompt)+o.NewTokens > m.config.MaxPositions {
-		return Result{}, fmt.Errorf("%d tokens and %d new ones: the model has %d positions", len(prompt), o.NewTokens, m.config.MaxPositions)
+		return Result{}, fmt.Errorf("cannot generate %d tokens after %d: the model has %d positions", o.NewTokens, len(prompt), m.config.MaxPositions)
 	}
 	if !(o.Temperature >= 0 && o.Temperature <= maxTemperature) || !(o.TopP >= 0 && o.TopP <= 1) {
-		return Result{}, fmt.Errorf("temperature %g and top-p %g: at most %g and 1", o.Temperature, o.TopP, maxTemperature)
+		return Result{}, fmt.Errorf("temperature %g and top-p %g: use at most %g and 1", o.Temperature, o.TopP, maxTemperature)
 	}
 	if o.TopP == 0 {
 		o.TopP = 1
 	}
 	sampler := newSampler(o)
 	begun := time.Now()
-	seq, err := m.begin(len(prompt) + o.NewTokens)
+	seq, err := m.newProcessor(len(prompt) + o.NewTokens)
 	if err != nil {
 		return Result{}, err
 	}
-	r, err := goOn(ctx, seq, prompt, o, sampler, begun)
+	r, err := generate(ctx, seq, prompt, o, sampler, begun)
 	return r, errors.Join(err, seq.close())
 }
 
-func goOn(ctx context.Context, seq processor, prompt []int32, o Settings, sampler *sampler, begun time.Time) (r Result, err error) {
+func generate(ctx context.Context, seq processor, prompt []int32, o Settings, sampler *sampler, begun time.Time) (r Result, err error) {
 	for next := prompt; ; {
 		last := 0
 		for part := range slices.Chunk(next, maxBatch) {
@@ -79,7 +80,8 @@ func goOn(ctx context.Context, seq processor, prompt []int32, o Settings, sample
 	}
 }
 
-// Logits are those after each token of a sequence: len(tokens) × vocabulary.
+// Logits returns the logits after each token of a sequence, with shape
+// [len(tokens), vocabulary size].
 func (m *Model) Logits(ctx context.Context, tokens []int32) (all [][]float32, err error) {
 	if err := m.check(tokens); err != nil {
 		return nil, err
@@ -87,7 +89,7 @@ func (m *Model) Logits(ctx context.Context, tokens []int32) (all [][]float32, er
 	if len(tokens) > m.config.MaxPositions {
 		return nil, fmt.Errorf("%d tokens: the model has %d positions", len(tokens), m.config.MaxPositions)
 	}
-	seq, err := m.begin(len(tokens))
+	seq, err := m.newProcessor(len(tokens))
 	if err != nil {
 		return nil, err
 	}
@@ -110,7 +112,7 @@ func (m *Model) Logits(ctx context.Context, tokens []int32) (all [][]float32, er
 	return all, nil
 }
 
-// argmax is the first of the largest.
+// argmax returns the index of the largest value, the first of equal ones.
 func argmax(v []float32) int {
 	best := 0
 	for i := range v {

@@ -12,12 +12,12 @@ import (
 //go:embed kernels.cu
 var kernelSource string
 
-// Compiler compiles CUDA C++ for a compute capability: nvrtc.Compiler.
+// Compiler compiles CUDA C++ for a compute capability. nvrtc.Compiler is one.
 type Compiler interface {
 	Compile(name, source string, major, minor int) ([]byte, error)
 }
 
-// GPU is a device with the kernels that models run by.
+// GPU is a device with the loaded kernels of this package.
 type GPU struct {
 	context *cuda.Context
 	stream  *cuda.Stream
@@ -25,10 +25,11 @@ type GPU struct {
 	kernels map[string]*cuda.Kernel
 }
 
-// kernelNames are those of kernels.cu.
-var kernelNames = []string{"embed", "place", "multiply", "add", "scale", "relu", "soft_cap", "gate", "pick", "rms_norm", "layer_norm", "rotate", "remember", "attend"}
+// kernelNames are the kernels in kernels.cu.
+var kernelNames = []string{"embed", "add_position", "multiply", "add", "scale", "relu", "soft_cap", "gate", "copy_row", "rms_norm", "layer_norm", "rotate", "append_cache", "attend"}
 
-// NewGPU compiles the kernels for the context's device and loads them.
+// NewGPU compiles the kernels for the context's device and loads them. Close
+// unloads them.
 func NewGPU(c *cuda.Context, compiler Compiler) (_ *GPU, err error) {
 	major, minor, err := c.Device().Compute()
 	if err != nil {
@@ -36,7 +37,7 @@ func NewGPU(c *cuda.Context, compiler Compiler) (_ *GPU, err error) {
 	}
 	code, err := compiler.Compile("kernels.cu", kernelSource, major, minor)
 	if err != nil {
-		return nil, fmt.Errorf("compile the kernels of inference: %w", err)
+		return nil, fmt.Errorf("compile the inference kernels: %w", err)
 	}
 	g := &GPU{context: c, kernels: map[string]*cuda.Kernel{}}
 	defer func() {
@@ -45,7 +46,7 @@ func NewGPU(c *cuda.Context, compiler Compiler) (_ *GPU, err error) {
 		}
 	}()
 	if g.module, err = c.LoadModule(code); err != nil {
-		return nil, fmt.Errorf("load the kernels of inference: %w", err)
+		return nil, fmt.Errorf("load the inference kernels: %w", err)
 	}
 	for _, name := range kernelNames {
 		if g.kernels[name], err = g.module.Kernel(name); err != nil {
@@ -56,7 +57,7 @@ func NewGPU(c *cuda.Context, compiler Compiler) (_ *GPU, err error) {
 	return g, err
 }
 
-// Close gives back what NewGPU took.
+// Close releases what NewGPU acquired. Models on the GPU must be closed first.
 func (g *GPU) Close() error {
 	var errs []error
 	if g.stream != nil {
@@ -68,47 +69,47 @@ func (g *GPU) Close() error {
 	return errors.Join(errs...)
 }
 
-// gpu carries a program out on a device.
+// gpu executes a program on a device.
 type gpu struct {
 	*GPU
-	program  *program
-	capacity int // tokens that the caches have room for
-	tokens   int // of the batch
-	at       int // tokens that the caches hold besides the batch's
-	slots    []cuda.Pointer
-	keys     []cuda.Pointer // a layer's, one token after another
-	values   []cuda.Pointer
-	turns    map[*vector]cuda.Pointer // frequencies, which no checkpoint holds
-	scores   cuda.Pointer
-	batch    cuda.Pointer // a batchHead
-	answer   []float32
-	held     []cuda.Pointer // all of the above
-	decode   *cuda.Graph    // the body for one token
+	program     *program
+	capacity    int // of the caches, in tokens
+	tokens      int // in the batch
+	at          int // the position of the batch's first token
+	slots       []cuda.Pointer
+	keys        []cuda.Pointer // the cache of each layer, token by token
+	values      []cuda.Pointer
+	frequencies map[*vector]cuda.Pointer // not in the checkpoint, unlike other weights
+	scores      cuda.Pointer
+	batch       cuda.Pointer // to a batchHeader
+	answer      []float32
+	allocated   []cuda.Pointer // all of the above
+	decode      *cuda.Graph    // the body for one token
 }
 
-// batchHead is what the kernels of a batch read of it.
-type batchHead struct {
+// batchHeader describes a batch to the kernels.
+type batchHeader struct {
 	at     int64 // the first token's position
 	tokens [maxBatch]int32
 }
 
-// tokensAt is where a batchHead's tokens lie in it.
-const tokensAt = cuda.Pointer(unsafe.Offsetof(batchHead{}.tokens))
+// tokensOffset is the offset of a batchHeader's tokens.
+const tokensOffset = cuda.Pointer(unsafe.Offsetof(batchHeader{}.tokens))
 
 var _ processor = (*gpu)(nil)
 
-// blockThreads is how many threads a block has.
+// blockThreads is the number of threads per block.
 const blockThreads = 256
 
 func newGPU(g *GPU, p *program, capacity int) (_ *gpu, err error) {
-	r := &gpu{GPU: g, program: p, capacity: capacity, turns: map[*vector]cuda.Pointer{}, answer: make([]float32, p.slots[p.logits])}
+	r := &gpu{GPU: g, program: p, capacity: capacity, frequencies: map[*vector]cuda.Pointer{}, answer: make([]float32, p.slots[p.logits])}
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, r.close())
 		}
 	}()
 	for i, width := range p.slots {
-		at, err := r.room(p.rowsOf(slot(i)) * width)
+		at, err := r.alloc(p.rowsOf(slot(i)) * width)
 		if err != nil {
 			return nil, err
 		}
@@ -119,7 +120,7 @@ func newGPU(g *GPU, p *program, capacity int) (_ *gpu, err error) {
 		switch s := s.(type) {
 		case attend:
 			for _, cache := range []*[]cuda.Pointer{&r.keys, &r.values} {
-				at, err := r.room(capacity * s.kvHeads * s.size)
+				at, err := r.alloc(capacity * s.kvHeads * s.size)
 				if err != nil {
 					return nil, err
 				}
@@ -127,47 +128,47 @@ func newGPU(g *GPU, p *program, capacity int) (_ *gpu, err error) {
 			}
 			heads = max(heads, s.heads)
 		case rotate:
-			if r.turns[s.frequencies] != 0 {
+			if r.frequencies[s.frequencies] != 0 {
 				continue
 			}
 			values := s.frequencies.values
-			at, err := r.room(len(values))
+			at, err := r.alloc(len(values))
 			if err != nil {
 				return nil, err
 			}
 			if err := g.context.CopyToDevice(at, bytesOf(values)); err != nil {
 				return nil, err
 			}
-			r.turns[s.frequencies] = at
+			r.frequencies[s.frequencies] = at
 		}
 	}
-	if r.scores, err = r.room(maxBatch * heads * capacity); err != nil {
+	if r.scores, err = r.alloc(maxBatch * heads * capacity); err != nil {
 		return nil, err
 	}
-	r.batch, err = r.room(int(unsafe.Sizeof(batchHead{}) / 4))
+	r.batch, err = r.alloc(int(unsafe.Sizeof(batchHeader{}) / 4))
 	return r, err
 }
 
-// room reserves memory for n values of four bytes.
-func (r *gpu) room(n int) (cuda.Pointer, error) {
+// alloc allocates device memory for n values of four bytes.
+func (r *gpu) alloc(n int) (cuda.Pointer, error) {
 	at, err := r.context.Alloc(4 * int64(n))
 	if err != nil {
-		return 0, fmt.Errorf("reserve %d bytes of the device for inference: %w", 4*n, err)
+		return 0, fmt.Errorf("allocate %d bytes on the device for inference: %w", 4*n, err)
 	}
-	r.held = append(r.held, at)
+	r.allocated = append(r.allocated, at)
 	return at, nil
 }
 
 func (r *gpu) close() error {
-	// Nothing is under way any more when its memory goes, also after a failure.
+	// Kernels may still use the memory, even after a failure.
 	errs := []error{r.stream.Synchronize()}
 	if r.decode != nil {
 		errs = append(errs, r.decode.Close())
 	}
-	for _, at := range r.held {
+	for _, at := range r.allocated {
 		errs = append(errs, r.context.Free(at))
 	}
-	r.held, r.decode = nil, nil
+	r.allocated, r.decode = nil, nil
 	return errors.Join(errs...)
 }
 
@@ -175,23 +176,23 @@ func (r *gpu) forward(tokens []int32) error {
 	r.at += r.tokens
 	r.tokens = len(tokens)
 	if r.at+r.tokens > r.capacity {
-		return fmt.Errorf("%d tokens: there is room for %d", r.at+r.tokens, r.capacity)
+		return fmt.Errorf("%d tokens exceed the capacity of %d", r.at+r.tokens, r.capacity)
 	}
-	head := batchHead{at: int64(r.at)}
-	copy(head.tokens[:], tokens)
-	// What the stream still does of the last batch reads the last head.
+	header := batchHeader{at: int64(r.at)}
+	copy(header.tokens[:], tokens)
+	// Kernels of the last batch may still read its header.
 	if err := r.stream.Synchronize(); err != nil {
 		return err
 	}
-	if err := r.context.CopyToDevice(r.batch, unsafe.Slice((*byte)(unsafe.Pointer(&head)), unsafe.Sizeof(head))); err != nil {
+	if err := r.context.CopyToDevice(r.batch, unsafe.Slice((*byte)(unsafe.Pointer(&header)), unsafe.Sizeof(header))); err != nil {
 		return err
 	}
 	if len(tokens) > 1 {
-		return r.do(r.program.body, len(tokens))
+		return r.execute(r.program.body, len(tokens))
 	}
 	if r.decode == nil {
 		var err error
-		if r.decode, err = r.stream.Record(func() error { return r.do(r.program.body, 1) }); err != nil {
+		if r.decode, err = r.stream.Record(func() error { return r.execute(r.program.body, 1) }); err != nil {
 			return err
 		}
 	}
@@ -201,10 +202,10 @@ func (r *gpu) forward(tokens []int32) error {
 func (r *gpu) logits(i int) ([]float32, error) {
 	p := r.program
 	width := int64(p.slots[p.last])
-	if err := r.launch("pick", each(width), r.slots[p.last], r.slots[p.hidden], int32(i), width); err != nil {
+	if err := r.launch("copy_row", blocksFor(width), r.slots[p.last], r.slots[p.hidden], int32(i), width); err != nil {
 		return nil, err
 	}
-	if err := r.do(p.head, 1); err != nil {
+	if err := r.execute(p.head, 1); err != nil {
 		return nil, err
 	}
 	if err := r.stream.Synchronize(); err != nil {
@@ -213,23 +214,24 @@ func (r *gpu) logits(i int) ([]float32, error) {
 	return r.answer, r.context.CopyFromDevice(bytesOf(r.answer), r.slots[p.logits])
 }
 
-func (r *gpu) do(steps []step, n int) error {
+// execute submits steps for n tokens to the stream.
+func (r *gpu) execute(steps []step, n int) error {
 	for _, s := range steps {
-		if err := r.step(s, n); err != nil {
+		if err := r.submit(s, n); err != nil {
 			return fmt.Errorf("step %T: %w", s, err)
 		}
 	}
 	return nil
 }
 
-// step puts a step into the stream.
-func (r *gpu) step(s step, n int) error {
+// submit submits a step for n tokens to the stream.
+func (r *gpu) submit(s step, n int) error {
 	values := func(s slot) int64 { return int64(n * r.program.slots[s]) }
 	switch s := s.(type) {
 	case embed:
-		return r.launch("embed", each(values(s.dst)), r.slots[s.dst], s.table.at, s.table.kind, int32(s.table.cols), r.batch+tokensAt, int32(n))
-	case place:
-		return r.launch("place", each(values(s.dst)), r.slots[s.dst], s.table.at, s.table.kind, int32(s.table.cols), r.batch, int32(s.offset), int32(n))
+		return r.launch("embed", blocksFor(values(s.dst)), r.slots[s.dst], s.table.at, s.table.kind, int32(s.table.cols), r.batch+tokensOffset, int32(n))
+	case addPosition:
+		return r.launch("add_position", blocksFor(values(s.dst)), r.slots[s.dst], s.table.at, s.table.kind, int32(s.table.cols), r.batch, int32(s.offset), int32(n))
 	case multiply:
 		var bias vector
 		if s.bias != nil {
@@ -238,9 +240,9 @@ func (r *gpu) step(s step, n int) error {
 		const warps = blockThreads / 32
 		return r.launch("multiply", (s.m.rows+warps-1)/warps, r.slots[s.dst], s.m.at, s.m.kind, int32(s.m.rows), int32(s.m.cols), r.slots[s.x], int32(n), bias.at, bias.kind)
 	case add:
-		return r.launch("add", each(values(s.dst)), r.slots[s.dst], r.slots[s.x], values(s.dst))
+		return r.launch("add", blocksFor(values(s.dst)), r.slots[s.dst], r.slots[s.x], values(s.dst))
 	case scale:
-		return r.launch("scale", each(values(s.dst)), r.slots[s.dst], s.by, values(s.dst))
+		return r.launch("scale", blocksFor(values(s.dst)), r.slots[s.dst], s.factor, values(s.dst))
 	case rmsNorm:
 		width := s.weight.n
 		vectors := values(s.x) / int64(width)
@@ -249,32 +251,32 @@ func (r *gpu) step(s step, n int) error {
 		return r.launch("layer_norm", n, r.slots[s.dst], r.slots[s.x], s.weight.at, s.weight.kind, s.bias.at, s.bias.kind, int32(s.weight.n), float64(layerNormEps), int32(n))
 	case rotate:
 		half := s.frequencies.n
-		return r.launch("rotate", each(int64(n*s.heads*half)), r.slots[s.dst], r.turns[s.frequencies], int32(half), int32(s.heads), r.batch, int32(n))
+		return r.launch("rotate", blocksFor(int64(n*s.heads*half)), r.slots[s.dst], r.frequencies[s.frequencies], int32(half), int32(s.heads), r.batch, int32(n))
 	case attend:
-		if err := r.launch("remember", each(values(s.k)), r.keys[s.layer], r.values[s.layer], r.slots[s.k], r.slots[s.v], r.batch, int64(s.kvHeads*s.size), values(s.k)); err != nil {
+		if err := r.launch("append_cache", blocksFor(values(s.k)), r.keys[s.layer], r.values[s.layer], r.slots[s.k], r.slots[s.v], r.batch, int64(s.kvHeads*s.size), values(s.k)); err != nil {
 			return err
 		}
 		return r.launch("attend", n*s.heads, r.slots[s.dst], r.slots[s.q], r.keys[s.layer], r.values[s.layer], r.scores, int64(r.capacity), r.batch, int32(n),
 			int32(s.heads), int32(s.kvHeads), int32(s.size), s.scale, s.limit, int64(s.window))
 	case relu:
-		return r.launch("relu", each(values(s.dst)), r.slots[s.dst], values(s.dst))
+		return r.launch("relu", blocksFor(values(s.dst)), r.slots[s.dst], values(s.dst))
 	case gate:
-		return r.launch("gate", each(values(s.dst)), r.slots[s.dst], r.slots[s.x], int32(s.activation), values(s.dst))
+		return r.launch("gate", blocksFor(values(s.dst)), r.slots[s.dst], r.slots[s.x], int32(s.activation), values(s.dst))
 	case softCap:
-		return r.launch("soft_cap", each(values(s.dst)), r.slots[s.dst], s.limit, values(s.dst))
+		return r.launch("soft_cap", blocksFor(values(s.dst)), r.slots[s.dst], s.limit, values(s.dst))
 	}
-	return fmt.Errorf("the processor has no such step")
+	return errors.New("unknown step")
 }
 
-// each is the blocks that give each of n values a thread, as far as it is worth
-// it.
-func each(n int64) int {
-	const most = 4096
-	return int(min((n+blockThreads-1)/blockThreads, most))
+// blocksFor returns the number of blocks for n values: one thread per value, up
+// to the number of blocks that saturates a device.
+func blocksFor(n int64) int {
+	const enough = 4096
+	return int(min((n+blockThreads-1)/blockThreads, enough))
 }
 
-// launch puts a kernel into the stream. The arguments' Go types have the sizes
-// of the kernel's parameters.
+// launch submits a kernel to the stream. The arguments must have the sizes of
+// the kernel's parameters.
 func (r *gpu) launch(name string, blocks int, arguments ...any) error {
 	values := make([]uint64, len(arguments))
 	pointers := make([]unsafe.Pointer, len(arguments))
@@ -294,13 +296,13 @@ func (r *gpu) launch(name string, blocks int, arguments ...any) error {
 		case float64:
 			*(*float64)(pointers[i]) = a
 		default:
-			return fmt.Errorf("kernel %s takes no %T", name, a)
+			return fmt.Errorf("kernel %s: invalid argument type %T", name, a)
 		}
 	}
 	return r.kernels[name].Launch(r.stream, cuda.Launch{Grid: [3]uint32{uint32(blocks)}, Block: [3]uint32{blockThreads}}, pointers...)
 }
 
-// bytesOf is a slice's memory.
+// bytesOf returns a slice's memory.
 func bytesOf[T int32 | float32](values []T) []byte {
 	return unsafe.Slice((*byte)(unsafe.Pointer(unsafe.SliceData(values))), 4*len(values))
 }

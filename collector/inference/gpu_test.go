@@ -15,8 +15,8 @@ import (
 	"github.com/sllmq/sllmq/collector/nvidia/nvrtc"
 )
 
-// hostCompiler stands for NVRTC: the fake driver runs the kernels of
-// testdata/kernels_on_cpu.cpp.
+// hostCompiler replaces NVRTC: it compiles testdata/kernels_on_cpu.cpp, whose
+// kernels the fake driver runs.
 type hostCompiler struct{ t *testing.T }
 
 func (c hostCompiler) Compile(name, source string, major, minor int) ([]byte, error) {
@@ -28,19 +28,19 @@ func (c hostCompiler) Compile(name, source string, major, minor int) ([]byte, er
 	return []byte(cudatest.BuildKernels(c.t, filepath.Join("testdata", "kernels_on_cpu.cpp"), dir)), nil
 }
 
-// anyPlace is where tensors of any checkpoint may lie, in bytes from where the
-// device would put them: no format promises more.
-var anyPlace = []int{0, 8, 2, 1}
+// anyOffset holds offsets in bytes from the device's alignment. Formats do not
+// guarantee any alignment.
+var anyOffset = []int{0, 8, 2, 1}
 
-// onGPU puts tensors onto the device, the given bytes off its own alignment in
-// turn.
-func onGPU(t testing.TB, c *cuda.Context, tensors map[string]Tensor, off []int) map[string]Tensor {
+// onGPU copies tensors to the device, each at the next of the given offsets from
+// the device's alignment.
+func onGPU(t testing.TB, c *cuda.Context, tensors map[string]Tensor, offsets []int) map[string]Tensor {
 	t.Helper()
-	there := map[string]Tensor{}
+	copied := map[string]Tensor{}
 	i := 0
 	for name, tensor := range tensors {
-		const most = 9
-		at, err := c.Alloc(int64(len(tensor.Data)) + most)
+		const padding = 9
+		at, err := c.Alloc(int64(len(tensor.Data)) + padding)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -49,14 +49,14 @@ func onGPU(t testing.TB, c *cuda.Context, tensors map[string]Tensor, off []int) 
 				t.Error(err)
 			}
 		})
-		to := at + cuda.Pointer(off[i%len(off)])
+		to := at + cuda.Pointer(offsets[i%len(offsets)])
 		i++
 		if err := c.CopyToDevice(to, tensor.Data); err != nil {
 			t.Fatal(err)
 		}
-		there[name] = Tensor{DType: tensor.DType, Shape: tensor.Shape, Device: to, Bytes: int64(len(tensor.Data))}
+		copied[name] = Tensor{DType: tensor.DType, Shape: tensor.Shape, Device: to, Bytes: int64(len(tensor.Data))}
 	}
-	return there
+	return copied
 }
 
 func fakeGPU(t *testing.T, control string) (*cudatest.Library, *cuda.Context) {
@@ -82,23 +82,23 @@ func fakeGPU(t *testing.T, control string) (*cudatest.Library, *cuda.Context) {
 	return library, c
 }
 
-// TestTheGPUSaysWhatTransformersSays runs the kernels' own text.
-func TestTheGPUSaysWhatTransformersSays(t *testing.T) {
+// TestKernelsEqualTransformers runs the source of the kernels on the CPU.
+func TestKernelsEqualTransformers(t *testing.T) {
 	library, c := fakeGPU(t, "")
 	g, err := NewGPU(c, hostCompiler{t})
 	if err != nil {
 		t.Fatal(err)
 	}
-	sayWhatTransformersSays(t, c, g, func() uint64 { return library.Left().Bytes })
+	equalTransformers(t, c, g, func() uint64 { return library.Left().Bytes })
 	if err := g.Close(); err != nil {
 		t.Error(err)
 	}
 	if left := library.Left(); left.Streams != 0 {
-		t.Errorf("%d streams are left", left.Streams)
+		t.Errorf("%d streams were not closed", left.Streams)
 	}
 }
 
-// realGPU needs a GPU and NVRTC, and says so:
+// realGPU skips the test unless there is a GPU with NVRTC:
 //
 //	SLLMQ_TEST_CUDA=1 go test ./collector/inference -run RealGPU -bench RealGPU
 func realGPU(t testing.TB) (*cuda.Context, *GPU) {
@@ -134,11 +134,11 @@ func realGPU(t testing.TB) (*cuda.Context, *GPU) {
 	return c, g
 }
 
-func TestARealGPUSaysWhatTransformersSays(t *testing.T) {
+func TestRealGPUEqualsTransformers(t *testing.T) {
 	c, g := realGPU(t)
-	// What the driver takes for itself at first it keeps.
-	sayWhatTransformersSays(t, c, g, func() uint64 { return 0 })
-	sayWhatTransformersSays(t, c, g, func() uint64 {
+	// The driver keeps memory that it allocates for itself in the first run.
+	equalTransformers(t, c, g, func() uint64 { return 0 })
+	equalTransformers(t, c, g, func() uint64 {
 		free, total, err := c.Memory()
 		if err != nil {
 			t.Fatal(err)
@@ -147,15 +147,14 @@ func TestARealGPUSaysWhatTransformersSays(t *testing.T) {
 	})
 }
 
-// BenchmarkDecodeOnARealGPU shows decoding beside a copy on the device of the
-// same weights, which moves each byte twice.
-func BenchmarkDecodeOnARealGPU(b *testing.B) {
+// BenchmarkDecodeOnRealGPU compares decoding with a copy of the same number of
+// bytes on the device.
+func BenchmarkDecodeOnRealGPU(b *testing.B) {
 	for _, s := range shapes {
 		b.Run(s.name, func(b *testing.B) {
 			c, g := realGPU(b)
 			config, tensors, bytes := s.random()
-			there := onGPU(b, c, tensors, []int{0})
-			m, err := NewOnGPU(config, from(there), g)
+			m, err := NewOnGPU(config, from(onGPU(b, c, tensors, []int{0})), g)
 			if err != nil {
 				b.Fatal(err)
 			}
@@ -175,8 +174,8 @@ func BenchmarkDecodeOnARealGPU(b *testing.B) {
 	}
 }
 
-// copyOnGPU is how long it takes to read so many bytes of the device, in
-// seconds, told by copying half as many.
+// copyOnGPU returns the seconds that a transfer of that many bytes takes: it
+// copies half as many, which are read and written.
 func copyOnGPU(b *testing.B, c *cuda.Context, bytes int64) float64 {
 	at, err := c.Alloc(bytes)
 	if err != nil {
@@ -194,15 +193,15 @@ func copyOnGPU(b *testing.B, c *cuda.Context, bytes int64) float64 {
 	return took
 }
 
-// sayWhatTransformersSays puts every golden through the GPU. used is how many
-// bytes of its memory are taken.
-func sayWhatTransformersSays(t *testing.T, c *cuda.Context, g *GPU, used func() uint64) {
+// equalTransformers compares the GPU's results for every model with the golden
+// ones. used returns the bytes of device memory in use.
+func equalTransformers(t *testing.T, c *cuda.Context, g *GPU, used func() uint64) {
 	for _, name := range models {
 		golden := readGolden(t, name)
 		config, tensors := open(t, name)
-		there := onGPU(t, c, tensors, anyPlace)
+		onDevice := onGPU(t, c, tensors, anyOffset)
 		before := used()
-		m, err := NewOnGPU(config, from(there), g)
+		m, err := NewOnGPU(config, from(onDevice), g)
 		if err != nil {
 			t.Fatalf("%s: %v", name, err)
 		}
@@ -214,18 +213,18 @@ func sayWhatTransformersSays(t *testing.T, c *cuda.Context, g *GPU, used func() 
 		compare(t, name+" last", logits[len(logits)-1], golden.Last)
 		r, err := m.Generate(t.Context(), golden.Prompt, Settings{NewTokens: 20})
 		if err != nil || !slices.Equal(r.Tokens, golden.Tokens) {
-			t.Errorf("%s: tokens %v, transformers has %v (%v)", name, r.Tokens, golden.Tokens, err)
+			t.Errorf("%s: tokens %v, want %v (%v)", name, r.Tokens, golden.Tokens, err)
 		}
 		m.Close()
 		if after := used(); after > before {
-			t.Errorf("%s left %d bytes on the device", name, after-before)
+			t.Errorf("%s: %d bytes of device memory were not freed", name, after-before)
 		}
 	}
 }
 
-// TestAGPUThatFails takes the device's memory away, and its kernels, and asks
-// that all be given back.
-func TestAGPUThatFails(t *testing.T) {
+// TestGPUFailures makes calls of the driver fail and checks that all resources
+// are released.
+func TestGPUFailures(t *testing.T) {
 	library, c := fakeGPU(t, "")
 	g, err := NewGPU(c, hostCompiler{t})
 	if err != nil {
@@ -234,7 +233,7 @@ func TestAGPUThatFails(t *testing.T) {
 	defer g.Close()
 	golden := readGolden(t, "qwen3")
 	config, tensors := open(t, "qwen3")
-	m, err := NewOnGPU(config, from(onGPU(t, c, tensors, anyPlace)), g)
+	m, err := NewOnGPU(config, from(onGPU(t, c, tensors, anyOffset)), g)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -248,15 +247,15 @@ func TestAGPUThatFails(t *testing.T) {
 	} {
 		library.Control(control)
 		if _, err := m.Generate(t.Context(), golden.Prompt, Settings{NewTokens: 3}); err == nil || !strings.Contains(err.Error(), want) {
-			t.Errorf("%s: %v, want something with %q", control, err, want)
+			t.Errorf("%s: %v, want an error with %q", control, err, want)
 		}
 		library.Control("")
 		if left := library.Left(); left != before {
-			t.Errorf("%s: %+v are left, %+v were there before", control, left, before)
+			t.Errorf("%s: %+v remain, want %+v", control, left, before)
 		}
 	}
 	library.Control("fail=cuModuleGetFunction:500:5")
 	if _, err := NewGPU(c, hostCompiler{t}); err == nil || !strings.Contains(err.Error(), "find kernel") {
-		t.Errorf("%v, want a kernel that is not found", err)
+		t.Errorf("%v, want an error about a missing kernel", err)
 	}
 }

@@ -1,10 +1,16 @@
-// Package inference generates a short text from tensors where they lie in
-// memory, with no second copy of the weights: the proof that a load brought a
-// model. It computes in float32 from weights of float16, bfloat16 or float32,
-// on the CPU, one sequence at a time, with a cache of keys and values.
+// Package inference generates a short text from loaded tensors, as evidence that
+// a load brought a working model. It uses the tensors in place, in memory or on
+// a GPU, without a second copy of the weights.
 //
-// It knows OPT, Llama 2 and 3, Mistral, Qwen2, Qwen3 and Gemma 2, as
-// transformers implements them, and works on token ids.
+// New looks up the tensors that a model's config.json requires, checks their
+// shapes, and translates the architecture into a program: a list of steps such
+// as multiply and attend. A processor executes the program for one sequence,
+// with a cache of keys and values, on the CPU (cpu.go) or on a GPU (gpu.go).
+// Both compute in float32 from weights of float16, bfloat16 or float32.
+//
+// The architectures are OPT, Llama 2 and 3, Mistral, Qwen2, Qwen3 and Gemma 2,
+// as implemented by transformers. The package works on token IDs; package
+// tokenizer converts them from and to text.
 package inference
 
 import (
@@ -14,13 +20,13 @@ import (
 	"github.com/sllmq/sllmq/collector/nvidia/cuda"
 )
 
-// Tensor is a weight in memory, in row-major order without gaps.
+// Tensor is a dense weight in row-major order.
 type Tensor struct {
 	DType  string // float16, bfloat16 or float32
 	Shape  []int64
-	Data   []byte       // little-endian; nil on a GPU
-	Device cuda.Pointer // its place on a GPU
-	Bytes  int64        // of it there
+	Data   []byte       // little-endian; nil for a tensor on a GPU
+	Device cuda.Pointer // of a tensor on a GPU
+	Bytes  int64        // size of a tensor on a GPU
 }
 
 func (t Tensor) bytes() int64 {
@@ -30,27 +36,28 @@ func (t Tensor) bytes() int64 {
 	return int64(len(t.Data))
 }
 
-// Lookup finds a weight by the name that Hugging Face's checkpoints give it.
+// Lookup finds a weight by its name in Hugging Face's checkpoints.
 type Lookup func(name string) (Tensor, bool)
 
-// UnsupportedError is of a model that this package does not know how to run.
+// UnsupportedError reports a model that this package cannot run.
 type UnsupportedError struct{ What string }
 
 func (e *UnsupportedError) Error() string { return "inference is not supported for " + e.What }
 
-// Model is a network that can be run. It is not for concurrent use.
+// Model is a network with its weights. It is not safe for concurrent use.
 type Model struct {
 	config  config
 	program *program
-	team    *team // on the CPU
-	gpu     *GPU  // else
+	team    *team // if it runs on the CPU
+	gpu     *GPU  // if it runs on a GPU
 }
 
-// New finds a model's weights by its config.json, to run it on the CPU. The
-// tensors are read as long as the Model is used. threads is how many share the
-// work; 0 is one a CPU.
+// New returns the model that config.json describes, to run on the CPU. The
+// tensors must stay valid until Close. threads is the number of threads; 0 means
+// one per CPU. The error is an *UnsupportedError if the package cannot run the
+// model.
 func New(configJSON []byte, lookup Lookup, threads int) (*Model, error) {
-	m, err := find(configJSON, lookup)
+	m, err := newModel(configJSON, lookup)
 	if err != nil {
 		return nil, err
 	}
@@ -61,10 +68,10 @@ func New(configJSON []byte, lookup Lookup, threads int) (*Model, error) {
 	return m, nil
 }
 
-// NewOnGPU is New for tensors that lie on a GPU, which runs the model. It goes
-// before g does.
+// NewOnGPU is like New for tensors on a GPU, which runs the model. The model
+// must be closed before g.
 func NewOnGPU(configJSON []byte, lookup Lookup, g *GPU) (*Model, error) {
-	m, err := find(configJSON, lookup)
+	m, err := newModel(configJSON, lookup)
 	if err != nil {
 		return nil, err
 	}
@@ -72,7 +79,7 @@ func NewOnGPU(configJSON []byte, lookup Lookup, g *GPU) (*Model, error) {
 	return m, nil
 }
 
-func find(configJSON []byte, lookup Lookup) (*Model, error) {
+func newModel(configJSON []byte, lookup Lookup) (*Model, error) {
 	c, err := parseConfig(configJSON)
 	if err != nil {
 		return nil, err
@@ -84,28 +91,30 @@ func find(configJSON []byte, lookup Lookup) (*Model, error) {
 		m.program = newOPT(&c, w)
 	case "Gemma2ForCausalLM":
 		m.program = newGemma2(&c, w)
-	default: // parseConfig lets no other through
+	default: // parseConfig refuses all others
 		m.program = newLlama(&c, w)
 	}
 	return m, w.err
 }
 
-// Known says whether the model of a config.json can be run: nil, an
-// *UnsupportedError, or what is wrong with the file.
-func Known(configJSON []byte) error {
+// CheckConfig checks whether the package can run the model of a config.json. If
+// not, the error is an *UnsupportedError, or describes what is wrong with the
+// file.
+func CheckConfig(configJSON []byte) error {
 	_, err := parseConfig(configJSON)
 	return err
 }
 
-// begin makes ready for a sequence of at most so many tokens.
-func (m *Model) begin(tokens int) (processor, error) {
+// newProcessor returns a processor for a sequence of at most the given number of
+// tokens.
+func (m *Model) newProcessor(tokens int) (processor, error) {
 	if m.gpu != nil {
 		return newGPU(m.gpu, m.program, tokens)
 	}
 	return newCPU(m.program, m.config.Layers, m.team), nil
 }
 
-// Close ends the model's threads.
+// Close stops the model's threads.
 func (m *Model) Close() {
 	if m.team != nil {
 		m.team.close()
@@ -115,7 +124,7 @@ func (m *Model) Close() {
 func (m *Model) check(tokens []int32) error {
 	for _, t := range tokens {
 		if t < 0 || int(t) >= m.config.VocabSize {
-			return fmt.Errorf("token %d is outside of the vocabulary of %d", t, m.config.VocabSize)
+			return fmt.Errorf("token %d is outside the vocabulary of %d", t, m.config.VocabSize)
 		}
 	}
 	return nil

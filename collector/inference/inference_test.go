@@ -18,7 +18,7 @@ import (
 	"github.com/sllmq/sllmq/collector/checkpoint"
 )
 
-// golden is what scripts/fixtures/make_inference.py had transformers compute.
+// golden holds results of transformers, from scripts/fixtures/make_inference.py.
 type golden struct {
 	Prompt, Tokens []int32
 	First          []float32 `json:"first_logits"`
@@ -36,7 +36,7 @@ func readGolden(t testing.TB, name string) golden {
 		t.Fatal(err)
 	}
 	if len(g.Prompt) != 21 || len(g.Tokens) != 20 || len(g.Last) != 160 {
-		t.Fatalf("%s: a golden of %d, %d and %d", name, len(g.Prompt), len(g.Tokens), len(g.Last))
+		t.Fatalf("%s: golden file has %d prompt tokens, %d tokens and %d logits", name, len(g.Prompt), len(g.Tokens), len(g.Last))
 	}
 	return g
 }
@@ -70,7 +70,7 @@ func from(tensors map[string]Tensor) Lookup {
 
 var models = []string{"opt", "opt-350m", "llama", "llama-3", "mistral", "qwen2", "qwen3", "gemma2"}
 
-func TestLogitsAndTokensAreTransformers(t *testing.T) {
+func TestEqualsTransformers(t *testing.T) {
 	for _, name := range models {
 		g := readGolden(t, name)
 		config, tensors := open(t, name)
@@ -89,7 +89,7 @@ func TestLogitsAndTokensAreTransformers(t *testing.T) {
 				compare(t, name+" last", logits[len(logits)-1], g.Last)
 				r, err := m.Generate(t.Context(), g.Prompt, Settings{NewTokens: 20})
 				if err != nil || !slices.Equal(r.Tokens, g.Tokens) {
-					t.Errorf("%s on %d threads by kernel %d: tokens %v, transformers has %v (%v)", name, threads, kernel, r.Tokens, g.Tokens, err)
+					t.Errorf("%s on %d threads with kernel %d: tokens %v, want %v (%v)", name, threads, kernel, r.Tokens, g.Tokens, err)
 				}
 				if len(r.Times) != 20 || !slices.IsSorted(r.Times) || r.Times[0] <= 0 {
 					t.Errorf("%s: times %v", name, r.Times)
@@ -100,7 +100,7 @@ func TestLogitsAndTokensAreTransformers(t *testing.T) {
 	}
 }
 
-// compare holds logits to 1e-3 of the largest of them.
+// compare allows differences of 1e-3 of the largest logit.
 func compare(t *testing.T, what string, got, want []float32) {
 	t.Helper()
 	top, worst := 0.0, 0.0
@@ -109,32 +109,32 @@ func compare(t *testing.T, what string, got, want []float32) {
 		worst = max(worst, math.Abs(float64(got[i]-want[i])))
 	}
 	if !(worst <= 1e-3*top) || math.IsNaN(float64(got[0])) {
-		t.Errorf("%s: logits differ by %g, the largest is %g", what, worst, top)
+		t.Errorf("%s: logits differ by %g; the largest is %g", what, worst, top)
 	}
 }
 
-// TestKernels holds every form of the product to the plain one, for widths
-// that leave remainders.
+// TestKernels compares every implementation of products with the plain one, for
+// widths that leave remainders.
 func TestKernels(t *testing.T) {
-	dice := rand.New(rand.NewPCG(5, 6))
+	random := rand.New(rand.NewPCG(5, 6))
 	for _, cols := range []int{1, 3, 8, 31, 64, 127, 200} {
 		for _, kind := range []elementKind{float32Kind, float16Kind, bfloat16Kind} {
 			const rows, n = 9, 6
 			m := matrix{rows: rows, cols: cols, kind: kind, data: make([]byte, rows*int64(cols)*kind.size())}
 			for i := 0; i < len(m.data); i += int(kind.size()) {
-				value := float32(dice.NormFloat64())
+				value := float32(random.NormFloat64())
 				switch kind {
 				case float32Kind:
 					binary.LittleEndian.PutUint32(m.data[i:], math.Float32bits(value))
 				case bfloat16Kind:
 					binary.LittleEndian.PutUint16(m.data[i:], uint16(math.Float32bits(value)>>16))
-				default: // a sign, a low exponent and any fraction, subnormal ones too
-					binary.LittleEndian.PutUint16(m.data[i:], uint16(dice.Uint32())&0xbfff)
+				default: // any sign and fraction and a low exponent, including subnormals
+					binary.LittleEndian.PutUint16(m.data[i:], uint16(random.Uint32())&0xbfff)
 				}
 			}
 			x := make([]float32, n*cols)
 			for i := range x {
-				x[i] = float32(dice.NormFloat64())
+				x[i] = float32(random.NormFloat64())
 			}
 			want := make([]float32, n*rows)
 			for k, kernel := range kernels() {
@@ -147,7 +147,7 @@ func TestKernels(t *testing.T) {
 				}
 				for i := range got {
 					if d := math.Abs(float64(got[i] - want[i])); !(d <= 1e-4*(1+math.Abs(float64(want[i])))) {
-						t.Fatalf("kernel %d, kind %d, %d columns: product %d is %v, plain %v", kernel, kind, cols, i, got[i], want[i])
+						t.Fatalf("kernel %d, kind %d, %d columns: product %d is %v, want %v", kernel, kind, cols, i, got[i], want[i])
 					}
 				}
 			}
@@ -169,7 +169,7 @@ func TestEndTokenAndBounds(t *testing.T) {
 	}
 	for what, prompt := range map[string][]int32{"is empty": nil, "token 160 is outside": {160}, "token -1 is outside": {-1}, "256 positions": make([]int32, 250)} {
 		if _, err := m.Generate(t.Context(), prompt, Settings{NewTokens: 20}); err == nil || !strings.Contains(err.Error(), what) {
-			t.Errorf("%v, want something with %q", err, what)
+			t.Errorf("%v, want an error with %q", err, what)
 		}
 	}
 	done, cancel := context.WithCancel(t.Context())
@@ -179,7 +179,7 @@ func TestEndTokenAndBounds(t *testing.T) {
 	}
 }
 
-func TestModelsThatCanNotBeRun(t *testing.T) {
+func TestNewRefuses(t *testing.T) {
 	config, tensors := open(t, "qwen2")
 	for what, change := range map[string]func(map[string]any, map[string]Tensor){
 		`architecture "MambaForCausalLM"`: func(c map[string]any, _ map[string]Tensor) { c["architectures"] = []string{"MambaForCausalLM"} },
@@ -187,15 +187,15 @@ func TestModelsThatCanNotBeRun(t *testing.T) {
 			c["rope_parameters"] = map[string]any{"rope_type": "yarn"}
 		},
 		`activation "gelu"`: func(c map[string]any, _ map[string]Tensor) { c["hidden_act"] = "gelu" },
-		"weights of int8": func(_ map[string]any, w map[string]Tensor) {
+		"weights in int8": func(_ map[string]any, w map[string]Tensor) {
 			w["lm_head.weight"] = Tensor{DType: "int8", Shape: []int64{160, 64}, Data: make([]byte, 160*64)}
 		},
 		"no tensor model.norm.weight":  func(_ map[string]any, w map[string]Tensor) { delete(w, "model.norm.weight") },
 		"no tensor lm_head.weight":     func(_ map[string]any, w map[string]Tensor) { delete(w, "lm_head.weight") },
-		"config.json wants 320 × 64":   func(c map[string]any, _ map[string]Tensor) { c["vocab_size"] = 320 },
+		"requires 320 × 64":            func(c map[string]any, _ map[string]Tensor) { c["vocab_size"] = 320 },
 		"hidden_size is 0":             func(c map[string]any, _ map[string]Tensor) { c["hidden_size"] = 0 },
 		"num_hidden_layers is 1000000": func(c map[string]any, _ map[string]Tensor) { c["num_hidden_layers"] = 1000000 },
-		"3 for keys":                   func(c map[string]any, _ map[string]Tensor) { c["num_key_value_heads"] = 3 },
+		"3 key-value heads":            func(c map[string]any, _ map[string]Tensor) { c["num_key_value_heads"] = 3 },
 		"layers.2.input_layernorm":     func(c map[string]any, _ map[string]Tensor) { c["num_hidden_layers"] = 9; delete(c, "layer_types") },
 		"1 layer_types for 2 layers":   func(c map[string]any, _ map[string]Tensor) { c["layer_types"] = []string{"full_attention"} },
 	} {
@@ -213,12 +213,12 @@ func TestModelsThatCanNotBeRun(t *testing.T) {
 			t.Fatal(err)
 		}
 		if _, err := New(text, from(w), 1); err == nil || !strings.Contains(err.Error(), what) {
-			t.Errorf("%v, want something with %q", err, what)
+			t.Errorf("%v, want an error with %q", err, what)
 		}
 		var unsupported *UnsupportedError
 		_, err = New(text, from(w), 1)
 		if strings.HasPrefix(what, "architecture") && !errors.As(err, &unsupported) {
-			t.Errorf("%v is no UnsupportedError", err)
+			t.Errorf("%v is not an UnsupportedError", err)
 		}
 	}
 }
@@ -241,7 +241,7 @@ func FuzzConfig(f *testing.F) {
 	})
 }
 
-// shape is a published model's sizes.
+// shape holds the sizes of a published model.
 type shape struct {
 	name, architecture                                                string
 	hidden, layers, heads, kvHeads, headDim, intermediate, vocabulary int
@@ -253,9 +253,9 @@ var shapes = []shape{
 	{"opt-1.3b", "OPTForCausalLM", 2048, 24, 32, 32, 64, 8192, 50272},
 }
 
-// BenchmarkDecode shows decoding beside a read of the same weights by as many
-// threads: tokens a second, both bandwidths, and their ratio, which is what of
-// the memory's speed the decoding reaches.
+// BenchmarkDecode measures decoding in tokens per second, the bandwidth of
+// reading the same weights with as many threads, and their ratio: the fraction of
+// memory bandwidth that decoding reaches.
 func BenchmarkDecode(b *testing.B) {
 	for _, s := range shapes {
 		b.Run(s.name, func(b *testing.B) {
@@ -294,8 +294,8 @@ func reportMedians(b *testing.B, of []medianOf) {
 	}
 }
 
-// readAll reads the weights as fast as this package can: as float32, which need
-// no widening, times a vector that stays in the nearest cache.
+// readAll reads the weights as fast as this package can: as float32, which needs
+// no widening, times a vector that stays in the first-level cache.
 func (m *Model) readAll(tensors map[string]Tensor) {
 	const width = 1024
 	ones := make([]float32, width)
@@ -305,7 +305,8 @@ func (m *Model) readAll(tensors map[string]Tensor) {
 	}
 }
 
-// random makes up a model in float16, and says how many bytes a token reads.
+// random returns a random model in float16, and the number of bytes that a token
+// reads.
 func (s shape) random() (config []byte, tensors map[string]Tensor, bytes float64) {
 	tensors = map[string]Tensor{}
 	r := rand.New(rand.NewPCG(1, 2))

@@ -1,6 +1,6 @@
-// The products of weights and activations, in which a generation spends its
-// time. Decoding reads every weight once a token, so that it is bound by the
-// memory; what counts is that widening keeps up with it.
+// Products of weights and activations, which take most of a generation's time.
+// Decoding reads every weight once per token, so memory bandwidth is the limit
+// as long as widening keeps up with it.
 
 #include "kernel.h"
 
@@ -46,7 +46,7 @@ static void rows_plain(const uint8_t *w, int32_t kind, int64_t cols, int64_t beg
   for (int64_t r = begin; r < end; r++) {
     const uint8_t *row = w + r * cols * size;
     for (int64_t i = 0; i < n; i++) {
-      // Several sums, so that the additions need not wait for one another.
+      // Independent sums, so that additions do not wait for each other.
       float sum[4] = {0, 0, 0, 0};
       for (int64_t c = 0; c < cols; c++) {
         sum[c & 3] += element(row, kind, c) * x[i * cols + c];
@@ -115,7 +115,7 @@ TARGET static inline __m512 widen_avx512(const uint8_t *row, int32_t kind, int64
 #elif defined(__aarch64__)
 #include <arm_neon.h>
 
-// Every aarch64 processor has NEON and its conversion from float16.
+// Every aarch64 processor has NEON, including conversion from float16.
 static inline float32x4_t widen_neon(const uint8_t *row, int32_t kind, int64_t c) {
   if (kind == 0) {
     return vreinterpretq_f32_u8(vld1q_u8(row + 4 * c));

@@ -9,15 +9,15 @@ import (
 	"unsafe"
 )
 
-// team is the threads that share a product's rows. Which thread computes a row
-// does not change its value.
+// team is a group of threads that share the rows of a product. The value of a
+// row does not depend on the thread that computes it.
 type team struct {
 	jobs   []chan func(part, parts int)
 	done   sync.WaitGroup
 	kernel kernel
 }
 
-// kernel is which of the products' forms is used.
+// kernel is an implementation of products.
 type kernel int32
 
 const (
@@ -27,7 +27,7 @@ const (
 	neonKernel   kernel = C.SLLMQ_NEON
 )
 
-// kernels are those that this processor has, the best one last.
+// kernels returns the implementations for this processor, the best one last.
 func kernels() []kernel {
 	best := kernel(C.sllmq_best())
 	list := []kernel{plainKernel}
@@ -61,7 +61,8 @@ func (t *team) close() {
 	}
 }
 
-// run lets each thread do its part, and returns when all are done.
+// run calls job once per thread, with the thread's number and the number of
+// threads, and waits for all.
 func (t *team) run(job func(part, parts int)) {
 	t.done.Add(len(t.jobs))
 	for _, jobs := range t.jobs {
@@ -71,10 +72,10 @@ func (t *team) run(job func(part, parts int)) {
 	t.done.Wait()
 }
 
-// multiply computes out[i] = m · x[i] + bias for n vectors that follow one
-// another. bias may be nil.
+// multiply computes out[i] = m · x[i] + bias for n vectors: m is rows × cols, x
+// is n × cols and out is n × rows. bias has rows values or is nil.
 func (t *team) multiply(out []float32, m matrix, x []float32, n int, bias []float32) {
-	// These hold what the C code reads and writes.
+	// The C code does not check bounds.
 	_, _ = x[:n*m.cols], out[:n*m.rows]
 	part := func(i, parts int) {
 		begin, end := m.rows*i/parts, m.rows*(i+1)/parts
@@ -90,7 +91,7 @@ func (t *team) multiply(out []float32, m matrix, x []float32, n int, bias []floa
 			}
 		}
 	}
-	// Waking a thread takes longer than a small product.
+	// A small product takes less time than waking a thread.
 	if int64(m.rows)*int64(m.cols)*int64(n) < 1<<15 {
 		part(0, 1)
 		return

@@ -1,16 +1,16 @@
-// The products for one kind of processor. kernel.c includes this once for each,
-// with these defined:
-//   NAME(x)                   x, named for the processor
-//   TARGET                    the attribute that lets the compiler use it
-//   VEC, LANES                a vector of floats, and how many it has
+// Products for one instruction set. kernel.c includes this file once for each,
+// with these macros:
+//   NAME(x)                   x with a suffix for the instruction set
+//   TARGET                    the attribute that enables the instruction set
+//   VEC, LANES                a vector of floats, and their number
 //   ZERO(), SUM(v)            a vector of zeros; the sum of a vector
 //   MULTIPLY_ADD(a, b, sum)   sum + a · b
-//   LOAD(p)                   floats as they lie
-//   WIDEN(row, kind, c)       weights from column c on, as floats
+//   LOAD(p)                   floats from unaligned memory
+//   WIDEN(row, kind, c)       weights from column c on, converted to floats
 
 #define INLINE TARGET __attribute__((always_inline)) static inline
 
-// One row by one vector: four sums in flight hide the multiplier's latency.
+// One row times one vector. Four independent sums hide the latency.
 INLINE float NAME(dot1)(const uint8_t *row, int32_t kind, int64_t cols, const float *x) {
   VEC s[4] = {ZERO(), ZERO(), ZERO(), ZERO()};
   int64_t c = 0;
@@ -30,7 +30,7 @@ INLINE float NAME(dot1)(const uint8_t *row, int32_t kind, int64_t cols, const fl
   return sum;
 }
 
-// One row by four vectors: each weight is widened once for all of them.
+// One row times four vectors, which widens each weight once.
 INLINE void NAME(dot4)(const uint8_t *row, int32_t kind, int64_t cols, const float *x, float *out, int64_t stride) {
   VEC s[4] = {ZERO(), ZERO(), ZERO(), ZERO()};
   int64_t c = 0;
@@ -64,7 +64,7 @@ INLINE void NAME(rows_of)(const uint8_t *w, int32_t kind, int64_t cols, int64_t 
   }
 }
 
-// The kind is a constant in each, so that no loop asks for it.
+// The kind is a constant in each call, so that no loop tests it.
 TARGET static void NAME(rows)(const uint8_t *w, int32_t kind, int64_t cols, int64_t begin, int64_t end,
                               const float *x, int64_t n, float *out, int64_t stride) {
   switch (kind) {

@@ -1,9 +1,9 @@
 // The steps of a program (program.go) on a GPU, compiled at run time by NVRTC.
-// Values are float32; sums that cpu.go takes in float64 are taken so here too.
+// Values are float32; sums that cpu.go computes in float64 are float64 here too.
 //
-// Each kernel is right for any grid and any block, a block of one thread too:
-// so the tests compile the same text for the CPU, where blocks run one after
-// another (SLLMQ_ON_CPU).
+// Each kernel works with any grid and any block, even one of a single thread.
+// Tests therefore compile the same source for the CPU, where blocks run one
+// after another (SLLMQ_ON_CPU).
 #ifndef SLLMQ_ON_CPU
 typedef unsigned char uint8;
 typedef unsigned short uint16;
@@ -38,7 +38,7 @@ __device__ inline float widen(uint16 bits, int kind) {
 	return kind == FLOAT16 ? half_to_float(bits) : bits_to_float((uint32)bits << 16);
 }
 
-// element is the i-th of a weight. Weights may lie at any address.
+// element returns element i of a weight, which may be unaligned.
 __device__ inline float element(const void *w, int kind, int64 i) {
 	if (kind == FLOAT32) {
 		const float *f = (const float *)w + i;
@@ -59,8 +59,8 @@ __device__ inline float lanes_sum(float v) {
 	return v;
 }
 
-// block_sum and block_max give every thread of a block the sum or the largest
-// of what all have.
+// block_sum and block_max return the sum or the maximum of a block's values to
+// all of its threads.
 template <bool SUM> __device__ inline double block_fold(double v) {
 #ifndef SLLMQ_ON_CPU
 	__shared__ double folded[32];
@@ -68,7 +68,7 @@ template <bool SUM> __device__ inline double block_fold(double v) {
 		double other = __shfl_xor_sync(0xffffffff, v, i);
 		v = SUM ? v + other : (other > v ? other : v);
 	}
-	__syncthreads(); // the last fold's values have been read
+	__syncthreads(); // until all have read the values of the last fold
 	if (threadIdx.x % LANES == 0) folded[threadIdx.x / LANES] = v;
 	__syncthreads();
 	v = folded[0];
@@ -82,24 +82,24 @@ __device__ inline double block_max(double v) { return block_fold<false>(v); }
 
 #define EACH(i, n) (int64 i = (int64)blockIdx.x * blockDim.x + threadIdx.x; i < (n); i += (int64)gridDim.x * blockDim.x)
 
-// embed looks n tokens up.
+// embed looks up n tokens.
 KERNEL embed(float *dst, const void *table, int kind, int cols, const int *tokens, int n) {
 	for EACH(i, (int64)n * cols) dst[i] = element(table, kind, (int64)tokens[i / cols] * cols + i % cols);
 }
 
-// place adds the rows of a table from *at + offset on. The position of a batch's
-// first token is read from the device, so that a recorded launch is good for
-// the next one.
-KERNEL place(float *dst, const void *table, int kind, int cols, const int64 *at, int offset, int n) {
+// add_position adds the rows of a table from *at + offset on. It reads the
+// position of the batch's first token from memory, so that a recorded launch
+// works for any position.
+KERNEL add_position(float *dst, const void *table, int kind, int cols, const int64 *at, int offset, int n) {
 	for EACH(i, (int64)n * cols) dst[i] += element(table, kind, (*at + offset) * cols + i);
 }
 
-// pick copies a row.
-KERNEL pick(float *dst, const float *x, int row, int64 width) {
+// copy_row copies a row.
+KERNEL copy_row(float *dst, const float *x, int row, int64 width) {
 	for EACH(i, width) dst[i] = x[row * width + i];
 }
 
-// dot adds a row of a weight times n vectors to sums: a lane's share of it.
+// dot adds one lane's part of a row times N vectors to sums.
 template <int N> __device__ inline void dot(float *sums, const void *w, int kind, int64 row, int cols, const float *x, int lane) {
 	const int64 start = row * cols;
 	if (kind != FLOAT32 && ((uint64)((const uint16 *)w + start) & 7) == 0 && cols % 4 == 0) {
@@ -124,7 +124,7 @@ template <int N> __device__ inline void dot(float *sums, const void *w, int kind
 	}
 }
 
-// multiply_rows computes dst = m · x + bias for N vectors, a warp a row.
+// multiply_rows computes dst = m · x + bias for N vectors, with one warp per row.
 template <int N> __device__ inline void multiply_rows(float *dst, const void *m, int kind, int rows, int cols, const float *x, const void *bias, int bias_kind) {
 	const int warps = blockDim.x / LANES, lane = threadIdx.x % LANES;
 	for (int64 row = (int64)blockIdx.x * warps + threadIdx.x / LANES; row < rows; row += (int64)gridDim.x * warps) {
@@ -151,8 +151,8 @@ KERNEL add(float *dst, const float *x, int64 n) {
 	for EACH(i, n) dst[i] += x[i];
 }
 
-KERNEL scale(float *dst, float by, int64 n) {
-	for EACH(i, n) dst[i] *= by;
+KERNEL scale(float *dst, float factor, int64 n) {
+	for EACH(i, n) dst[i] *= factor;
 }
 
 KERNEL relu(float *dst, int64 n) {
@@ -171,7 +171,7 @@ KERNEL gate(float *dst, const float *x, int activation, int64 n) {
 	}
 }
 
-// rms_norm normalises vectors of width values, a block each.
+// rms_norm normalizes vectors of width values, with one block per vector.
 KERNEL rms_norm(float *dst, const float *x, const void *weight, int kind, int width, double eps, float shift, int vectors) {
 	for (int64 v = blockIdx.x; v < vectors; v += gridDim.x) {
 		const float *from = x + v * width;
@@ -195,11 +195,11 @@ KERNEL layer_norm(float *dst, const float *x, const void *weight, int kind, cons
 	}
 }
 
-// rotate turns the heads of n tokens, the first of them at position *at.
+// rotate rotates the heads of n tokens, of which the first has position *at.
 KERNEL rotate(float *x, const float *frequencies, int half, int heads, const int64 *at, int n) {
 	for EACH(i, (int64)n * heads * half) {
 		const int pair = i % half;
-		const int64 head = i / half; // of all tokens
+		const int64 head = i / half; // counted over all tokens
 		// transformers computes the angle in float32.
 		const double angle = (float)(*at + head / heads) * frequencies[pair];
 		const float s = (float)sin(angle), c = (float)cos(angle);
@@ -210,16 +210,16 @@ KERNEL rotate(float *x, const float *frequencies, int half, int heads, const int
 	}
 }
 
-// remember puts n values, width a token, into a layer's cache.
-KERNEL remember(float *keys, float *values, const float *k, const float *v, const int64 *at, int64 width, int64 n) {
+// append_cache appends n values, width per token, to a layer's cache.
+KERNEL append_cache(float *keys, float *values, const float *k, const float *v, const int64 *at, int64 width, int64 n) {
 	for EACH(i, n) {
 		keys[*at * width + i] = k[i];
 		values[*at * width + i] = v[i];
 	}
 }
 
-// attend gives each pair of a token and a head a block. scores has room for
-// capacity values a block.
+// attend uses one block for each pair of a token and a head. scores has capacity
+// values for each.
 KERNEL attend(float *dst, const float *q, const float *keys, const float *values, float *scores, int64 capacity, const int64 *at, int n, int heads,
                                   int kv_heads, int size, double scale, double limit, int64 window) {
 	for (int64 task = blockIdx.x; task < (int64)n * heads; task += gridDim.x) {

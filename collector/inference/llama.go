@@ -5,9 +5,9 @@ import (
 	"math"
 )
 
-// newLlama is the architecture of Llama 2 and 3, Mistral, Qwen2 and Qwen3,
-// which differ in biases, in the norms of queries and keys, and in their
-// attention's window: transformers' models/llama, mistral, qwen2 and qwen3.
+// newLlama returns the program of Llama 2 and 3, Mistral, Qwen2 and Qwen3, which
+// differ in biases, in norms of queries and keys, and in the window of attention
+// (models/llama, mistral, qwen2 and qwen3 in transformers).
 func newLlama(c *config, w *weights) *program {
 	eps := 1e-6
 	if c.RMSNormEps != nil {
@@ -23,11 +23,11 @@ func newLlama(c *config, w *weights) *program {
 	}
 	p := &program{}
 	x, h := p.slot(hidden), p.slot(hidden)
-	r := p.rotating(c, w.frequencies(c), eps, 1/math.Sqrt(float64(*c.HeadDim)), 0)
+	r := p.rotary(c, w.frequencies(c), eps, 1/math.Sqrt(float64(*c.HeadDim)), 0)
 	p.do(embed{x, table})
 	for i := range c.Layers {
 		if w.err != nil {
-			break // what is missing once is missing in each
+			break // the other layers lack the same tensors
 		}
 		l := fmt.Sprintf("model.layers.%d.", i)
 		p.do(rmsNorm{h, x, w.vector(l+"input_layernorm.weight", hidden), eps, 0})

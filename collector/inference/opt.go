@@ -5,11 +5,12 @@ import (
 	"math"
 )
 
-// positionOffset is how many rows OPT leaves free before the first position.
+// positionOffset is the number of unused rows before OPT's first position.
 const positionOffset = 2
 
-// newOPT is OPT (transformers' models/opt), with learned positions. opt-350m
-// alone has its norms after each part, and embeddings of a width of their own.
+// newOPT returns the program of OPT, which has learned positions (models/opt in
+// transformers). Only opt-350m has its norms after each part, and embeddings
+// that are narrower than the hidden size.
 func newOPT(c *config, w *weights) *program {
 	normBefore := c.NormBefore == nil || *c.NormBefore
 	hidden, width := c.HiddenSize, c.HiddenSize
@@ -19,7 +20,7 @@ func newOPT(c *config, w *weights) *program {
 	const d = "model.decoder."
 	p := &program{}
 	x, h := p.slot(hidden), p.slot(hidden)
-	q, k, v, seen, up := p.slot(hidden), p.slot(hidden), p.slot(hidden), p.slot(hidden), p.slot(c.Intermediate)
+	q, k, v, attended, up := p.slot(hidden), p.slot(hidden), p.slot(hidden), p.slot(hidden), p.slot(c.Intermediate)
 	norm := func(dst, x slot, name string) step {
 		return layerNorm{dst, x, w.vector(name+".weight", hidden), w.vector(name+".bias", hidden)}
 	}
@@ -31,7 +32,7 @@ func newOPT(c *config, w *weights) *program {
 		narrow := p.slot(width)
 		p.do(embed{narrow, table}, multiply{x, w.matrix(d+"project_in.weight", hidden, width), narrow, nil})
 	}
-	p.do(place{x, w.matrix(d+"embed_positions.weight", c.MaxPositions+positionOffset, hidden), positionOffset})
+	p.do(addPosition{x, w.matrix(d+"embed_positions.weight", c.MaxPositions+positionOffset, hidden), positionOffset})
 	for i := range c.Layers {
 		if w.err != nil {
 			break
@@ -47,8 +48,8 @@ func newOPT(c *config, w *weights) *program {
 			p.do(norm(h, x, norm1))
 		}
 		p.do(project(q, in, "self_attn.q_proj", hidden, hidden), project(k, in, "self_attn.k_proj", hidden, hidden), project(v, in, "self_attn.v_proj", hidden, hidden),
-			attend{dst: seen, q: q, k: k, v: v, layer: i, heads: c.Heads, kvHeads: c.Heads, size: *c.HeadDim, scale: 1 / math.Sqrt(float64(*c.HeadDim))},
-			project(h, seen, "self_attn.out_proj", hidden, hidden), add{x, h})
+			attend{dst: attended, q: q, k: k, v: v, layer: i, heads: c.Heads, kvHeads: c.Heads, size: *c.HeadDim, scale: 1 / math.Sqrt(float64(*c.HeadDim))},
+			project(h, attended, "self_attn.out_proj", hidden, hidden), add{x, h})
 		if normBefore {
 			p.do(norm(h, x, norm2))
 		} else {

@@ -1,28 +1,28 @@
 package inference
 
-// program is an architecture with its weights, as the steps that a processor
-// carries out. Values are float32; a slot holds rows of them, a token's after
-// another's.
+// program is an architecture with its weights, as steps for a processor. Values
+// are float32.
 type program struct {
-	slots  []int  // the width of each
-	body   []step // for a batch of tokens that come after those in the cache
-	hidden slot   // what the body leaves for each token
-	last   slot   // hidden values of one token, where the head begins
+	slots  []int  // the width of each slot
+	body   []step // for a batch of tokens
+	hidden slot   // the body's result, for each token
+	last   slot   // the head's input, for one token
 	head   []step // for one token
-	logits slot
+	logits slot   // the head's result
 }
 
-// slot is a place for a batch's values, by its number in the program.
+// slot is a buffer for a batch's values, one row per token. It is an index into
+// program.slots.
 type slot int
 
-// slot makes one of so many values a token.
+// slot adds a slot of width values per token.
 func (p *program) slot(width int) slot {
 	p.slots = append(p.slots, width)
 	return slot(len(p.slots) - 1)
 }
 
-// rowsOf is how many tokens a slot has room for: those that are made from last
-// on are the head's.
+// rowsOf returns the number of tokens that a slot can hold. The slots from last
+// on belong to the head.
 func (p *program) rowsOf(s slot) int {
 	if s >= p.last {
 		return 1
@@ -30,7 +30,7 @@ func (p *program) rowsOf(s slot) int {
 	return maxBatch
 }
 
-// do adds steps to the body.
+// do appends steps to the body.
 func (p *program) do(steps ...step) { p.body = append(p.body, steps...) }
 
 // step is one of the types below.
@@ -38,13 +38,13 @@ type step any
 
 // Each step works on all rows of its slots.
 type (
-	// embed looks the tokens up: dst = table[token].
+	// embed looks up tokens: dst = table[token].
 	embed struct {
 		dst   slot
 		table matrix
 	}
-	// place adds learned positions: dst += table[position + offset].
-	place struct {
+	// addPosition adds learned positions: dst += table[position + offset].
+	addPosition struct {
 		dst    slot
 		table  matrix
 		offset int
@@ -58,41 +58,43 @@ type (
 	}
 	// add is dst += x.
 	add struct{ dst, x slot }
-	// scale is dst *= by.
+	// scale is dst *= factor.
 	scale struct {
-		dst slot
-		by  float32
+		dst    slot
+		factor float32
 	}
-	// rmsNorm normalises each len(weight) values (Zhang and Sennrich, 2019).
-	// shift is added to the weights: Gemma keeps them around nought.
+	// rmsNorm normalizes each vector of len(weight) values (Zhang and Sennrich,
+	// "Root Mean Square Layer Normalization", 2019). shift is added to the
+	// weights: Gemma stores them minus one.
 	rmsNorm struct {
 		dst, x slot
 		weight *vector
 		eps    float64
 		shift  float32
 	}
-	// layerNorm normalises rows (Ba, Kiros and Hinton, 2016), with the epsilon
-	// of torch.
+	// layerNorm normalizes rows (Ba, Kiros and Hinton, "Layer Normalization",
+	// 2016), with torch's default epsilon.
 	layerNorm struct {
 		dst, x       slot
 		weight, bias *vector
 	}
-	// rotate turns the heads of each token by its position's angles, the first
-	// half of a head against the second (Su et al., "RoFormer", 2021, in the order
-	// of transformers' rotate_half). A head's i-th pair turns by frequencies[i]
-	// from one position to the next.
+	// rotate applies rotary positions (Su et al., "RoFormer", 2021). It rotates
+	// pair i of each head by position × frequencies[i] radians; as in
+	// transformers' rotate_half, a pair is a value of the head's first half and
+	// the corresponding one of the second.
 	rotate struct {
 		dst         slot
 		heads       int
 		frequencies *vector
 	}
-	// attend adds keys and values to the layer's cache and sets dst to the
-	// values that each query asks for. limit, if not 0, caps the scores softly;
-	// window, if not 0, is how far back a token sees.
+	// attend appends keys and values to the layer's cache and computes dst =
+	// softmax(scale · q · keys) · values, where each token sees itself and those
+	// before it. limit, if not 0, is the soft cap of scores; window, if not 0, is
+	// the number of tokens that a token sees.
 	attend struct {
 		dst, q, k, v         slot
 		layer                int
-		heads, kvHeads, size int // size: values of a head
+		heads, kvHeads, size int // size is the number of values per head
 		scale, limit         float64
 		window               int
 	}
@@ -110,24 +112,24 @@ type (
 	}
 )
 
-// activation is a gate's function; kernels know it by the same numbers.
+// activation is the function of a gate. kernels.cu uses the same numbers.
 type activation int32
 
 const (
 	silu     activation = iota
-	geluTanh            // the approximation of Hendrycks and Gimpel, 2016
+	geluTanh            // the approximation of Hendrycks and Gimpel, "Gaussian Error Linear Units", 2016
 )
 
-// processor carries a program out for one sequence.
+// processor executes a program for one sequence.
 type processor interface {
-	// forward takes up to maxBatch tokens that come after those before.
+	// forward executes the body for the next tokens of the sequence, at most
+	// maxBatch.
 	forward(tokens []int32) error
-	// logits are those after the token at place i of the last batch, good until
-	// the next call.
+	// logits executes the head for token i of the last batch. The result is valid
+	// until the next call.
 	logits(i int) ([]float32, error)
-	// close gives back what the sequence took.
 	close() error
 }
 
-// maxBatch is how many tokens of a prompt go through the network together.
+// maxBatch is the number of tokens of a prompt that are processed together.
 const maxBatch = 16

@@ -7,19 +7,21 @@ import (
 	"slices"
 )
 
-// sampler chooses a token by its logits: the likeliest, or with a temperature
-// one drawn from the smallest set of tokens whose probability reaches topP
-// (Holtzman et al., "The Curious Case of Neural Text Degeneration", 2020).
+// sampler chooses a token from logits: the likeliest, or if the temperature is
+// positive, a random one from the smallest set of tokens whose total probability
+// is at least topP (Holtzman et al., "The Curious Case of Neural Text
+// Degeneration", 2020). The random generator is PCG (O'Neill, 2014), seeded with
+// (Seed, 0).
 type sampler struct {
 	temperature float64
 	topP        float64
-	dice        *rand.Rand
-	order       []int32   // tokens, the likeliest first
-	weights     []float64 // by token, not normalized
+	random      *rand.Rand
+	order       []int32   // tokens, sorted by weight if topP < 1
+	weights     []float64 // unnormalized probabilities, by token
 }
 
 func newSampler(o Settings) *sampler {
-	return &sampler{temperature: o.Temperature, topP: o.TopP, dice: rand.New(rand.NewPCG(o.Seed, 0))}
+	return &sampler{temperature: o.Temperature, topP: o.TopP, random: rand.New(rand.NewPCG(o.Seed, 0))}
 }
 
 func (s *sampler) choose(logits []float32) int32 {
@@ -46,7 +48,7 @@ func (s *sampler) choose(logits []float32) int32 {
 			}
 		}
 	}
-	at := s.dice.Float64() * total
+	at := s.random.Float64() * total
 	token := s.order[len(s.order)-1]
 	for _, t := range s.order {
 		if at -= s.weights[t]; at < 0 {

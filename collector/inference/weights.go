@@ -9,23 +9,23 @@ import (
 	"github.com/sllmq/sllmq/collector/nvidia/cuda"
 )
 
-// matrix is a weight that is read where it lies.
+// matrix is a two-dimensional weight, used in place.
 type matrix struct {
 	rows, cols int
 	kind       elementKind
-	data       []byte       // on the CPU
+	data       []byte       // in memory
 	at         cuda.Pointer // on a GPU
 }
 
-// weights finds tensors and holds their shapes; its first error sticks, and
-// what it gives afterwards is not to be used.
+// weights finds tensors and checks their shapes. Its first error sticks; results
+// after it are invalid.
 type weights struct {
 	lookup Lookup
 	err    error
 }
 
-// find looks under the name, and under the one that a checkpoint of the model
-// without its head has.
+// find finds a tensor by its name, or by its name in a checkpoint of the model
+// without its head.
 func (w *weights) find(name string) (Tensor, bool) {
 	if t, ok := w.lookup(name); ok {
 		return t, true
@@ -57,21 +57,21 @@ func (w *weights) matrix(name string, rows, cols int) matrix {
 	kind, ok := kindOf(t.DType)
 	if !ok {
 		if w.err == nil {
-			w.err = &UnsupportedError{"weights of " + t.DType}
+			w.err = &UnsupportedError{"weights in " + t.DType}
 		}
 		return matrix{}
 	}
 	if len(t.Shape) != 2 || t.Shape[0] != int64(rows) || t.Shape[1] != int64(cols) || t.bytes() != int64(rows)*int64(cols)*kind.size() {
-		w.fail("tensor %s is %v in %d bytes, config.json wants %d × %d", name, t.Shape, t.bytes(), rows, cols)
+		w.fail("tensor %s has shape %v and %d bytes, but config.json requires %d × %d", name, t.Shape, t.bytes(), rows, cols)
 		return matrix{}
 	}
 	return matrix{rows, cols, kind, t.Data, t.Device}
 }
 
-// vector is a weight of one dimension, which is small.
+// vector is a one-dimensional weight.
 type vector struct {
 	n      int
-	values []float32 // on the CPU
+	values []float32 // a copy, for the CPU
 	kind   elementKind
 	at     cuda.Pointer // on a GPU
 }
@@ -85,7 +85,7 @@ func (w *weights) vector(name string, n int) *vector {
 	}
 	kind, ok := kindOf(t.DType)
 	if !ok || len(t.Shape) != 1 || t.Shape[0] != int64(n) || t.bytes() != int64(n)*kind.size() {
-		w.fail("tensor %s is %s %v in %d bytes, config.json wants %d", name, t.DType, t.Shape, t.bytes(), n)
+		w.fail("tensor %s is %s with shape %v and %d bytes, but config.json requires %d", name, t.DType, t.Shape, t.bytes(), n)
 		return nil
 	}
 	v := &vector{n: n, kind: kind, at: t.Device}
@@ -96,7 +96,7 @@ func (w *weights) vector(name string, n int) *vector {
 	return v
 }
 
-// frequencies are config's, for rotate.
+// frequencies returns the frequencies of c, for rotate.
 func (w *weights) frequencies(c *config) *vector {
 	f, err := c.frequencies()
 	if err != nil && w.err == nil {
@@ -109,7 +109,7 @@ func (w *weights) frequencies(c *config) *vector {
 	return v
 }
 
-// optional is vector, or nil for one that is not there.
+// optional is like vector, but returns nil for a missing tensor.
 func (w *weights) optional(name string, n int) *vector {
 	if !w.has(name) {
 		return nil
@@ -117,13 +117,13 @@ func (w *weights) optional(name string, n int) *vector {
 	return w.vector(name, n)
 }
 
-// row copies a row of the matrix, as an embedding is looked up.
+// row widens row i of the matrix to dst.
 func (m matrix) row(dst []float32, i int) {
 	size := int64(m.cols) * m.kind.size()
 	m.kind.widen(dst, m.data[int64(i)*size:(int64(i)+1)*size])
 }
 
-// elementKind is how a weight's elements are stored; the kernels know it by
+// elementKind is the type of a weight's elements. kernel.c and kernels.cu use
 // the same numbers.
 type elementKind int32
 
@@ -152,7 +152,7 @@ func (k elementKind) size() int64 {
 	return 2
 }
 
-// widen turns elements into float32, which is exact.
+// widen converts elements to float32, which is exact.
 func (k elementKind) widen(dst []float32, src []byte) {
 	for i := range dst {
 		switch k {
@@ -166,7 +166,7 @@ func (k elementKind) widen(dst []float32, src []byte) {
 	}
 }
 
-// half is a float16 as a float32.
+// half converts a float16 to a float32.
 func half(h uint16) float32 {
 	sign, exponent, fraction := uint32(h&0x8000)<<16, uint32(h>>10)&31, uint32(h&0x3ff)
 	switch exponent {

@@ -116,7 +116,7 @@ func readText(dir string) (*text, error) {
 		return nil, err
 	}
 	// An architecture that is not known needs no tokenizer to say so.
-	if err := inference.Known(config); err != nil {
+	if err := inference.CheckConfig(config); err != nil {
 		return nil, err
 	}
 	t, err := tokenizer.Open(dir)

@@ -1,6 +1,6 @@
-// kernels.cu for a processor without a GPU: blocks of one thread, one after
-// another. The fake driver (collector/nvidia/cudatest)
-// finds a kernel by its name and _kernel.
+// kernels.cu for the CPU: blocks of one thread, one after another. The fake
+// driver (collector/nvidia/cudatest) looks up a kernel by its name followed by
+// _kernel.
 #include <cmath>
 #include <cstdint>
 #include <utility>
@@ -43,5 +43,5 @@ struct kernel {
 };
 
 #define FIND(name) extern "C" const kernel name##_kernel = {[](void **arguments, unsigned grid) { launch(::name, arguments, grid); }, count(::name)};
-FIND(embed) FIND(place) FIND(multiply) FIND(add) FIND(scale) FIND(relu) FIND(soft_cap) FIND(gate) FIND(pick)
-FIND(rms_norm) FIND(layer_norm) FIND(rotate) FIND(remember) FIND(attend)
+FIND(embed) FIND(add_position) FIND(multiply) FIND(add) FIND(scale) FIND(relu) FIND(soft_cap) FIND(gate) FIND(copy_row)
+FIND(rms_norm) FIND(layer_norm) FIND(rotate) FIND(append_cache) FIND(attend)
