@@ -8,44 +8,44 @@ import (
 	"unicode/utf8"
 )
 
-// Bounds on added tokens. Published files have some thousand at most.
+// Limits of added tokens. Published files have at most some thousand.
 const (
 	maxAdded      = 1 << 16
-	maxAddedBytes = 512     // of one
-	maxAddedTotal = 1 << 20 // of all
+	maxAddedBytes = 512     // of one token
+	maxAddedTotal = 1 << 20 // bytes of all tokens
 )
 
-// addedToken is a token that is looked for in the text before the model sees
-// it, as tokenizer.json and tokenizer_config.json write one.
+// addedToken is a token that is matched in the text before the model encodes the
+// rest, in the form of tokenizer.json and tokenizer_config.json.
 type addedToken struct {
 	ID      int32  `json:"id"`
 	Content string `json:"content"`
-	// SingleWord wants no letter, digit or underscore beside it.
+	// SingleWord matches only without a letter, digit or underscore beside it.
 	SingleWord bool `json:"single_word"`
-	// LStrip and RStrip take the white space before and after along.
+	// LStrip and RStrip extend the match to the white space before and after.
 	LStrip bool `json:"lstrip"`
 	RStrip bool `json:"rstrip"`
-	// Normalized looks for the normalized token in the normalized text.
+	// Normalized matches the normalized token in the normalized text.
 	Normalized bool `json:"normalized"`
-	// Special tokens can be left out when decoding.
+	// Special tokens can be skipped when decoding.
 	Special bool `json:"special"`
 }
 
 // addedTokens are the added tokens of a tokenizer.
 type addedTokens struct {
-	written         map[int32]string // by id: normalized ones as they are looked for
+	text            map[int32]string // by ID; normalized for tokens matched in normalized text
 	ids             map[string]int32
-	special         map[string]bool // by content, as decoding asks
+	special         map[string]bool // by content
 	raw, normalized finder
 }
 
-// newAddedTokens makes tokens findable. Special ones come first where two
-// are written the same after normalizing.
+// newAddedTokens indexes added tokens. Of two with the same normalized text, it
+// prefers a special one.
 func newAddedTokens(list []addedToken, normalize normalizer) (*addedTokens, error) {
 	if len(list) > maxAdded {
-		return nil, fmt.Errorf("%d added tokens: at most %d are taken", len(list), maxAdded)
+		return nil, fmt.Errorf("%d added tokens exceed the limit of %d", len(list), maxAdded)
 	}
-	a := &addedTokens{written: map[int32]string{}, ids: map[string]int32{}, special: map[string]bool{}}
+	a := &addedTokens{text: map[int32]string{}, ids: map[string]int32{}, special: map[string]bool{}}
 	byID := map[int32]addedToken{}
 	total := 0
 	for _, t := range list {
@@ -53,7 +53,7 @@ func newAddedTokens(list []addedToken, normalize normalizer) (*addedTokens, erro
 			return nil, fmt.Errorf("added token %d is empty", t.ID)
 		}
 		if t.ID < 0 || t.ID > maxID {
-			return nil, fmt.Errorf("added token %s has id %d: at most %d is taken", quote(t.Content), t.ID, maxID)
+			return nil, fmt.Errorf("added token %s has ID %d, not 0 to %d", quote(t.Content), t.ID, maxID)
 		}
 		if total += len(t.Content); len(t.Content) > maxAddedBytes || total > maxAddedTotal {
 			return nil, fmt.Errorf("added token %s is too long", quote(t.Content))
@@ -79,20 +79,20 @@ func newAddedTokens(list []addedToken, normalize normalizer) (*addedTokens, erro
 					}
 				}
 				if content == "" || len(content) > 4*maxAddedBytes {
-					return nil, fmt.Errorf("added token %s is empty or too long once it is normalized", quote(t.Content))
+					return nil, fmt.Errorf("added token %s is empty or too long after normalization", quote(t.Content))
 				}
 			}
 			into.add(content, t)
-			a.written[t.ID] = content
+			a.text[t.ID] = content
 		}
 	}
 	return a, nil
 }
 
-// finder looks for many tokens in a text at once: a tree of their bytes. Of
-// those that begin at the same place the longest counts.
+// finder finds many tokens in a text at once, with a trie of their bytes. Of
+// matches at the same position, the longest wins.
 type finder struct {
-	next   map[edge]int32 // node and byte to node; 0 is the root
+	next   map[edge]int32 // from a node and a byte to a node; 0 is the root
 	ends   map[int32]addedToken
 	begins [256]bool
 }
@@ -102,7 +102,7 @@ type edge struct {
 	by   byte
 }
 
-// add puts a token into the tree, unless there is one written the same.
+// add adds a token to the trie, unless there is one with the same content.
 func (f *finder) add(content string, t addedToken) {
 	if f.next == nil {
 		f.next, f.ends = map[edge]int32{}, map[int32]addedToken{}
@@ -123,7 +123,8 @@ func (f *finder) add(content string, t addedToken) {
 	}
 }
 
-// longest finds the longest token that text begins with.
+// longest returns the longest token that text begins with, and its length in
+// bytes, or 0.
 func (f *finder) longest(text string) (found addedToken, length int) {
 	var node int32
 	for i := range len(text) {
@@ -139,18 +140,19 @@ func (f *finder) longest(text string) (found addedToken, length int) {
 	return found, length
 }
 
-// cutPart is a part of a text: an added token's if id is not none.
-type cutPart struct {
+// segment is a part of a text: an added token, or text between them if id is
+// none.
+type segment struct {
 	from, to int
 	id       int32
 }
 
-// cut gives the parts of a text in order. A token that takes white space
-// along never takes what another one before it has.
-func (f *finder) cut(text string) iter.Seq[cutPart] {
-	return func(yield func(cutPart) bool) {
-		done := 0     // the end of what was given
-		spaceEnd := 0 // the end of the white space that was looked through last
+// cut yields the segments of a text in order. White space that two tokens could
+// match belongs to the first.
+func (f *finder) cut(text string) iter.Seq[segment] {
+	return func(yield func(segment) bool) {
+		done := 0     // the end of the last segment
+		spaceEnd := 0 // the end of the last white space scanned, to scan it once
 		for i := 0; i < len(text); {
 			if !f.begins[text[i]] {
 				i++
@@ -175,16 +177,16 @@ func (f *finder) cut(text string) iter.Seq[cutPart] {
 				}
 				to = spaceEnd
 			}
-			if done < from && !yield(cutPart{done, from, none}) {
+			if done < from && !yield(segment{done, from, none}) {
 				return
 			}
-			if !yield(cutPart{from, to, token.ID}) {
+			if !yield(segment{from, to, token.ID}) {
 				return
 			}
 			done = to
 		}
 		if done < len(text) {
-			yield(cutPart{done, len(text), none})
+			yield(segment{done, len(text), none})
 		}
 	}
 }
@@ -199,7 +201,7 @@ func endsWithWord(text string) bool {
 	return n > 0 && isWord(r)
 }
 
-// isWord is \w of Unicode's technical standard 18, annex C.
+// isWord reports whether r matches \w of Unicode Technical Standard 18, annex C.
 func isWord(r rune) bool {
 	return unicode.IsLetter(r) || unicode.IsMark(r) ||
 		unicode.In(r, unicode.Nd, unicode.Nl, unicode.Pc, unicode.Other_Alphabetic, unicode.Join_Control)

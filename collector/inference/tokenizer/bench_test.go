@@ -6,7 +6,7 @@ import (
 	"testing"
 )
 
-// english and mixed are some 64 KiB of text each.
+// benchTexts returns texts of about 64 KiB.
 func benchTexts() map[string]string {
 	const english = "The reader asked for sixteen megabytes; the drive gave them back before the clock could tick twice. It's 2024.\n"
 	const mixed = "Müller aß im Café. Быстрая лиса читает файл. 模型从磁盘加载到内存。モデル 모델 x = y[i] + 0x1F; // 😀\n"

@@ -5,10 +5,10 @@ import (
 	"unicode/utf8"
 )
 
-// byteChars is GPT-2's alphabet, in which every byte is a printable character:
-// those of Latin-1 that are visible stand for themselves, the others for the
-// characters from U+0100 on (Radford et al., "Language Models are
-// Unsupervised Multitask Learners", 2019, section 2.2).
+// byteChars is GPT-2's alphabet, which maps every byte to a printable character:
+// visible characters of Latin-1 to themselves, other bytes to the characters from
+// U+0100 on (Radford et al., "Language Models are Unsupervised Multitask
+// Learners", 2019, section 2.2).
 var byteChars = func() (chars [256]rune) {
 	next := rune(0x100)
 	for b := range rune(256) {
@@ -23,7 +23,7 @@ var byteChars = func() (chars [256]rune) {
 	return chars
 }()
 
-// charBytes is the alphabet the other way round, -1 where it has nothing.
+// charBytes is the inverse of byteChars; other characters map to -1.
 var charBytes = func() (bytes [0x144]int16) {
 	for i := range bytes {
 		bytes[i] = -1
@@ -34,7 +34,7 @@ var charBytes = func() (bytes [0x144]int16) {
 	return bytes
 }()
 
-// byteLevel writes each byte of a text as a character.
+// byteLevel replaces each byte of a text by its character.
 func byteLevel(text string) string {
 	var out strings.Builder
 	out.Grow(len(text) + len(text)/2)
@@ -44,8 +44,8 @@ func byteLevel(text string) string {
 	return out.String()
 }
 
-// appendBytes appends the bytes that a token stands for. One that has a
-// character which is no byte's stands for itself.
+// appendBytes appends the bytes of a token, or the token itself if not all of its
+// characters are in the alphabet.
 func appendBytes(to []byte, token string) []byte {
 	start := len(to)
 	for _, r := range token {
@@ -57,10 +57,9 @@ func appendBytes(to []byte, token string) []byte {
 	return to
 }
 
-// validUTF8 replaces what is no UTF-8 by U+FFFD: one for each longest part
-// that a character could have begun with (The Unicode Standard, section 3.9,
-// substitution of maximal subparts), as Rust and Python do. Go's own
-// functions replace bytes, or runs of them.
+// validUTF8 replaces each maximal subpart of an ill-formed sequence by U+FFFD
+// (The Unicode Standard, section 3.9), as Rust and Python do. Go's functions
+// replace single bytes or whole runs.
 func validUTF8(b []byte) string {
 	if utf8.Valid(b) {
 		return string(b)
@@ -77,9 +76,10 @@ func validUTF8(b []byte) string {
 	return out.String()
 }
 
-// subpart is how many bytes at b's begin could have become a character.
+// subpart returns the length of the maximal subpart at b's beginning: the bytes
+// that could begin a character.
 func subpart(b []byte) int {
-	// Only the second byte depends on the first: any others may follow it.
+	// Only the range of the second byte depends on the first.
 	for n := min(len(b), utf8.UTFMax-1); n > 1; n-- {
 		if _, size := utf8.DecodeRuneInString(string(b[:n]) + "\x80\x80"); size > n {
 			return n

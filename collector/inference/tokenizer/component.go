@@ -3,22 +3,24 @@ package tokenizer
 import (
 	"encoding/json"
 	"fmt"
+	"strconv"
+
+	"github.com/sllmq/sllmq/internal/text"
 )
 
-// Bounds on what a tokenizer.json is built of.
+// Limits of a tokenizer.json's components.
 const (
-	maxSequence = 64  // components in one sequence
-	maxDepth    = 4   // sequences within sequences
-	maxPattern  = 512 // bytes of a pattern, and of what replaces it
+	maxSequence = 64  // components
+	maxDepth    = 4   // of nested sequences
+	maxPattern  = 512 // bytes of a pattern and of its replacement
 )
 
-// component is one element of tokenizer.json's normalizer, pre_tokenizer,
-// post_processor or decoder. Which fields count depends on its type; those
-// that the file has to have are pointers.
+// component is an element of tokenizer.json's normalizer, pre_tokenizer,
+// post_processor or decoder. Its type determines which fields are used.
 type component struct {
 	Type string `json:"type"`
 
-	// Sequence, by the name of what it is a sequence of.
+	// Sequence, by the kind of its elements
 	Normalizers   []json.RawMessage `json:"normalizers"`
 	PreTokenizers []json.RawMessage `json:"pretokenizers"`
 	Processors    []json.RawMessage `json:"processors"`
@@ -57,15 +59,14 @@ type component struct {
 	SpecialTokens map[string]templateItem `json:"special_tokens"`
 }
 
-// pattern is what is looked for: a text as it stands, or an expression.
+// pattern is a literal text or an expression.
 type pattern struct {
 	String *string
 	Regex  *string
 }
 
-// readComponents lists the components of a value that may be null, one
-// component, or a sequence of them. The name of the sequence's field tells
-// what is asked for.
+// readComponents returns the components of a value that is null, a component, or
+// a sequence of them in the given field.
 func readComponents(raw json.RawMessage, field string) ([]component, error) {
 	return appendComponents(nil, raw, field, maxDepth)
 }
@@ -85,7 +86,7 @@ func appendComponents(list []component, raw json.RawMessage, field string, depth
 		return list, nil
 	}
 	if depth == 0 {
-		return nil, fmt.Errorf("sequences more than %d deep", maxDepth)
+		return nil, fmt.Errorf("sequences nested deeper than %d", maxDepth)
 	}
 	inner := map[string][]json.RawMessage{
 		"normalizers": c.Normalizers, "pretokenizers": c.PreTokenizers, "processors": c.Processors, "decoders": c.Decoders,
@@ -99,19 +100,13 @@ func appendComponents(list []component, raw json.RawMessage, field string, depth
 	return list, nil
 }
 
-// isNull says whether a field is missing or null.
+// isNull reports whether a field is missing or null.
 func isNull(raw json.RawMessage) bool { return len(raw) == 0 || string(raw) == "null" }
 
-// unsupported refuses what a file asks for by its name.
-func unsupported(what, name string) error {
-	return fmt.Errorf("%s %s is not supported", what, quote(name))
+// unsupported returns the error of an unsupported feature in a file.
+func unsupported(feature, name string) error {
+	return fmt.Errorf("%s %s is not supported", feature, quote(name))
 }
 
-// quote shows a name from a file in an error of one line.
-func quote(name string) string {
-	const most = 80
-	if len(name) > most {
-		name = name[:most] + "…"
-	}
-	return fmt.Sprintf("%q", name)
-}
+// quote quotes a name from a file, shortened for an error message.
+func quote(name string) string { return strconv.Quote(text.Clip(name, 80)) }

@@ -9,11 +9,11 @@ import (
 	"unicode/utf8"
 )
 
-// decoder rewrites the tokens that are to become a text. None makes them
-// longer, save for bytes that become U+FFFD.
+// decoder rewrites tokens on their way to a text. It never makes them longer,
+// except for bytes that become U+FFFD.
 type decoder func(tokens []string) []string
 
-// newDecoders builds what tokenizer.json's decoder asks for.
+// newDecoders returns the steps of tokenizer.json's decoder.
 func newDecoders(raw json.RawMessage) ([]decoder, error) {
 	components, err := readComponents(raw, "decoders")
 	if err != nil {
@@ -45,24 +45,24 @@ func oneDecoder(c component) (decoder, error) {
 		}
 		return decodeMetaspace(space, scheme), nil
 	case "Replace":
-		old, with, err := c.literal()
+		from, to, err := c.replacement()
 		if err != nil {
 			return nil, fmt.Errorf("decoder Replace: %w", err)
 		}
-		if len(with) > len(old) {
-			return nil, fmt.Errorf("decoder Replace: %s by the longer %s is not supported", quote(old), quote(with))
+		if len(to) > len(from) {
+			return nil, fmt.Errorf("decoder Replace: %s by the longer %s is not supported", quote(from), quote(to))
 		}
-		return eachToken(func(token string) string { return strings.ReplaceAll(token, old, with) }), nil
+		return eachToken(func(token string) string { return strings.ReplaceAll(token, from, to) }), nil
 	case "Strip":
 		if utf8.RuneCountInString(c.Content) != 1 || c.Start < 0 || c.Stop < 0 {
-			return nil, errors.New("decoder Strip: want one character, and how often it is taken away")
+			return nil, errors.New("decoder Strip: content must be one character, start and stop not negative")
 		}
 		return eachToken(func(token string) string { return stripToken(token, c.Content, c.Start, c.Stop) }), nil
 	}
 	return nil, unsupported("decoder", c.Type)
 }
 
-// eachToken is a decoder that looks at one token at a time.
+// eachToken returns a decoder that rewrites each token.
 func eachToken(change func(string) string) decoder {
 	return func(tokens []string) []string {
 		for i, token := range tokens {
@@ -72,7 +72,7 @@ func eachToken(change func(string) string) decoder {
 	}
 }
 
-// decodeByteLevel turns the characters of GPT-2's alphabet into bytes.
+// decodeByteLevel converts the characters of GPT-2's alphabet to bytes.
 func decodeByteLevel(tokens []string) []string {
 	var b []byte
 	for _, token := range tokens {
@@ -81,8 +81,8 @@ func decodeByteLevel(tokens []string) []string {
 	return []string{validUTF8(b)}
 }
 
-// decodeByteFallback turns runs of tokens such as <0x0A> into characters, or
-// each of them into U+FFFD if the run is no UTF-8.
+// decodeByteFallback converts runs of tokens like <0x0A> to characters, or each
+// token to U+FFFD if the run is not UTF-8.
 func decodeByteFallback(tokens []string) []string {
 	var out []string
 	var run []byte
@@ -110,7 +110,7 @@ func decodeByteFallback(tokens []string) []string {
 	return out
 }
 
-// fallbackByte is the byte that a token such as <0x0A> stands for.
+// fallbackByte returns the byte of a token like <0x0A>.
 func fallbackByte(token string) (byte, bool) {
 	if len(token) != len("<0x0A>") || token[:3] != "<0x" || token[5] != '>' {
 		return 0, false
@@ -119,23 +119,23 @@ func fallbackByte(token string) (byte, bool) {
 	return byte(b), err == nil
 }
 
-// decodeMetaspace turns the mark for a space into a space, and takes it away
-// from the first token if one is put there when encoding.
+// decodeMetaspace replaces the character that stands for a space. In the first
+// token it removes that character, if encoding inserts one.
 func decodeMetaspace(space string, scheme prependScheme) decoder {
 	return func(tokens []string) []string {
 		for i, token := range tokens {
-			with := " "
+			to := " "
 			if i == 0 && scheme != prependNever {
-				with = ""
+				to = ""
 			}
-			tokens[i] = strings.ReplaceAll(token, space, with)
+			tokens[i] = strings.ReplaceAll(token, space, to)
 		}
 		return tokens
 	}
 }
 
-// stripToken takes a character away from a token's begin and end, so many
-// times at most.
+// stripToken removes a character from a token's beginning and end, at most start
+// and stop times.
 func stripToken(token, char string, start, stop int) string {
 	for ; start > 0 && strings.HasPrefix(token, char); start-- {
 		token = token[len(char):]

@@ -8,8 +8,8 @@ import (
 	"unicode/utf8"
 )
 
-// definition is tokenizer.json. Its truncation and padding are left to who
-// encodes, as transformers does.
+// definition is the content of tokenizer.json. As in transformers, its truncation
+// and padding are ignored.
 type definition struct {
 	AddedTokens   []addedToken    `json:"added_tokens"`
 	Normalizer    json.RawMessage `json:"normalizer"`
@@ -32,11 +32,11 @@ type modelDefinition struct {
 	IgnoreMerges  bool             `json:"ignore_merges"`
 }
 
-// mergeList reads merges as older files have them, "a b", and as newer ones
-// do, ["a", "b"].
+// mergeList reads merges in the form of older files, "a b", and of newer ones,
+// ["a", "b"].
 type mergeList [][2]string
 
-// UnmarshalJSON is json.Unmarshaler's.
+// UnmarshalJSON implements json.Unmarshaler.
 func (l *mergeList) UnmarshalJSON(raw []byte) error {
 	inner := bytes.TrimLeft(bytes.TrimPrefix(bytes.TrimSpace(raw), []byte("[")), " \t\r\n")
 	if !bytes.HasPrefix(inner, []byte(`"`)) {
@@ -46,7 +46,7 @@ func (l *mergeList) UnmarshalJSON(raw []byte) error {
 		}
 		for i, p := range pairs {
 			if len(p) != 2 {
-				return fmt.Errorf("merge %d is of %d tokens, not of two", i, len(p))
+				return fmt.Errorf("merge %d has %d tokens instead of two", i, len(p))
 			}
 			*l = append(*l, [2]string{p[0], p[1]})
 		}
@@ -66,8 +66,8 @@ func (l *mergeList) UnmarshalJSON(raw []byte) error {
 	return nil
 }
 
-// parseDefinition reads tokenizer.json. Package json bounds how deep values
-// nest, at 10,000; what is looked into nests no deeper than maxDepth.
+// parseDefinition reads tokenizer.json. Package json limits nesting to 10,000;
+// readComponents limits it to maxDepth.
 func parseDefinition(data []byte) (*definition, error) {
 	if !utf8.Valid(data) {
 		return nil, errors.New("it is not UTF-8")
@@ -79,7 +79,7 @@ func parseDefinition(data []byte) (*definition, error) {
 	return &d, nil
 }
 
-// build makes a tokenizer of a definition.
+// build returns the tokenizer of a definition.
 func (d *definition) build() (*Tokenizer, error) {
 	model, err := d.Model.build()
 	if err != nil {
@@ -106,20 +106,20 @@ func (d *definition) build() (*Tokenizer, error) {
 		return nil, err
 	}
 	t.size = len(model.tokens)
-	for id := range t.added.written {
+	for id := range t.added.text {
 		t.size = max(t.size, int(id)+1)
 	}
 	for _, id := range append(append([]int32{}, t.prefix...), t.suffix...) {
 		if _, ok := t.token(id); !ok {
-			return nil, fmt.Errorf("post_processor: no token has id %d", id)
+			return nil, fmt.Errorf("post_processor: no token has ID %d", id)
 		}
 	}
 	return t, nil
 }
 
-// checkAddedIDs refuses added tokens whose ids are not those that the
-// tokenizers library gives them, whatever the file says: the vocabulary's, else
-// the next after all others.
+// checkAddedIDs checks that added tokens have the IDs that the tokenizers library
+// gives them, which ignores those in the file: the ID in the vocabulary, or else
+// the next free one.
 func (d *definition) checkAddedIDs() error {
 	next := int32(len(d.Model.Vocab))
 	for _, a := range d.AddedTokens {
@@ -128,7 +128,7 @@ func (d *definition) checkAddedIDs() error {
 			id = next
 		}
 		if id != a.ID {
-			return fmt.Errorf("added token %s has id %d, and the tokenizers library gives it %d", quote(a.Content), a.ID, id)
+			return fmt.Errorf("added token %s has ID %d, but the tokenizers library gives it %d", quote(a.Content), a.ID, id)
 		}
 		next = max(next, id+1)
 	}
@@ -138,7 +138,7 @@ func (d *definition) checkAddedIDs() error {
 func (d *modelDefinition) build() (*bpe, error) {
 	switch {
 	case d.Type != "BPE" && (d.Type != "" || d.Merges == nil): // the oldest files name no type
-		return nil, unsupported("the type", d.Type)
+		return nil, unsupported("type", d.Type)
 	case d.Dropout != nil && *d.Dropout != 0:
 		return nil, errors.New("dropout is not supported")
 	case d.SubwordPrefix != nil && *d.SubwordPrefix != "":

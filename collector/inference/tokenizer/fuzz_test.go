@@ -10,11 +10,11 @@ import (
 	"unicode/utf8"
 )
 
-// sample has a bit of everything, for whatever tokenizer there is.
+// sample exercises all parts of a tokenizer.
 const sample = "A disk's  hum\n\n 123 e\u0301\u0323 ▁模型<s>\t</s> x\U0001f469\u200d\U0001f467 <mask>"
 
-// FuzzTokenizerJSON gives any tokenizer.json. What is accepted must encode
-// and decode in bounded time, and give ids below Size.
+// FuzzTokenizerJSON tries any tokenizer.json. Accepted ones must encode and decode
+// in bounded time, and give IDs below Size.
 func FuzzTokenizerJSON(f *testing.F) {
 	for _, dir := range fixtures(f) {
 		if data, err := os.ReadFile(filepath.Join(dir, "tokenizer.json")); err == nil {
@@ -46,7 +46,7 @@ func FuzzTokenizerJSON(f *testing.F) {
 		}
 		for _, id := range ids {
 			if id < 0 || int(id) >= tok.Size() {
-				t.Errorf("id %d of %d", id, tok.Size())
+				t.Errorf("ID %d, but Size is %d", id, tok.Size())
 			}
 		}
 		if text := tok.Decode(ids, false); !utf8.ValidString(text) {
@@ -64,8 +64,8 @@ func FuzzTokenizerJSON(f *testing.F) {
 	})
 }
 
-// withSmallModel keeps all of a tokenizer.json but its vocabulary, so that
-// fuzzing spends its time elsewhere.
+// withSmallModel replaces the vocabulary of a tokenizer.json by a small one, so
+// that fuzzing spends its time elsewhere.
 func withSmallModel(f *testing.F, data []byte) []byte {
 	var whole map[string]json.RawMessage
 	if err := json.Unmarshal(data, &whole); err != nil {
@@ -80,7 +80,7 @@ func withSmallModel(f *testing.F, data []byte) []byte {
 	return small
 }
 
-// FuzzMerges gives any merges.txt. What is accepted has two tokens a line.
+// FuzzMerges tries any merges.txt. Accepted ones have two tokens per line.
 func FuzzMerges(f *testing.F) {
 	for _, seed := range []string{"", "#version: 0.2\na b\nab c\n", "a b\r\n\r\n", "a  b", " ", "\xff \xfe\n", "a b c"} {
 		f.Add(seed)
@@ -113,8 +113,8 @@ func FuzzMerges(f *testing.F) {
 	})
 }
 
-// FuzzEncode gives any text to each fixture. Byte-level tokenizers must give
-// it back, but for what Qwen's normalizes.
+// FuzzEncode encodes any text with each fixture. Decoding must restore it for
+// byte-level tokenizers, except Qwen's, which normalizes.
 func FuzzEncode(f *testing.F) {
 	tokenizers := map[string]*Tokenizer{}
 	for _, dir := range fixtures(f) {
@@ -137,11 +137,11 @@ func FuzzEncode(f *testing.F) {
 				continue
 			}
 			if len(plain) != len(ids)-len(tok.prefix)-len(tok.suffix) {
-				t.Errorf("%s: %d ids for %q, and %d with what stands around it", name, len(plain), text, len(ids))
+				t.Errorf("%s: %d IDs for %q, and %d with special tokens", name, len(plain), text, len(ids))
 			}
 			back := tok.Decode(plain, false)
 			if (name == "llama3" || name == "opt" || name == "gpt2") && back != text {
-				t.Errorf("%s: %q comes back as %q", name, text, back)
+				t.Errorf("%s: %q decoded to %q", name, text, back)
 			}
 			if !utf8.ValidString(back) {
 				t.Errorf("%s: decoded to %q", name, back)
@@ -153,10 +153,10 @@ func FuzzEncode(f *testing.F) {
 	})
 }
 
-// oneLine wants an error that fits on a line.
+// oneLine checks that an error fits on a line.
 func oneLine(t *testing.T, err error) {
 	t.Helper()
 	if strings.Contains(err.Error(), "\n") || len(err.Error()) > 1000 {
-		t.Errorf("an error of %d bytes or several lines: %.200q", len(err.Error()), err)
+		t.Errorf("error has %d bytes or several lines: %.200q", len(err.Error()), err)
 	}
 }

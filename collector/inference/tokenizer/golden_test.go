@@ -8,8 +8,8 @@ import (
 	"testing"
 )
 
-// golden is what scripts/fixtures/make_tokenizers.py wrote down: what the
-// tokenizers library makes of texts and ids.
+// golden holds results of the tokenizers library, from
+// scripts/fixtures/make_tokenizers.py.
 type golden struct {
 	Size  int `json:"size"`
 	Cases []struct {
@@ -26,7 +26,7 @@ type golden struct {
 	} `json:"decodings"`
 }
 
-// fixtures lists the folders that have a tokenizer.
+// fixtures returns the folders with a tokenizer.
 func fixtures(t testing.TB) []string {
 	t.Helper()
 	files, err := filepath.Glob("testdata/*/golden.json")

@@ -14,10 +14,10 @@ import (
 	"unicode"
 )
 
-// TestJudge compares random texts and ids with what the real tokenizers
-// library makes of them, for each fixture and for each folder in
-// SLLMQ_JUDGE_TOKENIZERS (separated by colons). SLLMQ_JUDGE_PYTHON is a Python
-// that has the packages of scripts/fixtures/requirements.txt.
+// TestJudge compares the results for random texts and IDs with those of the
+// tokenizers library, for each fixture and each folder in SLLMQ_JUDGE_TOKENIZERS
+// (separated by colons). SLLMQ_JUDGE_PYTHON is a Python with the packages of
+// scripts/fixtures/requirements.txt.
 func TestJudge(t *testing.T) {
 	python := os.Getenv("SLLMQ_JUDGE_PYTHON")
 	if python == "" {
@@ -40,7 +40,7 @@ func TestJudge(t *testing.T) {
 // variant is a fixture with one component replaced.
 type variant struct{ fixture, field, component string }
 
-// variants are components that no fixture has.
+// variants returns components that no fixture has.
 func variants() []variant {
 	const bytes = `{"type": "ByteLevel", "add_prefix_space": false, "trim_offsets": true, "use_regex": false}`
 	var list []variant
@@ -78,7 +78,7 @@ func variants() []variant {
 	)
 }
 
-// write puts the fixture's tokenizer.json with the component into a folder.
+// write returns a folder with the fixture's tokenizer.json and the component.
 func (v variant) write(t *testing.T) string {
 	t.Helper()
 	whole := map[string]json.RawMessage{}
@@ -87,7 +87,7 @@ func (v variant) write(t *testing.T) string {
 			t.Fatal(err)
 		}
 	} else {
-		whole = ofTwoFiles(t, filepath.Join("testdata", v.fixture))
+		whole = fromTwoFiles(t, filepath.Join("testdata", v.fixture))
 	}
 	whole[v.field] = json.RawMessage(v.component)
 	data, err := json.Marshal(whole)
@@ -101,8 +101,8 @@ func (v variant) write(t *testing.T) string {
 	return dir
 }
 
-// ofTwoFiles is a tokenizer.json of vocab.json and merges.txt.
-func ofTwoFiles(t *testing.T, dir string) map[string]json.RawMessage {
+// fromTwoFiles returns a tokenizer.json for vocab.json and merges.txt.
+func fromTwoFiles(t *testing.T, dir string) map[string]json.RawMessage {
 	t.Helper()
 	vocab, err := os.ReadFile(filepath.Join(dir, "vocab.json"))
 	if err != nil {
@@ -123,22 +123,22 @@ func ofTwoFiles(t *testing.T, dir string) map[string]json.RawMessage {
 	return map[string]json.RawMessage{"version": []byte(`"1.0"`), "added_tokens": []byte(`[]`), "model": model, "decoder": []byte(`{"type": "ByteLevel", "add_prefix_space": true, "trim_offsets": true}`)}
 }
 
-// compare asks both about random texts and ids.
+// compare compares both for random texts and IDs.
 func compare(t *testing.T, python, dir string, seed uint64, count int) {
 	tok := mustOpen(t, dir)
-	dice := rand.New(rand.NewPCG(2, seed))
-	asked := struct {
+	random := rand.New(rand.NewPCG(2, seed))
+	questions := struct {
 		Texts []string  `json:"texts"`
 		IDs   [][]int32 `json:"ids"`
 	}{}
 	words := wordsOf(tok)
 	for range count {
-		asked.Texts = append(asked.Texts, randomText(dice, words))
-		ids := make([]int32, dice.IntN(30))
+		questions.Texts = append(questions.Texts, randomText(random, words))
+		ids := make([]int32, random.IntN(30))
 		for i := range ids {
-			ids[i] = int32(dice.IntN(min(tok.Size(), 1<<(4+dice.IntN(20))) + 1))
+			ids[i] = int32(random.IntN(min(tok.Size(), 1<<(4+random.IntN(20))) + 1))
 		}
-		asked.IDs = append(asked.IDs, ids)
+		questions.IDs = append(questions.IDs, ids)
 	}
 	var got struct {
 		IDs        [][]int32 `json:"ids"`
@@ -146,16 +146,16 @@ func compare(t *testing.T, python, dir string, seed uint64, count int) {
 		Texts      []string  `json:"texts"`
 		TextsSkip  []string  `json:"texts_skip"`
 	}
-	judge(t, python, dir, asked, &got)
+	judge(t, python, dir, questions, &got)
 	bad := 0
-	for i, text := range asked.Texts {
+	for i, text := range questions.Texts {
 		plain, err1 := tok.Encode(text, false)
 		special, err2 := tok.Encode(text, true)
 		if err1 != nil || err2 != nil || !slices.Equal(plain, got.IDs[i]) || !slices.Equal(special, got.SpecialIDs[i]) {
 			bad++
 			t.Errorf("Encode(%+q) is %v, %v, want %v", text, plain, err1, got.IDs[i])
 		}
-		ids := asked.IDs[i]
+		ids := questions.IDs[i]
 		if text := tok.Decode(ids, false); text != got.Texts[i] {
 			bad++
 			t.Errorf("Decode(%v, false) is %+q, want %+q", ids, text, got.Texts[i])
@@ -165,32 +165,32 @@ func compare(t *testing.T, python, dir string, seed uint64, count int) {
 			t.Errorf("Decode(%v, true) is %+q, want %+q", ids, text, got.TextsSkip[i])
 		}
 		if bad > 9 {
-			t.Fatal("and so on")
+			t.Fatal("too many differences")
 		}
 	}
 }
 
-// judge asks the Python library.
-func judge(t *testing.T, python, dir string, asked, answer any) {
+// judge gets the answers of the Python library.
+func judge(t *testing.T, python, dir string, questions, answers any) {
 	t.Helper()
-	question, err := json.Marshal(asked)
+	input, err := json.Marshal(questions)
 	if err != nil {
 		t.Fatal(err)
 	}
 	var stderr bytes.Buffer
 	command := exec.Command(python, "../../../scripts/fixtures/judge_tokenizers.py", dir)
 	command.Env = append(os.Environ(), "HF_HUB_OFFLINE=1", "TRANSFORMERS_VERBOSITY=error")
-	command.Stdin, command.Stderr = bytes.NewReader(question), &stderr
+	command.Stdin, command.Stderr = bytes.NewReader(input), &stderr
 	out, err := command.Output()
 	if err != nil {
 		t.Fatalf("%v: %v\n%s", command, err, stderr.Bytes())
 	}
-	if err := json.Unmarshal(out, answer); err != nil {
+	if err := json.Unmarshal(out, answers); err != nil {
 		t.Fatal(err)
 	}
 }
 
-// wordsOf lists texts that a tokenizer has tokens for, the added ones often.
+// wordsOf returns the texts of a tokenizer's tokens, repeating added tokens.
 func wordsOf(tok *Tokenizer) []string {
 	var words []string
 	for id := range int32(tok.Size()) {
@@ -206,7 +206,7 @@ func wordsOf(tok *Tokenizer) []string {
 	return words
 }
 
-// Where random characters come from, the likelier the oftener.
+// scripts are the sources of random characters; repeated ones are likelier.
 var scripts = []*unicode.RangeTable{
 	unicode.Latin, unicode.Latin, unicode.Greek, unicode.Cyrillic, unicode.Arabic, unicode.Hebrew, unicode.Devanagari, unicode.Bengali,
 	unicode.Thai, unicode.Hangul, unicode.Han, unicode.Hiragana, unicode.Katakana, unicode.Mn, unicode.Mn, unicode.Mc, unicode.Lm,
@@ -214,41 +214,41 @@ var scripts = []*unicode.RangeTable{
 	unicode.Co, unicode.Ideographic, unicode.Nl, unicode.Cc, composing, composing, composing,
 }
 
-// composing has what normalization takes apart and joins: letters of Hangul,
-// syllables, compatibility forms, and marks.
+// composing contains characters that normalization decomposes and composes:
+// Hangul letters and syllables, compatibility forms, and marks.
 var composing = &unicode.RangeTable{R16: []unicode.Range16{
 	{0x00c0, 0x017f, 1}, {0x0300, 0x036f, 1}, {0x0900, 0x0dff, 1}, {0x1100, 0x11ff, 1}, {0x1e00, 0x1fff, 1}, {0x2460, 0x24ff, 1},
 	{0x3099, 0x309a, 1}, {0x3131, 0x318e, 1}, {0x3200, 0x33ff, 1}, {0xac00, 0xac40, 1}, {0xf900, 0xfaff, 1}, {0xfb00, 0xffee, 1},
 }}
 
-// randomText is a text of words, characters and white space in disorder.
-func randomText(dice *rand.Rand, words []string) string {
+// randomText returns a random text of words, characters and white space.
+func randomText(random *rand.Rand, words []string) string {
 	var b strings.Builder
-	for range dice.IntN(25) {
-		switch dice.IntN(8) {
+	for range random.IntN(25) {
+		switch random.IntN(8) {
 		case 0, 1:
-			b.WriteString(words[dice.IntN(len(words))])
+			b.WriteString(words[random.IntN(len(words))])
 		case 2:
-			b.WriteString([]string{" ", "  ", "\n", "\r\n", "\t", "   ", " \n ", "\u00a0", "\u3000", "\n\n\n"}[dice.IntN(10)])
+			b.WriteString([]string{" ", "  ", "\n", "\r\n", "\t", "   ", " \n ", "\u00a0", "\u3000", "\n\n\n"}[random.IntN(10)])
 		case 3:
-			b.WriteString([]string{"'s", "'LL", "'Re", "'t", "'", "'\u017f", "12345", "0", "<", ">", "_", "▁", "e\u0301\u0323", "big", "LOUD"}[dice.IntN(15)])
+			b.WriteString([]string{"'s", "'LL", "'Re", "'t", "'", "'\u017f", "12345", "0", "<", ">", "_", "▁", "e\u0301\u0323", "big", "LOUD"}[random.IntN(15)])
 		case 4:
-			b.WriteByte(byte(32 + dice.IntN(95)))
+			b.WriteByte(byte(32 + random.IntN(95)))
 		case 5:
-			b.WriteString(strings.Repeat(string(rune(97+dice.IntN(26))), 1+dice.IntN(5)))
+			b.WriteString(strings.Repeat(string(rune(97+random.IntN(26))), 1+random.IntN(5)))
 		default:
-			b.WriteRune(randomRune(dice, scripts[dice.IntN(len(scripts))]))
+			b.WriteRune(randomRune(random, scripts[random.IntN(len(scripts))]))
 		}
 	}
 	return b.String()
 }
 
-// randomRune is a character of a table.
-func randomRune(dice *rand.Rand, table *unicode.RangeTable) rune {
-	if n := len(table.R16); n > 0 && (len(table.R32) == 0 || dice.IntN(4) > 0) {
-		r := table.R16[dice.IntN(n)]
-		return rune(r.Lo) + rune(r.Stride)*rune(dice.IntN(int(r.Hi-r.Lo)/int(r.Stride)+1))
+// randomRune returns a random character of a table.
+func randomRune(random *rand.Rand, table *unicode.RangeTable) rune {
+	if n := len(table.R16); n > 0 && (len(table.R32) == 0 || random.IntN(4) > 0) {
+		r := table.R16[random.IntN(n)]
+		return rune(r.Lo) + rune(r.Stride)*rune(random.IntN(int(r.Hi-r.Lo)/int(r.Stride)+1))
 	}
-	r := table.R32[dice.IntN(len(table.R32))]
-	return rune(r.Lo) + rune(r.Stride)*rune(dice.IntN(int(r.Hi-r.Lo)/int(r.Stride)+1))
+	r := table.R32[random.IntN(len(table.R32))]
+	return rune(r.Lo) + rune(r.Stride)*rune(random.IntN(int(r.Hi-r.Lo)/int(r.Stride)+1))
 }

@@ -1,25 +1,25 @@
 package tokenizer
 
-// merger is the work on one piece: its tokens as a linked list, and the pairs
-// that can merge as a heap, so that n tokens take O(n log n).
+// merger merges the tokens of one piece. Tokens form a linked list and the pairs
+// that can merge form a heap, so that n tokens take O(n log n) time.
 type merger struct {
 	symbols []symbol
 	queue   []candidate
 }
 
-// symbol is a token of the piece, or what is left of one that was merged into
-// the one before it.
+// symbol is a token of the piece.
 type symbol struct {
-	id         int32 // none once it is merged
+	id         int32 // none if it was merged into the one before it
 	prev, next int32 // -1 at the ends
 }
 
-// candidate is a pair that can merge: by rank, then from left to right.
+// candidate is a pair that can merge. Candidates are ordered by rank, then from
+// left to right.
 type candidate struct {
 	merge mergeTo
-	at    int32 // the left one
-	right int32 // the id of the right one, as it was
-	left  int32 // the id of the left one, as it was
+	at    int32 // the left symbol
+	right int32 // the ID of the right symbol when queued
+	left  int32 // the ID of the left symbol when queued
 }
 
 func (c candidate) before(d candidate) bool {
@@ -30,13 +30,13 @@ func (w *merger) reset() {
 	w.symbols, w.queue = w.symbols[:0], w.queue[:0]
 }
 
-// add puts a token at the end.
+// add appends a token to the piece.
 func (w *merger) add(id int32) {
 	at := int32(len(w.symbols))
 	w.symbols = append(w.symbols, symbol{id: id, prev: at - 1, next: at + 1})
 }
 
-// merge does all merges that there are.
+// merge merges pairs until none can merge.
 func (w *merger) merge(merges map[pair]mergeTo) {
 	n := len(w.symbols)
 	if n < 2 {
@@ -50,7 +50,7 @@ func (w *merger) merge(merges map[pair]mergeTo) {
 		c := w.pop()
 		left := &w.symbols[c.at]
 		if left.id != c.left || left.next < 0 || w.symbols[left.next].id != c.right {
-			continue // one of the two was merged with another
+			continue // one of the two has been merged with another
 		}
 		right := &w.symbols[left.next]
 		left.id, left.next, right.id = c.merge.id, right.next, none
@@ -64,7 +64,7 @@ func (w *merger) merge(merges map[pair]mergeTo) {
 	}
 }
 
-// appendIDs appends the tokens that are left.
+// appendIDs appends the remaining tokens to ids.
 func (w *merger) appendIDs(ids []int32) []int32 {
 	for _, s := range w.symbols {
 		if s.id != none {
@@ -74,7 +74,7 @@ func (w *merger) appendIDs(ids []int32) []int32 {
 	return ids
 }
 
-// consider queues the pair of a symbol and the next, if it can merge.
+// consider queues a symbol and the next one, if they can merge.
 func (w *merger) consider(merges map[pair]mergeTo, at int32) {
 	left := w.symbols[at]
 	right := w.symbols[left.next].id
@@ -85,7 +85,7 @@ func (w *merger) consider(merges map[pair]mergeTo, at int32) {
 	w.push(candidate{merge: to, at: at, left: left.id, right: right})
 }
 
-// push and pop keep queue a heap. Package container/heap would box each
+// push and pop maintain the heap. Package container/heap would allocate for each
 // element.
 func (w *merger) push(c candidate) {
 	w.queue = append(w.queue, c)

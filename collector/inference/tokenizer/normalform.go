@@ -11,9 +11,9 @@ import (
 
 // form is one of Unicode's normalization forms (UAX #15).
 //
-// norm.Form's own functions make stream-safe text: they put a U+034F into
-// any run of more than 30 combining marks, which the tokenizers library does
-// not. So the tables are norm's, and the three steps are here.
+// The functions of norm.Form make text stream-safe: they insert U+034F into runs
+// of more than 30 combining marks, which the tokenizers library does not. So form
+// uses norm's tables, but implements the three steps itself.
 type form struct {
 	tables  norm.Form
 	compose bool
@@ -36,8 +36,8 @@ func (f form) normalize(text string) (string, error) {
 		p := f.tables.PropertiesString(text)
 		char, first := text[:p.Size()], p
 		if whole := p.Decomposition(); whole != nil {
-			// Properties of the character itself do not tell that a part of a
-			// Hangul syllable, which it may stand for, belongs to what is before.
+			// The character may decompose to a part of a Hangul syllable, which
+			// belongs to what precedes it. Only the part's properties show that.
 			char, first = string(whole), f.tables.Properties(whole)
 		}
 		if len(cluster) > 0 && first.BoundaryBefore() {
@@ -51,14 +51,14 @@ func (f form) normalize(text string) (string, error) {
 	return out.String(), nil
 }
 
-// mark is a character that decomposes no further, and its combining class.
+// mark is a character without a decomposition, and its combining class.
 type mark struct {
 	r     rune
 	class uint8
 }
 
-// appendMarks appends the characters of a decomposition, or a Hangul syllable
-// taken apart.
+// appendMarks appends the characters of a decomposition, decomposing Hangul
+// syllables.
 func (f form) appendMarks(cluster []mark, char string) []mark {
 	for _, r := range char {
 		if l, v, t, ok := splitHangul(r); ok {
@@ -75,8 +75,8 @@ func (f form) appendMarks(cluster []mark, char string) []mark {
 	return cluster
 }
 
-// write orders the marks of a cluster, composes them if the form wants that,
-// and writes them.
+// write orders the marks of a cluster, composes them if the form requires it, and
+// writes them.
 func (f form) write(out *strings.Builder, cluster []mark) {
 	for i := 0; i < len(cluster); {
 		if cluster[i].class == 0 {
@@ -98,11 +98,10 @@ func (f form) write(out *strings.Builder, cluster []mark) {
 	}
 }
 
-// composed joins starters with the marks after them that they have a
-// composed character with, unless one of the same or a higher class stands
-// between.
+// composed composes starters with following marks, unless a mark of the same or a
+// higher class is in between.
 func composed(cluster []mark) []mark {
-	starter, last := -1, -1 // the last starter's place, and the last class after it
+	starter, last := -1, -1 // the index of the last starter, and the last class after it
 	n := 0
 	for _, m := range cluster {
 		if starter >= 0 && last < int(m.class) {
@@ -122,17 +121,17 @@ func composed(cluster []mark) []mark {
 	return cluster[:n]
 }
 
-// composePair is the character that two are equivalent to.
+// composePair returns the character that is equivalent to two.
 func composePair(a, b rune) (rune, bool) {
 	pair := string(a) + string(b)
 	one := norm.NFC.String(pair)
 	r, n := utf8.DecodeRuneInString(one)
-	// Where a alone is no NFC, what comes out is another pair's.
+	// If a is not in NFC, the result is the composition of another pair.
 	return r, n == len(one) && norm.NFC.IsNormalString(string(a)) && !unicode.Is(afterUnicode9, r)
 }
 
-// splitHangul takes a syllable apart into its letters (The Unicode Standard,
-// section 3.12); t is 0 if there are two.
+// splitHangul decomposes a syllable into its letters (The Unicode Standard,
+// section 3.12); t is 0 if there are only two.
 func splitHangul(r rune) (l, v, t rune, ok bool) {
 	const (
 		first, count    = 0xac00, 11172

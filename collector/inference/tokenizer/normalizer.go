@@ -10,14 +10,13 @@ import (
 	"golang.org/x/text/unicode/norm"
 )
 
-// normalizer rewrites a text before it is split. It fails if the text grows
-// past maxText.
+// normalizer rewrites a text before it is split. It fails if the result is
+// longer than maxText.
 type normalizer func(text string) (string, error)
 
-var errGrown = errors.New("normalized it is over 4 MiB")
+var errGrown = errors.New("the normalized text exceeds 4 MiB")
 
-// newNormalizer builds what tokenizer.json's normalizer asks for: nil for
-// nothing.
+// newNormalizer returns tokenizer.json's normalizer, or nil if it has none.
 func newNormalizer(raw json.RawMessage) (normalizer, error) {
 	components, err := readComponents(raw, "normalizers")
 	if err != nil {
@@ -68,24 +67,24 @@ func oneNormalizer(c component) (normalizer, error) {
 		}
 		return prepend(c.Prepend), nil
 	case "Replace":
-		old, with, err := c.literal()
+		from, to, err := c.replacement()
 		if err != nil {
 			return nil, fmt.Errorf("normalizer Replace: %w", err)
 		}
-		return replace(old, with), nil
+		return replace(from, to), nil
 	}
 	return nil, unsupported("normalizer", c.Type)
 }
 
-// literal is the text of a Replace and what stands for it.
-func (c component) literal() (old, with string, err error) {
+// replacement returns the text that a Replace replaces, and its replacement.
+func (c component) replacement() (from, to string, err error) {
 	switch {
 	case c.Pattern == nil || c.Pattern.String == nil && c.Pattern.Regex == nil:
-		return "", "", errors.New("no pattern")
+		return "", "", errors.New("the pattern is missing")
 	case c.Pattern.String == nil:
-		return "", "", unsupported("the expression", *c.Pattern.Regex)
+		return "", "", unsupported("expression", *c.Pattern.Regex)
 	case *c.Pattern.String == "" || len(*c.Pattern.String) > maxPattern || len(c.Content) > maxPattern:
-		return "", "", errors.New("an empty pattern, or one that is too long")
+		return "", "", errors.New("the pattern is empty or too long")
 	}
 	return *c.Pattern.String, c.Content, nil
 }
@@ -111,17 +110,17 @@ func prepend(before string) normalizer {
 	}
 }
 
-func replace(old, with string) normalizer {
+func replace(from, to string) normalizer {
 	return func(text string) (string, error) {
-		if n := strings.Count(text, old); n > 0 && len(text)+n*(len(with)-len(old)) > maxText {
+		if n := strings.Count(text, from); n > 0 && len(text)+n*(len(to)-len(from)) > maxText {
 			return "", errGrown
 		}
-		return strings.ReplaceAll(text, old, with), nil
+		return strings.ReplaceAll(text, from, to), nil
 	}
 }
 
-// lowercase maps each character by itself, so that a final sigma is as any
-// other. The capital I with a dot is the one that becomes two.
+// lowercase maps each character independently, so a final sigma is not special.
+// Only the capital I with a dot maps to two characters.
 func lowercase(text string) (string, error) {
 	lower := strings.ToLower(text)
 	if strings.ContainsRune(text, 'İ') {

@@ -11,14 +11,14 @@ import (
 	"slices"
 )
 
-// Bounds on the sizes of files, in bytes: a few times the largest that are
-// published.
+// Limits of the sizes of files in bytes: a few times the largest published ones.
 const (
 	maxFile    = 128 << 20 // tokenizer.json, vocab.json, merges.txt
-	maxSidecar = 16 << 20  // the others
+	maxSidecar = 16 << 20  // other files
 )
 
-// Open reads the tokenizer in a checkpoint's folder.
+// Open reads the tokenizer in a checkpoint's folder. It fails if the tokenizer
+// uses unsupported features.
 func Open(dir string) (*Tokenizer, error) {
 	t, err := open(dir)
 	if err != nil {
@@ -64,14 +64,14 @@ func open(dir string) (*Tokenizer, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", name, err)
 	}
-	t.name(own.namedTokens, config)
+	t.setEnds(own.namedTokens, config)
 	return t, nil
 }
 
-// readTwoFiles makes a definition of vocab.json and merges.txt, as
-// transformers does for the families that ship these. BOS and EOS are put
-// around a text if the settings say so, which they have no say in beside a
-// tokenizer.json.
+// readTwoFiles returns the definition of a tokenizer in vocab.json and
+// merges.txt, as transformers does for families with such files. Only here do
+// the settings determine whether a text is put between BOS and EOS; otherwise
+// tokenizer.json does.
 func readTwoFiles(dir string, s *settings, config modelConfig) (*definition, error) {
 	d := &definition{}
 	if err := familyOf(s, config).apply(d, s); err != nil {
@@ -86,7 +86,7 @@ func readTwoFiles(dir string, s *settings, config modelConfig) (*definition, err
 		return nil, err
 	}
 	if vocab == nil || merges == nil {
-		return nil, errors.New("there is no tokenizer.json, nor both of vocab.json and merges.txt: " +
+		return nil, errors.New("it has neither tokenizer.json nor both vocab.json and merges.txt: " +
 			"copy them from the model, or write them with transformers' save_pretrained")
 	}
 	d.Model.Type = "BPE"
@@ -106,11 +106,11 @@ func readTwoFiles(dir string, s *settings, config modelConfig) (*definition, err
 	return d, d.surround(s)
 }
 
-// family is a kind of tokenizer that comes as two files.
+// family is the class of a tokenizer in two files.
 type family string
 
-// familyOf tells the family by its name in tokenizer_config.json, else by the
-// model's.
+// familyOf returns the family in tokenizer_config.json, or else that of the
+// model's type.
 func familyOf(s *settings, config modelConfig) family {
 	switch {
 	case s.Class != "":
@@ -120,10 +120,10 @@ func familyOf(s *settings, config modelConfig) family {
 	case slices.Contains([]string{"", "gpt2", "opt"}, config.ModelType):
 		return "GPT2Tokenizer"
 	}
-	return family("of " + config.ModelType)
+	return family("of model type " + config.ModelType)
 }
 
-// apply sets what a family has in common.
+// apply sets the properties of a family.
 func (f family) apply(d *definition, s *settings) error {
 	const endOfText = "<|endoftext|>"
 	d.Decoder = json.RawMessage(`{"type":"ByteLevel"}`)
@@ -148,16 +148,17 @@ func (f family) apply(d *definition, s *settings) error {
 			map[string]any{"type": "ByteLevel", "add_prefix_space": s.AddPrefixSpace, "use_regex": false},
 		}})
 	default:
-		return fmt.Errorf("there is no tokenizer.json, and without it a tokenizer %s is not supported", quote(string(f)))
+		return fmt.Errorf("tokenizer %s is not supported without tokenizer.json", quote(string(f)))
 	}
 	return err
 }
 
-// surround puts BOS and EOS around a text where the settings ask for it.
+// surround adds the post-processor that puts BOS and EOS around a text, if the
+// settings request it.
 func (d *definition) surround(s *settings) error {
 	template := component{Type: "TemplateProcessing", SpecialTokens: map[string]templateItem{}}
-	add := func(asked bool, n namedToken) error {
-		if !asked || n.Content == "" {
+	add := func(wanted bool, n namedToken) error {
+		if !wanted || n.Content == "" {
 			return nil
 		}
 		id, ok := d.Model.Vocab[n.Content]
@@ -167,7 +168,7 @@ func (d *definition) surround(s *settings) error {
 			}
 		}
 		if !ok {
-			return fmt.Errorf("tokenizer_config.json: %s is to stand at an end of each text, and is no token", quote(n.Content))
+			return fmt.Errorf("tokenizer_config.json: %s, which begins or ends a text, is not a token", quote(n.Content))
 		}
 		template.Single = append(template.Single, templatePart{SpecialToken: &struct{ ID string }{n.Content}})
 		template.SpecialTokens[n.Content] = templateItem{IDs: []int32{id}}
@@ -185,7 +186,7 @@ func (d *definition) surround(s *settings) error {
 	return err
 }
 
-// readJSON reads a file into a value, which stays as it is if there is none.
+// readJSON reads a file into a value, which is unchanged if the file is missing.
 func readJSON(dir, name string, into any) error {
 	data, err := readFile(dir, name, maxSidecar)
 	if err != nil || data == nil {
@@ -197,10 +198,11 @@ func readJSON(dir, name string, into any) error {
 	return nil
 }
 
-// readFile reads a file of at most so many bytes: nil if there is none.
-func readFile(dir, name string, most int64) ([]byte, error) {
+// readFile reads a file of at most limit bytes. It returns nil if the file is
+// missing but the folder exists.
+func readFile(dir, name string, limit int64) ([]byte, error) {
 	path := filepath.Join(dir, name)
-	// Looked at before it is opened, since opening a pipe would wait.
+	// Check before opening, since opening a pipe would wait.
 	info, err := os.Stat(path)
 	if errors.Is(err, fs.ErrNotExist) {
 		if _, err := os.Stat(dir); err != nil {
@@ -212,19 +214,19 @@ func readFile(dir, name string, most int64) ([]byte, error) {
 	case err != nil:
 		return nil, err
 	case !info.Mode().IsRegular():
-		return nil, fmt.Errorf("%s is not a file", name)
-	case info.Size() > most:
-		return nil, fmt.Errorf("%s is of %d bytes: at most %d are read", name, info.Size(), most)
+		return nil, fmt.Errorf("%s is not a regular file", name)
+	case info.Size() > limit:
+		return nil, fmt.Errorf("%s has %d bytes: the limit is %d", name, info.Size(), limit)
 	}
 	f, err := os.Open(path)
 	if err != nil {
 		return nil, err
 	}
 	defer f.Close()
-	// One byte more than there should be, should it be written to just now.
-	data, err := io.ReadAll(io.LimitReader(f, most+1))
-	if err == nil && int64(len(data)) > most {
-		err = fmt.Errorf("%s grew past %d bytes", name, most)
+	// The file may have grown since.
+	data, err := io.ReadAll(io.LimitReader(f, limit+1))
+	if err == nil && int64(len(data)) > limit {
+		err = fmt.Errorf("%s grew past %d bytes", name, limit)
 	}
 	if data == nil {
 		data = []byte{}

@@ -10,14 +10,14 @@ import (
 	"unicode/utf8"
 )
 
-// finder looks for the pattern: with a function of its own for the
-// expressions that are known, else with package regexp.
+// finder returns a matcher for the pattern: a function of scan.go for known
+// expressions, else one that uses package regexp.
 func (p *pattern) finder() (matcher, error) {
 	switch {
 	case p != nil && p.String != nil && *p.String != "" && len(*p.String) <= maxPattern:
 		return literal(*p.String), nil
 	case p == nil || p.Regex == nil:
-		return nil, errors.New("no pattern, an empty one, or one that is too long")
+		return nil, errors.New("the pattern is missing, empty or too long")
 	}
 	switch *p.Regex {
 	case gpt2Pattern:
@@ -30,22 +30,21 @@ func (p *pattern) finder() (matcher, error) {
 	return newExpression(*p.Regex)
 }
 
-// Steps that searching a text may take: so many runes read, for each byte of
-// the text and in all. An expression that takes more reads the same part of
-// the text over and over.
+// Limits of the runes that a search may read: stepsFree plus stepsPerByte per
+// byte of text. An expression that reads more reads the same text repeatedly.
 const (
 	stepsPerByte = 64
 	stepsFree    = 1 << 16
 )
 
-// expression is a pattern of the Oniguruma library that package regexp can
-// search for in time linear in what it reads.
+// expression is a pattern of the Oniguruma library, translated for package
+// regexp, whose searches take linear time.
 type expression struct {
 	source string
 	re     *regexp.Regexp
-	// trailing is set where the pattern ends in trailingSpace: the last
-	// alternative of re then takes all white space, in a group, and gives
-	// the last character back if something follows.
+	// trailing is set if the pattern ends in trailingSpace. The last alternative
+	// of re then matches all white space, as a group, and find excludes the last
+	// character if text follows.
 	trailing bool
 }
 
@@ -56,16 +55,15 @@ func newExpression(source string) (matcher, error) {
 	}
 	rest, trailing := strings.CutSuffix(source, trailingSpace)
 	e.trailing = trailing
-	text, err := translate(rest)
+	translated, err := translate(rest)
 	if err == nil {
-		e.re, err = regexp.Compile(text)
+		e.re, err = regexp.Compile(translated)
 	}
 	if err == nil && trailing {
-		e.re, err = regexp.Compile("(?:" + text + ")|([" + spaceClass + "]+)")
+		e.re, err = regexp.Compile("(?:" + translated + ")|([" + spaceClass + "]+)")
 	}
-	var wrong *syntax.Error
-	if errors.As(err, &wrong) {
-		err = errors.New(wrong.Code.String()) // the rest of it quotes the expression
+	if invalid, ok := errors.AsType[*syntax.Error](err); ok {
+		err = errors.New(invalid.Code.String()) // without the expression, which is quoted below
 	}
 	if err != nil {
 		return nil, fmt.Errorf("the expression %s is not supported: %w", quote(source), err)
@@ -73,21 +71,21 @@ func newExpression(source string) (matcher, error) {
 	return e.find, nil
 }
 
-// find is a matcher.
+// find implements matcher.
 func (e expression) find(text string, found func(from, to int)) error {
 	steps := stepsFree + stepsPerByte*len(text)
 	for at := 0; at < len(text); {
 		r := counter{text: text[at:]}
 		loc := e.re.FindReaderSubmatchIndex(&r)
 		if steps -= r.steps; steps < 0 {
-			return fmt.Errorf("splitting it with %s takes too long: use a shorter text", quote(e.source))
+			return fmt.Errorf("splitting the text with %s takes too long: use a shorter text", quote(e.source))
 		}
 		if loc == nil {
 			return nil
 		}
 		from, to := at+loc[0], at+loc[1]
 		if from == to {
-			return fmt.Errorf("the expression %s matches nothing at all, which is not supported", quote(e.source))
+			return fmt.Errorf("the expression %s matches an empty text, which is not supported", quote(e.source))
 		}
 		if e.trailing && loc[2] >= 0 && to < len(text) {
 			if _, last := utf8.DecodeLastRuneInString(text[from:to]); last < to-from {
@@ -100,14 +98,14 @@ func (e expression) find(text string, found func(from, to int)) error {
 	return nil
 }
 
-// counter gives a text rune by rune and counts them.
+// counter is an io.RuneReader that counts runes.
 type counter struct {
 	text  string
 	at    int
 	steps int
 }
 
-// ReadRune is io.RuneReader's.
+// ReadRune implements io.RuneReader.
 func (c *counter) ReadRune() (rune, int, error) {
 	if c.at == len(c.text) {
 		return 0, 0, io.EOF

@@ -9,11 +9,11 @@ import (
 	"unicode/utf8"
 )
 
-// preTokenizer splits the pieces of a text further, or rewrites them. No
-// token reaches from one piece into another.
+// preTokenizer splits the pieces of a text or rewrites them. Tokens never cross
+// pieces.
 type preTokenizer func(pieces []piece) ([]piece, error)
 
-// newPreTokenizers builds what tokenizer.json's pre_tokenizer asks for.
+// newPreTokenizers returns the steps of tokenizer.json's pre_tokenizer.
 func newPreTokenizers(raw json.RawMessage) ([]preTokenizer, error) {
 	components, err := readComponents(raw, "pretokenizers")
 	if err != nil {
@@ -75,7 +75,7 @@ func onePreTokenizer(c component) ([]preTokenizer, error) {
 	return nil, unsupported("pre_tokenizer", c.Type)
 }
 
-// byteLevelSteps is GPT-2's pre-tokenizer.
+// byteLevelSteps returns GPT-2's pre-tokenizer.
 func byteLevelSteps(addPrefixSpace, useRegex bool) []preTokenizer {
 	var steps []preTokenizer
 	if addPrefixSpace {
@@ -99,23 +99,23 @@ func rewrite(change func(piece) string) preTokenizer {
 		for i, p := range pieces {
 			pieces[i].text = change(p)
 			if total += len(pieces[i].text); total > 4*maxText {
-				return nil, errors.New("its pieces are over 16 MiB")
+				return nil, errors.New("its pieces exceed 16 MiB")
 			}
 		}
 		return pieces, nil
 	}
 }
 
-// prependScheme says where Metaspace puts a space that the text has not.
+// prependScheme is where Metaspace inserts a space.
 type prependScheme int
 
 const (
-	prependAlways prependScheme = iota
-	prependFirst
+	prependAlways prependScheme = iota // before each piece
+	prependFirst                       // before the first piece of the text
 	prependNever
 )
 
-// metaspace is the mark that stands for a space, and where one is put.
+// metaspace returns the character that replaces a space, and the scheme.
 func (c component) metaspace() (space string, scheme prependScheme, err error) {
 	if utf8.RuneCountInString(c.Replacement) != 1 {
 		return "", 0, fmt.Errorf("the replacement %s is not one character", quote(c.Replacement))
@@ -124,7 +124,7 @@ func (c component) metaspace() (space string, scheme prependScheme, err error) {
 	if c.PrependScheme != nil {
 		name = *c.PrependScheme
 	} else if c.AddPrefixSpace != nil && !*c.AddPrefixSpace {
-		name = "never" // as files had it before there were schemes
+		name = "never" // older files have no schemes
 	}
 	switch name {
 	case "always":
@@ -134,5 +134,5 @@ func (c component) metaspace() (space string, scheme prependScheme, err error) {
 	case "never":
 		return c.Replacement, prependNever, nil
 	}
-	return "", 0, unsupported("the prepend_scheme", name)
+	return "", 0, unsupported("prepend_scheme", name)
 }

@@ -6,11 +6,10 @@ import (
 	"fmt"
 )
 
-// maxTemplate bounds the ids around a text.
+// maxTemplate bounds the number of IDs around a text.
 const maxTemplate = 64
 
-// templatePart is an element of TemplateProcessing: a special token, or the
-// text.
+// templatePart is an element of TemplateProcessing: a special token or the text.
 type templatePart struct {
 	SpecialToken *struct{ ID string }
 	Sequence     *struct{ ID string }
@@ -21,8 +20,8 @@ type templateItem struct {
 	IDs []int32 `json:"ids"`
 }
 
-// readProcessors gives the ids that tokenizer.json's post_processor puts
-// before and after a text.
+// readProcessors returns the IDs that tokenizer.json's post_processor puts before
+// and after a text.
 func readProcessors(raw json.RawMessage) (prefix, suffix []int32, err error) {
 	components, err := readComponents(raw, "processors")
 	if err != nil {
@@ -30,7 +29,7 @@ func readProcessors(raw json.RawMessage) (prefix, suffix []int32, err error) {
 	}
 	for _, c := range components {
 		switch c.Type {
-		case "ByteLevel": // changes offsets only
+		case "ByteLevel": // changes only offsets
 		case "TemplateProcessing":
 			before, after, err := c.template()
 			if err != nil {
@@ -44,7 +43,8 @@ func readProcessors(raw json.RawMessage) (prefix, suffix []int32, err error) {
 	return prefix, suffix, nil
 }
 
-// template reads what stands around the text, which is called A.
+// template returns the IDs before and after the text, which the template calls
+// A.
 func (c component) template() (before, after []int32, err error) {
 	seen := false
 	for _, part := range c.Single {
@@ -54,7 +54,7 @@ func (c component) template() (before, after []int32, err error) {
 		case part.SpecialToken != nil:
 			token, ok := c.SpecialTokens[part.SpecialToken.ID]
 			if !ok {
-				return nil, nil, fmt.Errorf("special token %s is not explained", quote(part.SpecialToken.ID))
+				return nil, nil, fmt.Errorf("special token %s is not defined", quote(part.SpecialToken.ID))
 			}
 			if seen {
 				after = append(after, token.IDs...)
@@ -62,14 +62,14 @@ func (c component) template() (before, after []int32, err error) {
 				before = append(before, token.IDs...)
 			}
 		default:
-			return nil, nil, errors.New("want special tokens and the text A once")
+			return nil, nil, errors.New("it does not consist of special tokens and the text A")
 		}
 		if len(before)+len(after) > maxTemplate {
 			return nil, nil, fmt.Errorf("more than %d tokens around the text", maxTemplate)
 		}
 	}
 	if !seen {
-		return nil, nil, errors.New("the text is left out")
+		return nil, nil, errors.New("it does not contain the text A")
 	}
 	return before, after, nil
 }

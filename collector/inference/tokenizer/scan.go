@@ -6,9 +6,9 @@ import (
 	"unicode/utf8"
 )
 
-// The expressions that GPT-2, Llama 3 and Qwen split texts with. Each is read
-// by a function of its own below: they look ahead, which package regexp does
-// not do, and a function is many times as fast.
+// The expressions with which GPT-2, Llama 3 and Qwen split texts. Functions below
+// implement them, because they contain lookaheads, which package regexp does not
+// support, and because functions are many times faster.
 const (
 	gpt2Pattern     = `'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+` + trailingSpace
 	llama3Pattern   = cl100kWords + `|\p{N}{1,3}` + cl100kRest
@@ -20,7 +20,7 @@ const (
 	qwen2MaxDigits  = 1
 )
 
-// kind is what the expressions tell characters apart by.
+// kind is a class of characters that the expressions distinguish.
 type kind int
 
 const (
@@ -30,8 +30,8 @@ const (
 	space
 )
 
-// kindOf is the kind of the character that text begins with, and its bytes:
-// 0 if text is empty.
+// kindOf returns the kind of text's first character and its length in bytes,
+// which is 0 if text is empty.
 func kindOf(text string) (kind, int) {
 	if text == "" {
 		return other, 0
@@ -59,10 +59,10 @@ func kindOf(text string) (kind, int) {
 	return other, n
 }
 
-// run is the end of the characters of a kind from a byte on, most of them at
-// most.
-func run(text string, at int, of kind, most int) int {
-	for ; most > 0; most-- {
+// run returns the end of the characters of a kind that begin at a byte, counting
+// at most limit of them.
+func run(text string, at int, of kind, limit int) int {
+	for ; limit > 0; limit-- {
 		k, n := kindOf(text[at:])
 		if n == 0 || k != of {
 			break
@@ -72,9 +72,8 @@ func run(text string, at int, of kind, most int) int {
 	return at
 }
 
-// scan finds matches with a function that gives the end of the one that a
-// text, which is not empty, begins with. The functions leave nothing between
-// matches.
+// scan returns a matcher whose matches cover the text. next returns the length
+// of the first match in a text that is not empty.
 func scan(next func(text string) int) matcher {
 	return func(text string, found func(from, to int)) error {
 		for at := 0; at < len(text); {
@@ -86,7 +85,7 @@ func scan(next func(text string) int) matcher {
 	}
 }
 
-// nextGPT2 reads gpt2Pattern.
+// nextGPT2 matches gpt2Pattern.
 func nextGPT2(text string) int {
 	if n := contraction(text, false); n > 0 {
 		return n
@@ -101,8 +100,8 @@ func nextGPT2(text string) int {
 	return spaces(text)
 }
 
-// nextCL100K reads llama3Pattern, qwen2Pattern and those that differ only in
-// how many digits they take at a time.
+// nextCL100K matches llama3Pattern, qwen2Pattern and others that differ only in
+// the number of digits per match.
 func nextCL100K(digits int) func(text string) int {
 	return func(text string) int {
 		if n := contraction(text, true); n > 0 {
@@ -135,8 +134,8 @@ func nextCL100K(digits int) func(text string) int {
 	}
 }
 
-// spaces reads trailingSpace, of a text that begins with white space: all of
-// it, but for the last character if something follows.
+// spaces matches trailingSpace in a text that begins with white space: all of the
+// white space, without its last character if other text follows.
 func spaces(text string) int {
 	end := run(text, 0, space, len(text))
 	if end == len(text) {
@@ -149,8 +148,8 @@ func spaces(text string) int {
 	return end
 }
 
-// contraction is the length of an English ending such as 'll, which fold
-// also finds in capitals.
+// contraction returns the length of an English contraction such as 'll at the
+// beginning of text, or 0. fold ignores case.
 func contraction(text string, fold bool) int {
 	if text[0] != '\'' {
 		return 0
@@ -164,7 +163,7 @@ func contraction(text string, fold bool) int {
 			return 1 + len(ending)
 		}
 	}
-	// The long s is a small s to whoever folds.
+	// The long s folds to s.
 	if fold && strings.HasPrefix(text[1:], "ſ") {
 		return 1 + len("ſ")
 	}

@@ -5,18 +5,18 @@ import (
 	"unicode/utf8"
 )
 
-// matcher calls found with each match in a text, in order. Matches are not
-// empty and do not overlap.
+// matcher calls found with each match in a text, in order. Matches are not empty
+// and do not overlap.
 type matcher func(text string, found func(from, to int)) error
 
-// span is a part of a text that matched, or one between matches.
+// span is a match or a part between matches.
 type span struct {
 	from, to int
 	match    bool
 }
 
-// split is tokenizer.json's Split: what becomes of the matches is told by
-// behavior, and invert takes for a match what is between them.
+// split returns tokenizer.json's Split. behavior determines what happens to
+// matches; invert swaps matches and the parts between them.
 func split(find matcher, behavior string, invert bool) (preTokenizer, error) {
 	var arrange func([]span) []span
 	switch behavior {
@@ -26,18 +26,18 @@ func split(find matcher, behavior string, invert bool) (preTokenizer, error) {
 		arrange = removed
 	case "Contiguous":
 		arrange = func(spans []span) []span {
-			return merged(spans, func(before, now span) bool { return before.match == now.match })
+			return merged(spans, func(a, b span) bool { return a.match == b.match })
 		}
 	case "MergedWithPrevious":
 		arrange = func(spans []span) []span {
-			return merged(spans, func(before, now span) bool { return now.match && !before.match })
+			return merged(spans, func(a, b span) bool { return b.match && !a.match })
 		}
 	case "MergedWithNext":
 		arrange = func(spans []span) []span {
-			return merged(spans, func(before, now span) bool { return before.match && !now.match })
+			return merged(spans, func(a, b span) bool { return a.match && !b.match })
 		}
 	default:
-		return nil, unsupported("the behavior", behavior)
+		return nil, unsupported("behavior", behavior)
 	}
 	return func(pieces []piece) ([]piece, error) {
 		var out []piece
@@ -57,11 +57,11 @@ func split(find matcher, behavior string, invert bool) (preTokenizer, error) {
 
 // isolated splits around matches.
 func isolated(find matcher) preTokenizer {
-	step, _ := split(find, "Isolated", false) // a behavior that there is
+	step, _ := split(find, "Isolated", false) // a known behavior
 	return step
 }
 
-// spansOf cuts a text into matches and what is between them.
+// spansOf appends the matches in a text and the parts between them.
 func spansOf(spans []span, text string, find matcher, invert bool) ([]span, error) {
 	done := 0
 	err := find(text, func(from, to int) {
@@ -77,7 +77,7 @@ func spansOf(spans []span, text string, find matcher, invert bool) ([]span, erro
 	return spans, err
 }
 
-// removed leaves the matches out.
+// removed drops the matches.
 func removed(spans []span) []span {
 	kept := spans[:0]
 	for _, s := range spans {
@@ -88,8 +88,8 @@ func removed(spans []span) []span {
 	return kept
 }
 
-// merged joins each span to the one before it where join says so of the two.
-func merged(spans []span, join func(before, now span) bool) []span {
+// merged joins each span to the one before it if join reports so.
+func merged(spans []span, join func(a, b span) bool) []span {
 	out := spans[:0]
 	var before span
 	for i, s := range spans {
@@ -103,7 +103,7 @@ func merged(spans []span, join func(before, now span) bool) []span {
 	return out
 }
 
-// literal finds a text that is not empty.
+// literal matches a text, which must not be empty.
 func literal(want string) matcher {
 	return func(text string, found func(from, to int)) error {
 		for at := 0; ; {
@@ -117,7 +117,7 @@ func literal(want string) matcher {
 	}
 }
 
-// eachRune finds single characters.
+// eachRune matches single characters.
 func eachRune(want func(rune) bool) matcher {
 	return func(text string, found func(from, to int)) error {
 		for i, r := range text {

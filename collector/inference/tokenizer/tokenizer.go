@@ -1,15 +1,17 @@
-// Package tokenizer turns text into the token ids of a language model and
-// back, from the files that lie beside a checkpoint's weights.
+// Package tokenizer converts text to the token IDs of a language model and back,
+// using the files beside a checkpoint's weights.
 //
-// It reads tokenizer.json, the file of Hugging Face's tokenizers library, as
-// far as the families OPT, Llama, Mistral, Qwen and Gemma use it: byte-pair
-// encoding (Sennrich et al., arXiv:1508.07909) over bytes or over characters,
-// with what stands before and after it. A folder without that file may have
-// GPT-2's vocab.json and merges.txt. What a file asks for and this package
-// does not do is refused by its name when the file is opened, so that no text
-// is encoded wrongly without a word. What comes out is what the library
-// gives, version 0.23, save for characters that are newer than Go's tables
-// (Unicode 15.0), which an expression may tell apart otherwise.
+// It reads tokenizer.json, the format of Hugging Face's tokenizers library, to
+// the extent that the families OPT, Llama, Mistral, Qwen and Gemma use it. Such a
+// tokenizer is a pipeline: it matches added tokens, normalizes the text between
+// them, splits it into pieces (pre-tokenization), encodes each piece by byte-pair
+// encoding over bytes or characters (Sennrich et al., arXiv:1508.07909), and adds
+// special tokens around the result (post-processing). A folder without
+// tokenizer.json may have GPT-2's vocab.json and merges.txt instead.
+//
+// Open refuses files with unsupported features, rather than encode text wrongly.
+// Results equal those of version 0.23 of the library, except that expressions may
+// treat characters differently that are newer than Go's tables (Unicode 15.0).
 package tokenizer
 
 import (
@@ -18,44 +20,43 @@ import (
 	"unicode/utf8"
 )
 
-// maxText bounds the bytes of a text that is encoded, and of what normalizing
-// makes of it.
+// maxText bounds the size in bytes of a text, before and after normalization.
 const maxText = 4 << 20
 
-// Tokenizer encodes and decodes text. It never changes once it is open, so
-// any number of goroutines may use it.
+// Tokenizer encodes and decodes text. It is immutable and safe for concurrent
+// use.
 type Tokenizer struct {
 	added       *addedTokens
 	normalize   normalizer // nil for none
 	preTokenize []preTokenizer
 	model       *bpe
-	prefix      []int32 // what special ids stand before a text
+	prefix      []int32 // special IDs before a text
 	suffix      []int32 // and after it
 	decode      []decoder
-	joinBySpace bool // there is no decoder, and tokens are words
+	joinBySpace bool // join tokens by spaces, because there is no decoder
 	bos, eos    int32
 	size        int
 }
 
-// none is an id that no token has.
+// none is not the ID of any token.
 const none int32 = -1
 
-// piece is a part of the text on its way to the model.
+// piece is a part of a text that is encoded by itself.
 type piece struct {
 	text  string
-	first bool // the part that the text begins with
+	first bool // the text begins with it
 }
 
-// Encode gives the ids of a text's tokens; with addSpecial also those that
-// the model expects before and after a text. Tokens such as </s> that are
-// spelled out in the text are taken for what they are. A character that the
-// vocabulary has no token for is left out if the file names no token for
-// unknown ones, as the tokenizers library does.
+// Encode returns the token IDs of a text. If addSpecial is set, they include the
+// special tokens that the model expects before and after a text. Added tokens
+// such as </s> in the text become single tokens. As in the tokenizers library,
+// characters without a token are dropped if there is no token for unknown
+// characters.
 //
-// It fails if the text is not UTF-8 or too long.
+// The error reports a text that is not UTF-8, or too long.
 func (t *Tokenizer) Encode(text string, addSpecial bool) ([]int32, error) {
 	if len(text) > maxText {
-		return nil, fmt.Errorf("encode a text of %d bytes: at most %d are taken", len(text), maxText)
+		return nil, fmt.Errorf("encode a text of %d bytes: the limit is %d", len(text), maxText)
 	}
 	if !utf8.ValidString(text) {
 		return nil, fmt.Errorf("encode a text: byte %d is not UTF-8", invalidAt(text))
@@ -74,8 +75,8 @@ func (t *Tokenizer) Encode(text string, addSpecial bool) ([]int32, error) {
 	return ids, nil
 }
 
-// encodeRaw cuts out the added tokens that are looked for in the text as it
-// is, normalizes what is between them, and cuts out the others.
+// encodeRaw matches added tokens in the original text, normalizes the text
+// between them, and matches added tokens in the normalized text.
 func (t *Tokenizer) encodeRaw(ids []int32, text string) ([]int32, error) {
 	for part := range t.added.raw.cut(text) {
 		if part.id != none {
@@ -104,7 +105,7 @@ func (t *Tokenizer) encodeRaw(ids []int32, text string) ([]int32, error) {
 	return ids, nil
 }
 
-// encodePlain encodes a part that has no added token in it.
+// encodePlain encodes a normalized part without added tokens.
 func (t *Tokenizer) encodePlain(ids []int32, p piece) ([]int32, error) {
 	if p.text == "" {
 		return ids, nil
@@ -123,8 +124,8 @@ func (t *Tokenizer) encodePlain(ids []int32, p piece) ([]int32, error) {
 	return ids, nil
 }
 
-// Decode gives the text of ids, without special tokens if skipSpecial is set.
-// Ids that no token has are passed over, and bytes that are no UTF-8 become
+// Decode returns the text of token IDs, without special tokens if skipSpecial is
+// set. It ignores IDs without a token, and replaces bytes that are not UTF-8 by
 // U+FFFD.
 func (t *Tokenizer) Decode(ids []int32, skipSpecial bool) string {
 	tokens := make([]string, 0, len(ids))
@@ -144,15 +145,15 @@ func (t *Tokenizer) Decode(ids []int32, skipSpecial bool) string {
 	return strings.Join(tokens, "")
 }
 
-// token is how a token is written, before it is decoded.
+// token returns the encoded text of a token.
 func (t *Tokenizer) token(id int32) (string, bool) {
-	if content, ok := t.added.written[id]; ok {
+	if content, ok := t.added.text[id]; ok {
 		return content, true
 	}
 	return t.model.token(id)
 }
 
-// id finds a token by how it is written in the files.
+// id returns the ID of a token by its text in the files.
 func (t *Tokenizer) id(token string) (int32, bool) {
 	if id, ok := t.added.ids[token]; ok {
 		return id, true
@@ -161,18 +162,18 @@ func (t *Tokenizer) id(token string) (int32, bool) {
 	return id, ok
 }
 
-// BOS is the token that stands for a text's begin, if the files name one.
-// Whether it is put before a text is another matter: Encode knows.
+// BOS returns the beginning-of-text token, if the files name one. Encode may or
+// may not add it to a text.
 func (t *Tokenizer) BOS() (id int32, ok bool) { return t.bos, t.bos != none }
 
-// EOS is the token that stands for a text's end, if the files name one. A
-// model's generation_config.json may name further ones.
+// EOS returns the end-of-text token, if the files name one. A model's
+// generation_config.json may name others.
 func (t *Tokenizer) EOS() (id int32, ok bool) { return t.eos, t.eos != none }
 
-// Size is one more than the highest id.
+// Size returns the highest ID plus one.
 func (t *Tokenizer) Size() int { return t.size }
 
-// invalidAt is the first byte that is no part of a character.
+// invalidAt returns the offset of the first byte that is not UTF-8.
 func invalidAt(text string) int {
 	for i := 0; i < len(text); {
 		r, n := utf8.DecodeRuneInString(text[i:])

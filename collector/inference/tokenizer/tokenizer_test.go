@@ -9,7 +9,7 @@ import (
 	"unicode/utf8"
 )
 
-// wantIDs encodes with what stands around a text.
+// wantIDs compares the IDs of a text with special tokens.
 func wantIDs(t *testing.T, tok *Tokenizer, text string, want []int32) {
 	t.Helper()
 	if got, err := tok.Encode(text, true); err != nil || !slices.Equal(got, want) {
@@ -17,7 +17,7 @@ func wantIDs(t *testing.T, tok *Tokenizer, text string, want []int32) {
 	}
 }
 
-// TestEnds holds BOS and EOS against the fixtures' files.
+// TestEnds checks BOS and EOS of the fixtures.
 func TestEnds(t *testing.T) {
 	for name, want := range map[string][2]string{
 		"llama2": {"<s>", "</s>"}, "mistral": {"<s>", "</s>"}, "gemma2": {"<bos>", "<eos>"},
@@ -38,8 +38,7 @@ func TestEnds(t *testing.T) {
 	}
 }
 
-// TestEndsByNumber takes BOS and EOS from config.json where no file names
-// them.
+// TestEndsByNumber has BOS and EOS only in config.json.
 func TestEndsByNumber(t *testing.T) {
 	const model = `{"model":{"type":"BPE","vocab":{"a":0,"b":1}}}`
 	for config, want := range map[string][2]int32{
@@ -57,7 +56,7 @@ func TestEndsByNumber(t *testing.T) {
 	}
 }
 
-// TestOPT is the family's rule: </s>, which has id 2, before each text.
+// TestOPT checks that OPT puts </s>, which has ID 2, before each text.
 func TestOPT(t *testing.T) {
 	tok := mustOpen(t, "testdata/opt")
 	wantIDs(t, tok, "", []int32{2})
@@ -67,9 +66,9 @@ func TestOPT(t *testing.T) {
 	}
 }
 
-// TestSettingsHaveNoSay holds tokenizer.json over what tokenizer_config.json
-// says of BOS, as transformers 5 does.
-func TestSettingsHaveNoSay(t *testing.T) {
+// TestTokenizerJSONWins checks that tokenizer.json overrides add_bos_token in
+// tokenizer_config.json, as in transformers 5.
+func TestTokenizerJSONWins(t *testing.T) {
 	data, err := os.ReadFile("testdata/llama2/tokenizer.json")
 	if err != nil {
 		t.Fatal(err)
@@ -80,8 +79,7 @@ func TestSettingsHaveNoSay(t *testing.T) {
 	wantIDs(t, tok, "", []int32{1})
 }
 
-// TestScanners holds the functions that read the known expressions against
-// package regexp reading the same expressions.
+// TestScanners compares the functions for known expressions with package regexp.
 func TestScanners(t *testing.T) {
 	var texts []string
 	for _, c := range readGolden(t, "testdata/llama3").Cases {
@@ -105,7 +103,7 @@ func TestScanners(t *testing.T) {
 	}
 }
 
-// pieces are the matches in a text.
+// pieces returns the matches in a text.
 func pieces(t *testing.T, find matcher, text string) []string {
 	t.Helper()
 	var list []string
@@ -115,8 +113,7 @@ func pieces(t *testing.T, find matcher, text string) []string {
 	return list
 }
 
-// TestKinds wants every character to be of one kind, as package regexp sees
-// it.
+// TestKinds checks the kind of every character against package regexp.
 func TestKinds(t *testing.T) {
 	for k, class := range map[kind]string{
 		letter: `\p{L}`, number: `\p{N}`, space: "[" + spaceClass + "]", other: `[^\p{L}\p{N}` + spaceClass + "]",
@@ -125,14 +122,14 @@ func TestKinds(t *testing.T) {
 		for r := range rune(0x30000) {
 			text := string(r)
 			if got, n := kindOf(text); n != len(text) || (got == k) != re.MatchString(text) {
-				t.Errorf("%q is of kind %d, and %s says %v", text, got, class, re.MatchString(text))
+				t.Errorf("%q has kind %d, but match with %s is %v", text, got, class, re.MatchString(text))
 			}
 		}
 	}
 }
 
-// TestValidUTF8 has the examples of The Unicode Standard, section 3.9, tables
-// 3-8 to 3-11, and cuts characters short.
+// TestValidUTF8 has the examples of The Unicode Standard, section 3.9, tables 3-8
+// to 3-11, and truncated characters.
 func TestValidUTF8(t *testing.T) {
 	for in, want := range map[string]string{
 		"":                                     "",
@@ -151,8 +148,7 @@ func TestValidUTF8(t *testing.T) {
 	}
 }
 
-// TestByteAlphabet wants a character of its own for each byte, there and
-// back.
+// TestByteAlphabet checks that each byte has its own character.
 func TestByteAlphabet(t *testing.T) {
 	for b := range 256 {
 		char := byteLevel(string([]byte{byte(b)}))

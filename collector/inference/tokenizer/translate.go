@@ -6,12 +6,12 @@ import (
 	"strings"
 )
 
-// spaceClass is Unicode's White_Space, as the inside of a class.
+// spaceClass is Unicode's White_Space, as the content of a class.
 const spaceClass = `\t-\r \x{85}\p{Z}`
 
-// translate writes an expression of Oniguruma's so that package regexp takes
-// it for the same: \s and \d are Unicode's there. What the two read
-// differently is refused.
+// translate converts an expression from the syntax of Oniguruma to that of
+// package regexp. In Oniguruma, \s and \d are Unicode classes. translate refuses
+// whatever else the two interpret differently.
 func translate(source string) (string, error) {
 	var out strings.Builder
 	inClass := false
@@ -29,13 +29,13 @@ func translate(source string) (string, error) {
 			if strings.HasPrefix(rest, `\p{`) || strings.HasPrefix(rest, `\P{`) {
 				end := strings.IndexByte(rest, '}')
 				if end < 0 {
-					return "", errors.New("a class without an end")
+					return "", errors.New("an unterminated class")
 				}
 				out.WriteString(rest[2 : end+1])
 				n = end + 1
 			}
 		case inClass && (c == '[' || strings.HasPrefix(rest, "&&")):
-			return "", errors.New("a class within a class")
+			return "", errors.New("a nested class")
 		case c == '[':
 			inClass = true
 			if strings.HasPrefix(rest, "[^") {
@@ -47,7 +47,7 @@ func translate(source string) (string, error) {
 			out.WriteString(rest[:n])
 		case c == ']':
 			if !inClass {
-				return "", errors.New("a ] of its own")
+				return "", errors.New("an unmatched ]")
 			}
 			inClass = false
 			out.WriteByte(c)
@@ -55,12 +55,12 @@ func translate(source string) (string, error) {
 			out.WriteByte(c)
 		case strings.HasPrefix(rest, "(?"):
 			if !strings.HasPrefix(rest, "(?:") && !strings.HasPrefix(rest, "(?i:") {
-				return "", fmt.Errorf("a group that begins with %s", quote(rest[:min(4, len(rest))]))
+				return "", fmt.Errorf("a group beginning with %s", quote(rest[:min(4, len(rest))]))
 			}
 			n = strings.IndexByte(rest, ':') + 1
 			out.WriteString(rest[:n])
 		case c == '(':
-			out.WriteString("(?:") // nobody asks what a group matched
+			out.WriteString("(?:") // submatches are not used
 		case c == '^', c == '$':
 			return "", fmt.Errorf("the anchor %c", c)
 		case strings.HasPrefix(rest, "{,"):
@@ -73,11 +73,11 @@ func translate(source string) (string, error) {
 	return out.String(), nil
 }
 
-// translateEscape writes a backslash and the character after it. What
-// follows \p is left to the caller.
+// translateEscape translates a backslash and the character after it. The caller
+// translates what follows \p.
 func translateEscape(rest string, inClass bool) (string, error) {
 	if len(rest) < 2 {
-		return "", errors.New("a backslash at its end")
+		return "", errors.New("a trailing backslash")
 	}
 	switch c := rest[1]; {
 	case c == 's' && inClass:

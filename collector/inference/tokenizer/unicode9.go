@@ -2,10 +2,10 @@ package tokenizer
 
 import "unicode"
 
-// afterUnicode9 has the characters that the normalizers of the tokenizers
-// library (0.23) leave as they are and package norm does not. The library's
-// tables are those of Unicode 9.0, and these came later. Found by normalizing
-// every character with both.
+// afterUnicode9 contains the characters that package norm normalizes, but the
+// tokenizers library (0.23) does not: its tables are those of Unicode 9.0, and
+// these characters are newer. They were found by normalizing every character with
+// both.
 var afterUnicode9 = &unicode.RangeTable{
 	R16: []unicode.Range16{
 		{0x7fd, 0x7fd, 1}, {0x898, 0x89f, 1}, {0x8ca, 0x8d3, 1}, {0x9fe, 0x9fe, 1}, {0xc3c, 0xc3c, 1},
