@@ -19,7 +19,7 @@ const module = "github.com/sllmq/sllmq/"
 // allowed lists, for each package, the packages of this module that it may import. Add
 // new packages here.
 var allowed = map[string][]string{
-	"cmd/sllmq":                      {"collector", "collector/checkpoint", "collector/device", "collector/directio", "collector/doctor", "collector/hub", "collector/machine", "collector/roofline", "collector/sllmstore/server", "collector/worker", "internal/atomicfile", "internal/size", "plots", "plots/gallery", "plots/report", "queries", "queries/render", "queries/shell", "queries/stats", "queries/stream", "warehouse", "warehouse/record"},
+	"cmd/sllmq":                      {"collector", "collector/checkpoint", "collector/device", "collector/directio", "collector/doctor", "collector/hub", "collector/machine", "collector/roofline", "collector/sllmstore/server", "collector/worker", "internal/atomicfile", "internal/size", "plots", "plots/gallery", "plots/report", "queries", "queries/render", "queries/shell", "queries/stats", "queries/stream", "warehouse", "warehouse/intake", "warehouse/lake", "warehouse/record", "warehouse/schema"},
 	"collector":                      {"collector/checkpoint", "collector/device", "collector/directio", "collector/hostmem", "collector/hub", "collector/loader", "collector/machine", "collector/nvidia/nvml", "collector/roofline", "collector/sllmstore/client", "collector/worker", "internal/size", "warehouse/record"},
 	"collector/checkpoint":           {"collector/checkpoint/torchfile", "internal/atomicfile", "internal/filelock", "internal/text"},
 	"collector/checkpoint/filetest":  {},
@@ -50,7 +50,6 @@ var allowed = map[string][]string{
 	"collector/stage":                {},
 	"collector/worker":               {"collector/checkpoint", "collector/device", "collector/inference", "collector/inference/tokenizer", "collector/loader", "collector/machine", "collector/nvidia/cuda", "collector/nvidia/nvrtc", "collector/roofline", "collector/sllmstore/client", "collector/stage", "collector/workqueue"},
 	"collector/workqueue":            {},
-	"health":                         {},
 	"internal/atomicfile":            {},
 	"internal/filelock":              {},
 	"internal/size":                  {},
@@ -66,8 +65,12 @@ var allowed = map[string][]string{
 	"queries/stats":                  {},
 	"queries/stream":                 {},
 	"scripts/simulate":               {"warehouse"},
-	"warehouse":                      {"health", "internal/atomicfile", "warehouse/record"},
+	"warehouse":                      {"internal/atomicfile", "warehouse/database", "warehouse/intake", "warehouse/lake", "warehouse/record", "warehouse/schema"},
+	"warehouse/database":             {"internal/text", "warehouse/record"},
+	"warehouse/intake":               {"warehouse/record"},
+	"warehouse/lake":                 {"internal/atomicfile", "internal/filelock", "warehouse/database", "warehouse/record", "warehouse/schema"},
 	"warehouse/record":               {},
+	"warehouse/schema":               {"warehouse/database"},
 }
 
 func TestImportsPointOneWay(t *testing.T) {

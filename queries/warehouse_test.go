@@ -56,10 +56,10 @@ func (m *made) run(at time.Time, loader string, tags map[string]string, change f
 func (m *made) open() *sql.DB {
 	m.t.Helper()
 	path := filepath.Join(m.t.TempDir(), "w.duckdb")
-	if err := warehouse.NewLog(path, warehouse.Options{}).Append(m.t.Context(), m.batch); err != nil {
+	if err := warehouse.At(path, warehouse.Options{}).Append(m.t.Context(), m.batch); err != nil {
 		m.t.Fatal(err)
 	}
-	db, err := warehouse.Open(m.t.Context(), path, warehouse.Options{ReadOnly: true})
+	db, err := warehouse.At(path, warehouse.Options{}).Open(m.t.Context(), warehouse.Access{})
 	if err != nil {
 		m.t.Fatal(err)
 	}

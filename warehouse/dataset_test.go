@@ -25,7 +25,7 @@ var keysOf = map[string]string{
 // contents are all rows of all tables and views, as text.
 func contents(t testing.TB, path string) map[string][]string {
 	t.Helper()
-	db, err := warehouse.Open(context.Background(), path, warehouse.Options{ReadOnly: true})
+	db, err := warehouse.At(path, warehouse.Options{}).Open(context.Background(), warehouse.Access{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -104,9 +104,9 @@ func batches(t testing.TB) []record.Batch {
 
 func appendAll(t testing.TB, path string, list []record.Batch) {
 	t.Helper()
-	log := warehouse.NewLog(path, warehouse.Options{})
+	store := warehouse.At(path, warehouse.Options{})
 	for i, b := range list {
-		if err := log.Append(t.Context(), b); err != nil {
+		if err := store.Append(t.Context(), b); err != nil {
 			t.Fatalf("batch %d: %v", i, err)
 		}
 	}
@@ -126,7 +126,7 @@ func TestAFolderIsAWarehouseLikeAnother(t *testing.T) {
 		t.Errorf("left behind: %v", found)
 	}
 	// Comments are there too, and whoever would write with SQL is told.
-	db, err := warehouse.Open(t.Context(), folder, warehouse.Options{ReadOnly: true})
+	db, err := warehouse.At(folder, warehouse.Options{}).Open(t.Context(), warehouse.Access{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -135,7 +135,7 @@ func TestAFolderIsAWarehouseLikeAnother(t *testing.T) {
 	if err := db.SQL().QueryRow("SELECT count(*) FROM duckdb_columns() WHERE table_name IN ('loads', 'runs') AND comment IS NULL").Scan(&n); err != nil || n > 0 {
 		t.Errorf("%d columns have no comment (%v)", n, err)
 	}
-	if _, err := warehouse.Open(t.Context(), folder, warehouse.Options{}); err == nil || !strings.Contains(err.Error(), "import it into a .duckdb file") {
+	if _, err := warehouse.At(folder, warehouse.Options{}).Open(t.Context(), warehouse.Access{Write: true}); err == nil || !strings.Contains(err.Error(), "import it into a .duckdb file") {
 		t.Errorf("opened for writing: %v", err)
 	}
 }
@@ -149,36 +149,6 @@ func glob(t testing.TB, folder, pattern string) []string {
 		t.Fatal(err)
 	}
 	return found
-}
-
-func TestAnAppendToAFolderIsWholeOrNothing(t *testing.T) {
-	folder := t.TempDir()
-	log := warehouse.NewLog(folder, warehouse.Options{})
-	run := aRun(t)
-	if err := log.Append(t.Context(), record.Batch{Machines: []record.Machine{{ID: "m1", Machine: "box", FirstSeenAt: time.Now()}}, Runs: []record.Run{run}}); err != nil {
-		t.Fatal(err)
-	}
-	b := aLoad(run.ID, 0, 1)
-	b.Stages = append(b.Stages, b.Stages[0]) // the same key twice
-	if err := log.Append(t.Context(), b); err == nil {
-		t.Fatal("a batch with one key twice was taken")
-	}
-	if err := log.Append(t.Context(), record.Batch{RunEnds: []record.RunEnd{{RunID: newID(t), EndedAt: time.Now(), Status: "completed"}}}); err == nil {
-		t.Error("a run that is not there was ended")
-	}
-	if n := count(t, folder, "loads"); n != 0 {
-		t.Errorf("%d loads of a batch that failed", n)
-	}
-	if err := log.Append(t.Context(), aLoad(run.ID, 0, 1)); err != nil {
-		t.Fatal(err)
-	}
-	if err := log.Append(t.Context(), aLoad(run.ID, 0, 1)); err == nil || count(t, folder, "loads") != 1 {
-		t.Errorf("the same load twice: %v", err)
-	}
-	n, err := log.EndLost(t.Context(), "m1", func(int64, string) bool { return false })
-	if err != nil || n != 1 || count(t, folder, "runs WHERE status = 'lost'") != 1 {
-		t.Errorf("%d lost, %v", n, err)
-	}
 }
 
 func TestAFolderThatIsNoWarehouse(t *testing.T) {
@@ -202,9 +172,9 @@ func TestAFolderThatIsNoWarehouse(t *testing.T) {
 		"other":     {inSQL("COPY (SELECT 'x' AS run_id, 'y' AS seq) TO '%s' (FORMAT parquet)", part), part + ": column seq is VARCHAR and has to be BIGINT"},
 		"foreign":   {inSQL("COPY (SELECT 42 AS answer) TO '%s' (FORMAT parquet)", part), part + ": column run_id is missing"},
 		"newer":     {inSQL("COPY (SELECT 42 AS answer) TO '%s' (FORMAT parquet, KV_METADATA {sllmq_schema: '999'})", part), part + ": the warehouse was written by a newer sllmq: its schema is version 999 and this program knows"},
-		"nonsense":  {inSQL("COPY (SELECT 42 AS answer) TO '%s' (FORMAT parquet, KV_METADATA {sllmq_schema: 'abc'})", part), `sllmq_schema is "abc" and no version`},
-		"dangling":  {func(dir string) error { return os.Symlink("nowhere", filepath.Join(dir, part)) }, "is no file"},
-		"a circle":  {func(dir string) error { return os.Symlink(part, filepath.Join(dir, part)) }, "is no file"},
+		"nonsense":  {inSQL("COPY (SELECT 42 AS answer) TO '%s' (FORMAT parquet, KV_METADATA {sllmq_schema: 'abc'})", part), `sllmq_schema is "abc", which is not a version`},
+		"dangling":  {func(dir string) error { return os.Symlink("nowhere", filepath.Join(dir, part)) }, "is not a file"},
+		"a circle":  {func(dir string) error { return os.Symlink(part, filepath.Join(dir, part)) }, "is not a file"},
 		"one of it": {inSQL("COPY (SELECT uuid() AS run_id, DATE '2020-01-01' AS seq) TO '%s' (FORMAT parquet)", filepath.Join("loads", "other.parquet")), "other.parquet: column seq is DATE"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -220,7 +190,7 @@ func TestAFolderThatIsNoWarehouse(t *testing.T) {
 			if err := c.make(dir); err != nil {
 				t.Fatal(err)
 			}
-			db, err := warehouse.Open(t.Context(), dir, warehouse.Options{ReadOnly: true})
+			db, err := warehouse.At(dir, warehouse.Options{}).Open(t.Context(), warehouse.Access{})
 			if err == nil {
 				t.Fatal(errors.Join(errors.New("it was opened"), db.Close()))
 			}
@@ -236,7 +206,7 @@ func TestAFolderThatIsNoWarehouse(t *testing.T) {
 	if err := os.WriteFile(filepath.Join(mine, "letter.txt"), []byte("dear"), 0o644); err != nil {
 		t.Fatal(err)
 	}
-	if err := warehouse.NewLog(mine, warehouse.Options{}).Append(t.Context(), record.Batch{}); err == nil || !strings.Contains(err.Error(), "holds other things") {
+	if err := warehouse.At(mine, warehouse.Options{}).Append(t.Context(), record.Batch{}); err == nil || !strings.Contains(err.Error(), "holds other things") {
 		t.Errorf("appended among a person's files: %v", err)
 	}
 }
@@ -244,7 +214,7 @@ func TestAFolderThatIsNoWarehouse(t *testing.T) {
 // inSQL makes a file in a folder by a statement that names it.
 func inSQL(statement, name string) func(string) error {
 	return func(dir string) error {
-		db, err := warehouse.Open(context.Background(), filepath.Join(dir, "made.duckdb"), warehouse.Options{})
+		db, err := warehouse.At(filepath.Join(dir, "made.duckdb"), warehouse.Options{}).Open(context.Background(), warehouse.Access{Write: true})
 		if err != nil {
 			return err
 		}

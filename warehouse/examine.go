@@ -10,43 +10,79 @@ import (
 	"strings"
 	"time"
 
-	"github.com/sllmq/sllmq/health"
+	"github.com/sllmq/sllmq/warehouse/database"
+	"github.com/sllmq/sllmq/warehouse/schema"
 )
 
-// Host is where a warehouse is examined: what is needed to tell a collector that
-// is at work from one that died.
+// State is the outcome of a check.
+type State string
+
+// The states, from best to worst.
+const (
+	OK   State = "ok"
+	None State = "none" // there is no warehouse yet
+	Warn State = "warn" // works, but something should be looked at
+	Fail State = "fail" // cannot be used
+)
+
+// Finding is what one check found.
+type Finding struct {
+	Check string
+	State State
+	Saw   string // one line
+	Do    string // what to do about it, in one line; "" for nothing
+}
+
+// Host is where a warehouse is examined: what it takes to tell a running
+// collector from one that died.
 type Host struct {
 	Name, BootID string
 	Alive        func(pid int64) bool
 }
 
-// Examine says how a warehouse is: whether it opens, what killed writers left,
-// its schema, whether every row can be read, rows whose run is missing, and runs
-// that nobody will end. It changes nothing but what every opening does: a log that
-// a killed writer left is worked in, and one that is corrupt is set aside.
-func Examine(ctx context.Context, path string, o Options, host Host) []health.Finding {
-	var list []health.Finding
-	o.ReadOnly = true
-	said := o.Warn
+// inspector is a Store that finds what killed writers left without opening the
+// warehouse.
+type inspector interface {
+	log() []Finding       // before it is opened
+	leftovers() []Finding // after
+}
+
+var _ inspector = (*file)(nil)
+
+// Examine reports the condition of the warehouse at path: whether it opens, what
+// killed writers left, its schema, whether every row can be read, rows whose run is
+// missing, keys that are not unique, and runs that nobody will end. It changes
+// nothing except what every opening does: a log that a killed writer left is replayed,
+// and a corrupt one is set aside.
+func Examine(ctx context.Context, path string, o Options, host Host) []Finding {
+	var list []Finding
+	warn := o.Warn
 	o.Warn = func(line string) {
-		list = append(list, health.Finding{Check: "log", State: health.Warn, Saw: line, Do: "nothing, if the newest loads are there: sllmq runs"})
-		if said != nil {
-			said(line)
+		list = append(list, Finding{Check: "log", State: Warn, Saw: line, Do: "nothing, if the newest loads are there: sllmq runs"})
+		if warn != nil {
+			warn(line)
 		}
 	}
-	list = append(list, log(path)...)
-	d, err := Open(ctx, path, o)
-	list = append(list, leftovers(path)...)
+	store := At(path, o)
+	inspector, ok := store.(inspector)
+	if ok {
+		list = append(list, inspector.log()...)
+	}
+	db, err := store.Open(ctx, Access{})
+	if ok {
+		list = append(list, inspector.leftovers()...)
+	}
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
-		return append(list, health.Finding{Check: "file", State: health.None, Saw: path + " is not there", Do: "sllmq collect makes it; --warehouse names another"})
-	case errors.Is(err, ErrNewerSchema):
-		return append(list, health.Finding{Check: "schema", State: health.Fail, Saw: err.Error(), Do: "update sllmq"})
+		return append(list, Finding{Check: "file", State: None, Saw: path + " is not there", Do: "sllmq collect creates it; --warehouse names another"})
+	case errors.Is(err, database.ErrNewer):
+		return append(list, Finding{Check: "schema", State: Fail, Saw: err.Error(), Do: "update sllmq"})
 	case err != nil:
-		return append(list, health.Finding{Check: "file", State: health.Fail, Saw: err.Error(), Do: "move it and its .wal away together, and go on with a new one or a copy"})
+		return append(list, Finding{Check: "file", State: Fail, Saw: err.Error(), Do: "move it away together with its .wal, and start a new one or restore a copy"})
 	}
-	e := examination{d, path, host}
-	list = append(list, e.file(), e.schema(ctx))
+	e := examination{db, path, host}
+	list = append(list, e.place(), e.schema(ctx))
+	list = append(list, e.keys(ctx)...)
 	damaged := e.tables(ctx)
 	list = append(list, damaged...)
 	if len(damaged) == 0 {
@@ -54,27 +90,26 @@ func Examine(ctx context.Context, path string, o Options, host Host) []health.Fi
 		list = append(list, e.doubles(ctx)...)
 		list = append(list, e.unended(ctx)...)
 	}
-	if err := d.Close(); err != nil {
-		list = append(list, health.Finding{Check: "file", State: health.Fail, Saw: err.Error()})
+	if err := db.Close(); err != nil {
+		list = append(list, Finding{Check: "file", State: Fail, Saw: err.Error()})
 	}
 	return list
 }
 
-// log is one that lies beside the file while nobody has it open: a reader may look
-// past it, so it is told before anybody opens the file.
-func log(path string) []health.Finding {
-	info, err := os.Stat(walPath(path))
-	if isDataset(path) || err != nil || info.Size() == 0 || inUse(path) {
+// log finds a log beside a file that nobody has open.
+func (f *file) log() []Finding {
+	info, err := os.Stat(walPath(f.path))
+	if err != nil || info.Size() == 0 || inUse(f.path) {
 		return nil
 	}
-	return []health.Finding{{Check: "log", State: health.Warn, Saw: fmt.Sprintf("a writer that was killed left %s, %d bytes", walPath(path), info.Size()),
-		Do: "the next sllmq collect works in what it holds whole, and keeps a copy of it"}}
+	return []Finding{{Check: "log", State: Warn, Saw: fmt.Sprintf("a killed writer left %s, %d bytes", walPath(f.path), info.Size()),
+		Do: "the next sllmq collect replays what is whole in it, and keeps a copy"}}
 }
 
-// leftovers are what killed writers left beside the warehouse.
-func leftovers(path string) []health.Finding {
-	var list []health.Finding
-	about := func(pattern, check, do string) {
+// leftovers finds what killed writers left beside the file.
+func (f *file) leftovers() []Finding {
+	var list []Finding
+	find := func(pattern, check, do string) {
 		found, err := filepath.Glob(pattern)
 		if err != nil {
 			return
@@ -84,22 +119,20 @@ func leftovers(path string) []health.Finding {
 			if err != nil {
 				continue
 			}
-			saw := fmt.Sprintf("%s, of %s", name, info.ModTime().UTC().Format("2006-01-02 15:04 UTC"))
+			size := ""
 			if !info.IsDir() {
-				saw = fmt.Sprintf("%s, %d bytes, of %s", name, info.Size(), info.ModTime().UTC().Format("2006-01-02 15:04 UTC"))
+				size = fmt.Sprintf(" %d bytes,", info.Size())
 			}
-			list = append(list, health.Finding{Check: check, State: health.Warn, Saw: saw, Do: do})
+			list = append(list, Finding{Check: check, State: Warn, Saw: fmt.Sprintf("%s,%s from %s", name, size, info.ModTime().UTC().Format("2006-01-02 15:04 UTC")), Do: do})
 		}
 	}
-	about(globbed(walPath(path))+".torn-*", "log set aside", "see with sllmq runs whether the loads of that time are there, then remove it")
-	if !isDataset(path) {
-		about(globbed(filepath.Dir(path))+"/.sllmq-new-*", "leftover", "a killed collector left it: remove it if none is at work")
-	}
+	find(escapeGlob(walPath(f.path))+".torn-*", "log set aside", "check with sllmq runs whether the loads of that time are there, then remove it")
+	find(escapeGlob(filepath.Dir(f.path))+"/.sllmq-new-*", "leftover", "a killed collector left it: remove it if none is running")
 	return list
 }
 
-// globbed is a path in which nothing is a pattern.
-func globbed(path string) string {
+// escapeGlob is a pattern that matches path alone.
+func escapeGlob(path string) string {
 	return strings.NewReplacer(`\`, `\\`, `*`, `\*`, `?`, `\?`, `[`, `\[`).Replace(path)
 }
 
@@ -110,39 +143,52 @@ type examination struct {
 	host Host
 }
 
-func (e examination) file() health.Finding {
-	if isDataset(e.path) {
-		return health.Finding{Check: "folder", State: health.OK, Saw: e.path}
+func (e examination) place() Finding {
+	info, err := os.Stat(e.path)
+	if err != nil {
+		return failed("file", err)
 	}
-	saw := e.path
-	if info, err := os.Stat(e.path); err == nil {
-		saw += fmt.Sprintf(", %.1f MB", float64(info.Size())/1e6)
+	if info.IsDir() {
+		return Finding{Check: "folder", State: OK, Saw: e.path}
 	}
-	return health.Finding{Check: "file", State: health.OK, Saw: saw}
+	return Finding{Check: "file", State: OK, Saw: fmt.Sprintf("%s, %.1f MB", e.path, float64(info.Size())/1e6)}
 }
 
-func (e examination) schema(ctx context.Context) health.Finding {
-	version, err := e.db.schemaVersion(ctx)
+func (e examination) schema(ctx context.Context) Finding {
+	state, err := schema.Read(ctx, e.db.SQL())
 	if err != nil {
 		return failed("schema", err)
 	}
-	if e.db.older != "" {
-		return health.Finding{Check: "schema", State: health.Warn, Saw: e.db.older + ": it is read all the same, and what it has not is NULL",
-			Do: `nothing, or sllmq sql --write "select 1", which brings it up to date; keep a copy for older programs`}
+	if e.db.Older != "" {
+		return Finding{Check: "schema", State: Warn, Saw: e.db.Older + ": it can be read, and columns it lacks are NULL",
+			Do: `nothing, or sllmq sql --write "select 1" to bring it up to date; keep a copy for older programs`}
 	}
-	return health.Finding{Check: "schema", State: health.OK, Saw: fmt.Sprintf("version %d, the newest", version)}
+	return Finding{Check: "schema", State: OK, Saw: fmt.Sprintf("version %d, the newest", state.Version)}
 }
 
-// tables reads every value of every table, which DuckDB's checksums hold to what
-// was written, and returns those that can't be read.
-func (e examination) tables(ctx context.Context) []health.Finding {
-	var list []health.Finding
-	for _, table := range tablesInOrder() {
+// keys finds a file of an earlier release, whose tables have key indexes.
+func (e examination) keys(ctx context.Context) []Finding {
+	var n int64
+	if err := e.db.SQL().QueryRowContext(ctx, "SELECT count(*) FROM duckdb_constraints() WHERE constraint_type = 'PRIMARY KEY' AND table_name <> 'schema_migrations'").Scan(&n); err != nil {
+		return []Finding{failed("keys", err)}
+	}
+	if n == 0 {
+		return nil
+	}
+	return []Finding{{Check: "keys", State: Warn, Saw: "an earlier sllmq made key indexes in it: it is up to four times as large as it needs to be, and slower to grow",
+		Do: fmt.Sprintf("nothing, or rewrite it: sllmq import %s --warehouse new.duckdb", e.path)}}
+}
+
+// tables reads every value of every table, which DuckDB compares with its
+// checksums, and reports the tables that cannot be read.
+func (e examination) tables(ctx context.Context) []Finding {
+	var list []Finding
+	for _, table := range schema.Names() {
 		var rows, digest any
-		err := e.db.db.QueryRowContext(ctx, fmt.Sprintf("SELECT count(*), bit_xor(hash(t)) FROM %s t", table)).Scan(&rows, &digest)
+		err := e.db.SQL().QueryRowContext(ctx, fmt.Sprintf("SELECT count(*), bit_xor(hash(t)) FROM %s t", table)).Scan(&rows, &digest)
 		if err != nil {
-			list = append(list, health.Finding{Check: "table " + table, State: health.Fail, Saw: (&oneLine{err}).Error(),
-				Do: "keep a copy of the file; what other tables hold can be had with sllmq sql --format csv"})
+			list = append(list, Finding{Check: "table " + table, State: Fail, Saw: database.OneLine(err).Error(),
+				Do: "keep a copy of the file; save the other tables with sllmq sql --format csv"})
 		}
 	}
 	return list
@@ -160,50 +206,52 @@ var belongs = []struct{ child, parent, on string }{
 	{"rooflines", "machines", "p.machine_id = c.machine_id"},
 }
 
-// orphans are rows that no answer shows, since what they belong to is missing.
-func (e examination) orphans(ctx context.Context) []health.Finding {
-	var list []health.Finding
+// orphans finds rows that no query shows because what they belong to is missing.
+func (e examination) orphans(ctx context.Context) []Finding {
+	var list []Finding
 	for _, b := range belongs {
 		from := fmt.Sprintf("FROM %s c WHERE NOT EXISTS (FROM %s p WHERE %s)", b.child, b.parent, b.on)
 		var n int64
-		if err := e.db.db.QueryRowContext(ctx, "SELECT count(*) "+from).Scan(&n); err != nil {
+		if err := e.db.SQL().QueryRowContext(ctx, "SELECT count(*) "+from).Scan(&n); err != nil {
 			list = append(list, failed("orphans", err))
 		} else if n > 0 {
-			list = append(list, health.Finding{Check: "orphans", State: health.Warn, Saw: fmt.Sprintf("%d rows of %s whose row of %s is missing: no answer shows them", n, b.child, b.parent),
+			list = append(list, Finding{Check: "orphans", State: Warn, Saw: fmt.Sprintf("%d rows of %s whose row of %s is missing: no query shows them", n, b.child, b.parent),
 				Do: fmt.Sprintf("look: sllmq sql %q", "SELECT c.* "+from)})
 		}
 	}
 	if list == nil {
-		return []health.Finding{{Check: "rows", State: health.OK, Saw: "every table can be read, and every row has what it belongs to"}}
+		return []Finding{{Check: "rows", State: OK, Saw: "every table can be read, and every row has what it belongs to"}}
 	}
 	return list
 }
 
-// doubles are rows with the key of another, which only a folder can have.
-func (e examination) doubles(ctx context.Context) []health.Finding {
-	if !isDataset(e.path) {
-		return nil
-	}
-	var list []health.Finding
-	for _, t := range []struct{ table, key string }{{"runs", "run_id"}, {"loads", "run_id, seq"}} {
+// doubles finds rows with the key of another.
+func (e examination) doubles(ctx context.Context) []Finding {
+	var list []Finding
+	for _, t := range schema.Tables() {
+		again, err := schema.Repeats(ctx, e.db.SQL(), t.Name, t.Key)
 		var n int64
-		if err := e.db.db.QueryRowContext(ctx, fmt.Sprintf("SELECT coalesce(sum(n - 1), 0)::BIGINT FROM (SELECT count(*) AS n FROM %s GROUP BY %s)", t.table, t.key)).Scan(&n); err != nil {
+		if err == nil && again {
+			key := strings.Join(t.Key, ", ")
+			err = e.db.SQL().QueryRowContext(ctx, fmt.Sprintf("SELECT coalesce(sum(n - 1), 0)::BIGINT FROM (SELECT count(*) AS n FROM %s GROUP BY %s)", t.Name, key)).Scan(&n)
+		}
+		if err != nil {
 			list = append(list, failed("doubles", err))
 		} else if n > 0 {
-			list = append(list, health.Finding{Check: "doubles", State: health.Fail, Saw: fmt.Sprintf("%d rows of %s are there twice: every figure counts them so", n, t.table),
-				Do: "import the folder into a new .duckdb file, which doubles no row, and export that"})
+			list = append(list, Finding{Check: "doubles", State: Fail, Saw: fmt.Sprintf("%d rows of %s are there twice, and every figure counts them twice", n, t.Name),
+				Do: fmt.Sprintf("sllmq import %s --warehouse new.duckdb keeps one of each", e.path)})
 		}
 	}
 	return list
 }
 
-// longAgo is when a run on another machine is not likely to go on.
+// longAgo is how long a run on another machine may go without an end.
 const longAgo = 48 * time.Hour
 
-// unended are runs that are said to run, and do not.
-func (e examination) unended(ctx context.Context) []health.Finding {
+// unended finds runs that are recorded as running although their collector is gone.
+func (e examination) unended(ctx context.Context) []Finding {
 	var here, elsewhere, running int
-	err := each(ctx, e.db.db, `SELECT r.pid, coalesce(r.boot_id, ''), coalesce(m.machine, ''), r.started_at FROM runs r LEFT JOIN machines m USING (machine_id) WHERE r.status = 'running'`,
+	err := database.Each(ctx, e.db.SQL(), `SELECT r.pid, coalesce(r.boot_id, ''), coalesce(m.machine, ''), r.started_at FROM runs r LEFT JOIN machines m USING (machine_id) WHERE r.status = 'running'`,
 		func(scan func(...any) error) error {
 			var pid *int64
 			var boot, machine string
@@ -223,24 +271,24 @@ func (e examination) unended(ctx context.Context) []health.Finding {
 			}
 			return nil
 		})
-	var list []health.Finding
+	var list []Finding
 	if err != nil {
 		list = append(list, failed("runs", err))
 	}
 	if here > 0 {
-		list = append(list, health.Finding{Check: "runs", State: health.Warn, Saw: fmt.Sprintf("%d have no end, and their collector on this machine is gone; their loads are kept", here),
+		list = append(list, Finding{Check: "runs", State: Warn, Saw: fmt.Sprintf("%d have no end, and their collector on this machine is gone; their loads are kept", here),
 			Do: "the next sllmq collect with the same --storage-path marks them lost"})
 	}
 	if elsewhere > 0 {
-		list = append(list, health.Finding{Check: "runs", State: health.Warn, Saw: fmt.Sprintf("%d on other machines have had no end for two days", elsewhere),
-			Do: "look whether a collector is still at work there: sllmq runs"})
+		list = append(list, Finding{Check: "runs", State: Warn, Saw: fmt.Sprintf("%d on other machines have had no end for two days", elsewhere),
+			Do: "check whether a collector is still running there: sllmq runs"})
 	}
 	if running > 0 {
-		list = append(list, health.Finding{Check: "runs", State: health.OK, Saw: fmt.Sprintf("%d are under way", running)})
+		list = append(list, Finding{Check: "runs", State: OK, Saw: fmt.Sprintf("%d are under way", running)})
 	}
 	return list
 }
 
-func failed(check string, err error) health.Finding {
-	return health.Finding{Check: check, State: health.Fail, Saw: (&oneLine{err}).Error()}
+func failed(check string, err error) Finding {
+	return Finding{Check: check, State: Fail, Saw: database.OneLine(err).Error()}
 }

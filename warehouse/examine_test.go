@@ -8,7 +8,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/sllmq/sllmq/health"
 	"github.com/sllmq/sllmq/warehouse"
 	"github.com/sllmq/sllmq/warehouse/record"
 )
@@ -18,17 +17,17 @@ func here() warehouse.Host {
 	return warehouse.Host{Name: "box", BootID: "boot", Alive: func(pid int64) bool { return pid == 1 }}
 }
 
-func examine(t *testing.T, path string) []health.Finding {
+func examine(t *testing.T, path string) []warehouse.Finding {
 	t.Helper()
 	return warehouse.Examine(t.Context(), path, warehouse.Options{LockWait: time.Second}, here())
 }
 
 // wantFinding is one of a check, in a state, that saw some text.
-func wantFinding(t *testing.T, list []health.Finding, check string, state health.State, saw string) {
+func wantFinding(t *testing.T, list []warehouse.Finding, check string, state warehouse.State, saw string) {
 	t.Helper()
 	for _, f := range list {
 		if f.Check == check && f.State == state && strings.Contains(f.Saw, saw) {
-			if f.State != health.OK && f.Do == "" {
+			if f.State != warehouse.OK && f.Do == "" {
 				t.Errorf("%+v says nothing of what to do", f)
 			}
 			if strings.Contains(f.Saw+f.Do, "\n") {
@@ -51,18 +50,18 @@ func TestAWholeWarehouseIsFoundSo(t *testing.T) {
 		appendAll(t, path, batches(t))
 		list := examine(t, path)
 		for _, f := range list {
-			if f.State != health.OK {
+			if f.State != warehouse.OK {
 				t.Errorf("%s: %+v", name, f)
 			}
 		}
-		wantFinding(t, list, "rows", health.OK, "every table can be read")
-		wantFinding(t, list, "schema", health.OK, "the newest")
+		wantFinding(t, list, "rows", warehouse.OK, "every table can be read")
+		wantFinding(t, list, "schema", warehouse.OK, "the newest")
 	}
 }
 
 func TestWhatIsWrongWithAWarehouseIsFound(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "w.duckdb")
-	wantFinding(t, examine(t, path), "file", health.None, "is not there")
+	wantFinding(t, examine(t, path), "file", warehouse.None, "is not there")
 	live, dead, rebooted, far, lost := aRun(t), aRun(t), aRun(t), aRun(t), aRun(t)
 	dead.PID = new(int64(2))
 	rebooted.BootID = new("before")
@@ -78,29 +77,29 @@ func TestWhatIsWrongWithAWarehouseIsFound(t *testing.T) {
 		}
 	}
 	list := examine(t, path)
-	wantFinding(t, list, "orphans", health.Warn, "1 rows of loads whose row of runs is missing")
-	wantFinding(t, list, "runs", health.Warn, "2 have no end")
-	wantFinding(t, list, "runs", health.Warn, "1 on other machines")
-	wantFinding(t, list, "runs", health.OK, "2 are under way")
-	wantFinding(t, list, "log set aside", health.Warn, ".wal.torn-20260101T000000Z, 4 bytes")
-	wantFinding(t, list, "leftover", health.Warn, ".sllmq-new-1")
+	wantFinding(t, list, "orphans", warehouse.Warn, "1 rows of loads whose row of runs is missing")
+	wantFinding(t, list, "runs", warehouse.Warn, "2 have no end")
+	wantFinding(t, list, "runs", warehouse.Warn, "1 on other machines")
+	wantFinding(t, list, "runs", warehouse.OK, "2 are under way")
+	wantFinding(t, list, "log set aside", warehouse.Warn, ".wal.torn-20260101T000000Z, 4 bytes")
+	wantFinding(t, list, "leftover", warehouse.Warn, ".sllmq-new-1")
 
-	db, err := warehouse.Open(t.Context(), path, warehouse.Options{})
+	db, err := warehouse.At(path, warehouse.Options{}).Open(t.Context(), warehouse.Access{Write: true})
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := db.SQL().Exec("DELETE FROM schema_migrations WHERE version > 2"); err != nil {
+	if _, err := db.SQL().Exec("UPDATE schema_migrations SET version = 2 WHERE version > 0"); err != nil {
 		t.Fatal(err)
 	}
 	if err := db.Close(); err != nil {
 		t.Fatal(err)
 	}
-	wantFinding(t, examine(t, path), "schema", health.Warn, "version 2, and this program knows")
+	wantFinding(t, examine(t, path), "schema", warehouse.Warn, "version 2, and this program knows")
 
 	// Of the same version, with views that another program made.
 	path = filepath.Join(t.TempDir(), "w.duckdb")
 	appendAll(t, path, batches(t)[:1])
-	if db, err = warehouse.Open(t.Context(), path, warehouse.Options{}); err != nil {
+	if db, err = warehouse.At(path, warehouse.Options{}).Open(t.Context(), warehouse.Access{Write: true}); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := db.SQL().Exec("DELETE FROM schema_migrations WHERE version = 0"); err != nil {
@@ -109,7 +108,7 @@ func TestWhatIsWrongWithAWarehouseIsFound(t *testing.T) {
 	if err := db.Close(); err != nil {
 		t.Fatal(err)
 	}
-	wantFinding(t, examine(t, path), "schema", health.Warn, "views are of an older sllmq")
+	wantFinding(t, examine(t, path), "schema", warehouse.Warn, "views are from another version")
 }
 
 func TestAWarehouseThatCantBeOpenedIsFound(t *testing.T) {
@@ -118,11 +117,11 @@ func TestAWarehouseThatCantBeOpenedIsFound(t *testing.T) {
 	if err := os.WriteFile(text, []byte(strings.Repeat("no warehouse ", 20)), 0o644); err != nil {
 		t.Fatal(err)
 	}
-	wantFinding(t, examine(t, text), "file", health.Fail, "not a DuckDB file")
+	wantFinding(t, examine(t, text), "file", warehouse.Fail, "not a DuckDB file")
 
 	path := filepath.Join(dir, "newer.duckdb")
 	appendAll(t, path, batches(t)[:1])
-	db, err := warehouse.Open(t.Context(), path, warehouse.Options{})
+	db, err := warehouse.At(path, warehouse.Options{}).Open(t.Context(), warehouse.Access{Write: true})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -132,7 +131,7 @@ func TestAWarehouseThatCantBeOpenedIsFound(t *testing.T) {
 	if err := db.Close(); err != nil {
 		t.Fatal(err)
 	}
-	wantFinding(t, examine(t, path), "schema", health.Fail, "newer sllmq")
+	wantFinding(t, examine(t, path), "schema", warehouse.Fail, "newer sllmq")
 
 	// A log that is none is told, and again when a writer has set it aside.
 	torn := filepath.Join(dir, "torn.duckdb")
@@ -141,12 +140,12 @@ func TestAWarehouseThatCantBeOpenedIsFound(t *testing.T) {
 		t.Fatal(err)
 	}
 	list := examine(t, torn)
-	wantFinding(t, list, "log", health.Warn, "torn.duckdb.wal, 700 bytes")
-	wantFinding(t, list, "rows", health.OK, "")
+	wantFinding(t, list, "log", warehouse.Warn, "torn.duckdb.wal, 700 bytes")
+	wantFinding(t, list, "rows", warehouse.OK, "")
 	appendAll(t, torn, batches(t)[:1])
 	list = examine(t, torn)
-	wantFinding(t, list, "log set aside", health.Warn, "torn.duckdb.wal.torn-")
-	wantFinding(t, list, "rows", health.OK, "")
+	wantFinding(t, list, "log set aside", warehouse.Warn, "torn.duckdb.wal.torn-")
+	wantFinding(t, list, "rows", warehouse.OK, "")
 }
 
 // TestADamagedFileIsFound flips a byte in each block of a file, one at a time:
@@ -174,7 +173,7 @@ func TestADamagedFileIsFound(t *testing.T) {
 		if err := os.WriteFile(file, damaged, 0o644); err != nil {
 			t.Fatal(err)
 		}
-		if slices.ContainsFunc(examine(t, file), func(f health.Finding) bool { return f.State == health.Fail }) {
+		if slices.ContainsFunc(examine(t, file), func(f warehouse.Finding) bool { return f.State == warehouse.Fail }) {
 			found++
 		}
 	}
@@ -202,5 +201,5 @@ func TestRowsThatAreThereTwiceAreFound(t *testing.T) {
 	if err := os.WriteFile(strings.TrimSuffix(file, ".parquet")+"-again.parquet", content, 0o644); err != nil {
 		t.Fatal(err)
 	}
-	wantFinding(t, examine(t, path), "doubles", health.Fail, "rows of loads are there twice")
+	wantFinding(t, examine(t, path), "doubles", warehouse.Fail, "rows of loads are there twice")
 }

@@ -11,17 +11,19 @@ import (
 	"time"
 
 	"github.com/sllmq/sllmq/warehouse"
+	"github.com/sllmq/sllmq/warehouse/intake"
+	"github.com/sllmq/sllmq/warehouse/lake"
 	"github.com/sllmq/sllmq/warehouse/record"
 )
 
 // export writes a warehouse to a folder and returns the rows of each table.
-func export(t testing.TB, from, to string, o warehouse.ExportOptions) (map[string]int64, error) {
+func export(t testing.TB, from, to string, o lake.ExportOptions) (map[string]int64, error) {
 	t.Helper()
-	db, err := warehouse.Open(context.Background(), from, warehouse.Options{ReadOnly: true})
+	db, err := warehouse.At(from, warehouse.Options{}).Open(context.Background(), warehouse.Access{})
 	if err != nil {
 		t.Fatal(err)
 	}
-	tables, err := warehouse.Export(context.Background(), db, to, o, warehouse.Options{})
+	tables, err := lake.Export(context.Background(), db, to, o, warehouse.Options{})
 	if err := errors.Join(err, db.Close()); err != nil {
 		return nil, err
 	}
@@ -35,7 +37,7 @@ func export(t testing.TB, from, to string, o warehouse.ExportOptions) (map[strin
 	return rows, nil
 }
 
-func mustExport(t testing.TB, from, to string, o warehouse.ExportOptions) map[string]int64 {
+func mustExport(t testing.TB, from, to string, o lake.ExportOptions) map[string]int64 {
 	t.Helper()
 	rows, err := export(t, from, to, o)
 	if err != nil {
@@ -46,7 +48,7 @@ func mustExport(t testing.TB, from, to string, o warehouse.ExportOptions) map[st
 
 func mustImport(t testing.TB, path, from string) warehouse.Imported {
 	t.Helper()
-	done, err := warehouse.Import(t.Context(), path, []string{from}, warehouse.ImportOptions{}, warehouse.Options{Warn: func(line string) { t.Error(line) }})
+	done, err := warehouse.Import(t.Context(), path, []string{from}, intake.Options{}, warehouse.Options{Warn: func(line string) { t.Error(line) }})
 	if err != nil || len(done) != 1 {
 		t.Fatalf("import %s: %+v, %v", from, done, err)
 	}
@@ -62,7 +64,7 @@ func TestEveryWayOutAndInKeepsEveryRowOnce(t *testing.T) {
 	appendAll(t, source, list)
 	at := func(name string) string { return filepath.Join(dir, name) }
 	for _, to := range []string{"plain", "by month", "by both"} {
-		o := warehouse.ExportOptions{Append: true, PartitionBy: map[string][]string{"by month": {"month"}, "by both": {"machine", "month"}}[to]}
+		o := lake.ExportOptions{Append: true, PartitionBy: map[string][]string{"by month": {"month"}, "by both": {"machine", "month"}}[to]}
 		if n := mustExport(t, source, at(to), o); n["loads"] != 6 || n["runs"] != 2 {
 			t.Errorf("%s: wrote %v", to, n)
 		}
@@ -76,7 +78,7 @@ func TestEveryWayOutAndInKeepsEveryRowOnce(t *testing.T) {
 	}
 	for _, way := range [][2]string{{"plain", "a.duckdb"}, {"by both", "b.duckdb"}, {"source.duckdb", "c.duckdb"}, {"source.duckdb", "folder/"}, {"by both", "other/"}, {"plain", "by month"}} {
 		first, second := mustImport(t, at("")+"/"+way[1], at(way[0])), mustImport(t, at("")+"/"+way[1], at(way[0]))
-		if first.Loads != 6 && way[1] != "by month" || !second.Already() {
+		if first.Loads != 6 && way[1] != "by month" || !second.Nothing() {
 			t.Errorf("%s into %s: first %+v, then %+v", way[0], way[1], first, second)
 		}
 		sameContents(t, at(way[1]), source)
@@ -89,10 +91,10 @@ func TestEveryWayOutAndInKeepsEveryRowOnce(t *testing.T) {
 			t.Errorf("%s: %+v", half, done)
 		}
 		sameContents(t, path, source)
-		if done := mustImport(t, path, source); !done.Already() {
+		if done := mustImport(t, path, source); !done.Nothing() {
 			t.Errorf("%s a second time: %+v", half, done)
 		}
-		if done := mustImport(t, at("a.duckdb"), path); !done.Already() {
+		if done := mustImport(t, at("a.duckdb"), path); !done.Nothing() {
 			t.Errorf("%s has more than all: %+v", half, done)
 		}
 	}
@@ -109,29 +111,11 @@ func TestEveryWayOutAndInKeepsEveryRowOnce(t *testing.T) {
 	}
 }
 
-func TestTwoCopiesPutTogetherAreImportedOnce(t *testing.T) {
-	dir := t.TempDir()
-	source, set := filepath.Join(dir, "s.duckdb"), filepath.Join(dir, "set")
-	appendAll(t, source, batches(t))
-	mustExport(t, source, set, warehouse.ExportOptions{})
-	for _, name := range glob(t, set, "*/*.parquet") {
-		whole, err := os.ReadFile(filepath.Join(set, name))
-		if err != nil {
-			t.Fatal(err)
-		}
-		if err := os.WriteFile(filepath.Join(set, filepath.Dir(name), "copy.parquet"), whole, 0o644); err != nil {
-			t.Fatal(err)
-		}
-	}
-	mustImport(t, filepath.Join(dir, "i.duckdb"), set)
-	sameContents(t, filepath.Join(dir, "i.duckdb"), source)
-}
-
 func TestAnExportOfSome(t *testing.T) {
 	dir := t.TempDir()
 	source := filepath.Join(dir, "s.duckdb")
 	appendAll(t, source, batches(t))
-	n := mustExport(t, source, filepath.Join(dir, "some"), warehouse.ExportOptions{Where: "format = 'sllm' AND seq > 0 -- the warm ones"})
+	n := mustExport(t, source, filepath.Join(dir, "some"), lake.ExportOptions{Where: "format = 'sllm' AND seq > 0 -- the warm ones"})
 	want := map[string]int64{"machines": 1, "runs": 1, "sessions": 1, "loads": 2, "stages": 12, "inferences": 2, "samples": 3, "io_trace": 2, "rooflines": 3}
 	if fmt.Sprint(n) != fmt.Sprint(want) {
 		t.Errorf("wrote %v, want %v", n, want)
@@ -139,24 +123,24 @@ func TestAnExportOfSome(t *testing.T) {
 	if n := count(t, filepath.Join(dir, "some"), "load_facts WHERE format = 'sllm' AND seq > 0"); n != 2 {
 		t.Errorf("%d loads can be read", n)
 	}
-	if n := mustExport(t, source, filepath.Join(dir, "two"), warehouse.ExportOptions{Tables: []string{"runs", "loads"}, PartitionBy: []string{"month"}}); len(n) != 2 || len(glob(t, dir, "two/[^.]*")) != 2 {
+	if n := mustExport(t, source, filepath.Join(dir, "two"), lake.ExportOptions{Tables: []string{"runs", "loads"}, PartitionBy: []string{"month"}}); len(n) != 2 || len(glob(t, dir, "two/[^.]*")) != 2 {
 		t.Errorf("wrote %v", n)
 	}
 	for _, c := range []struct {
 		to   string
-		o    warehouse.ExportOptions
+		o    lake.ExportOptions
 		says string
 	}{
-		{"none", warehouse.ExportOptions{Where: "nothing = 1"}, `Referenced column "nothing" not found`},
-		{"none", warehouse.ExportOptions{Where: "true; DROP TABLE loads"}, "choose loads: Parser Error"},
-		{"none", warehouse.ExportOptions{Tables: []string{"load_facts"}}, `no table "load_facts"`},
-		{"none", warehouse.ExportOptions{PartitionBy: []string{"month", "month"}}, `no partition "month", or twice`},
-		{"none", warehouse.ExportOptions{Format: "xml"}, `no format "xml"`},
-		{"none", warehouse.ExportOptions{Format: "csv", Append: true}, "what is appended is Parquet"},
-		{"some", warehouse.ExportOptions{}, "it holds a data set already"},
-		{"two", warehouse.ExportOptions{Append: true, PartitionBy: []string{"machine"}}, "it is laid out by month and not by machine"},
-		{"", warehouse.ExportOptions{Overwrite: true}, "holds other things"},
-		{"no/where", warehouse.ExportOptions{}, "no such file or directory"},
+		{"none", lake.ExportOptions{Where: "nothing = 1"}, `Referenced column "nothing" not found`},
+		{"none", lake.ExportOptions{Where: "true; DROP TABLE loads"}, "choose loads: Parser Error"},
+		{"none", lake.ExportOptions{Tables: []string{"load_facts"}}, `no table "load_facts"`},
+		{"none", lake.ExportOptions{PartitionBy: []string{"month", "month"}}, `no partition "month", or twice`},
+		{"none", lake.ExportOptions{Format: "xml"}, `no format "xml"`},
+		{"none", lake.ExportOptions{Format: "csv", Append: true}, "append writes Parquet"},
+		{"some", lake.ExportOptions{}, "it holds a data set already"},
+		{"two", lake.ExportOptions{Append: true, PartitionBy: []string{"machine"}}, "it is partitioned by month, not by machine"},
+		{"", lake.ExportOptions{Overwrite: true}, "holds other things"},
+		{"no/where", lake.ExportOptions{}, "no such file or directory"},
 	} {
 		if _, err := export(t, source, filepath.Join(dir, c.to), c.o); err == nil || !strings.Contains(err.Error(), c.says) || strings.Contains(err.Error(), "\n") {
 			t.Errorf("%+v to %q: %v, want %s", c.o, c.to, err, c.says)
@@ -172,10 +156,10 @@ func TestAnOverwriteTakesTheTablesPlaces(t *testing.T) {
 	first, second, to := filepath.Join(dir, "1.duckdb"), filepath.Join(dir, "2.duckdb"), filepath.Join(dir, "out")
 	appendAll(t, first, batches(t))
 	appendAll(t, second, batches(t)[:2])
-	mustExport(t, first, to, warehouse.ExportOptions{PartitionBy: []string{"month"}})
-	mustExport(t, second, to, warehouse.ExportOptions{Overwrite: true, PartitionBy: []string{"machine"}})
+	mustExport(t, first, to, lake.ExportOptions{PartitionBy: []string{"month"}})
+	mustExport(t, second, to, lake.ExportOptions{Overwrite: true, PartitionBy: []string{"machine"}})
 	sameContents(t, to, second)
-	mustExport(t, first, to, warehouse.ExportOptions{Overwrite: true, Format: "csv", Tables: []string{"loads"}})
+	mustExport(t, first, to, lake.ExportOptions{Overwrite: true, Format: "csv", Tables: []string{"loads"}})
 	if found := glob(t, to, "loads/*"); len(found) != 1 || filepath.Ext(found[0]) != ".csv" {
 		t.Errorf("loads hold %v", found)
 	}
@@ -184,7 +168,7 @@ func TestAnOverwriteTakesTheTablesPlaces(t *testing.T) {
 	if err := os.WriteFile(mine, []byte("dear"), 0o644); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := export(t, first, to, warehouse.ExportOptions{Overwrite: true}); err == nil || !strings.Contains(err.Error(), "mine.txt") {
+	if _, err := export(t, first, to, lake.ExportOptions{Overwrite: true}); err == nil || !strings.Contains(err.Error(), "mine.txt") {
 		t.Errorf("overwritten: %v", err)
 	}
 	if _, err := os.Stat(mine); err != nil {

@@ -48,7 +48,7 @@ func TestAFullStorageIsOneLine(t *testing.T) {
 	}
 	for _, left := range []int64{0, 64 << 10, 512 << 10} {
 		full(left)
-		_, err := warehouse.Open(t.Context(), path, warehouse.Options{})
+		_, err := warehouse.At(path, warehouse.Options{}).Open(t.Context(), warehouse.Access{Write: true})
 		refused("open warehouse", err)
 		if entries, err := os.ReadDir(storage); err != nil || len(entries) != 1 {
 			t.Errorf("left behind: %v, %v", entries, err)
@@ -57,26 +57,26 @@ func TestAFullStorageIsOneLine(t *testing.T) {
 	if err := os.Remove(fill); err != nil {
 		t.Fatal(err)
 	}
-	log := warehouse.NewLog(path, warehouse.Options{})
+	store := warehouse.At(path, warehouse.Options{})
 	batch := func(n int) (b record.Batch) {
 		for i := range n {
 			b.Machines = append(b.Machines, record.Machine{ID: strings.Repeat("m", i+1), Machine: strings.Repeat("vm", 500+i), FirstSeenAt: time.Unix(0, 0)})
 		}
 		return b
 	}
-	if err := log.Append(t.Context(), batch(1)); err != nil {
+	if err := store.Append(t.Context(), batch(1)); err != nil {
 		t.Fatal(err)
 	}
 	full(0)
-	refused("append to warehouse", log.Append(t.Context(), batch(2000)))
+	refused("append to warehouse", store.Append(t.Context(), batch(2000)))
 	// What was there can be read all the same, and grows when there is room.
 	if err := os.Remove(fill); err != nil {
 		t.Fatal(err)
 	}
-	if err := log.Append(t.Context(), batch(2)); err != nil {
+	if err := store.Append(t.Context(), batch(2)); err != nil {
 		t.Fatal(err)
 	}
-	db, err := warehouse.Open(t.Context(), path, warehouse.Options{ReadOnly: true})
+	db, err := warehouse.At(path, warehouse.Options{}).Open(t.Context(), warehouse.Access{})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -2,166 +2,171 @@ package warehouse
 
 import (
 	"bytes"
-	"cmp"
 	"context"
-	"crypto/sha256"
 	"errors"
 	"fmt"
 	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
-	"time"
 
+	"github.com/sllmq/sllmq/warehouse/database"
+	"github.com/sllmq/sllmq/warehouse/intake"
+	"github.com/sllmq/sllmq/warehouse/lake"
 	"github.com/sllmq/sllmq/warehouse/record"
+	"github.com/sllmq/sllmq/warehouse/schema"
 )
 
-// ImportOptions say what a file of results does not.
-type ImportOptions struct {
-	Machine string            // where it was measured; empty: "unknown"
-	Tags    map[string]string // for every run
-	At      time.Time         // when it was measured; zero: the file's own time
-}
-
-func (o ImportOptions) machine() string { return cmp.Or(o.Machine, "unknown") }
-
-// Kinds of what is imported.
-const (
-	KindWarehouse = "warehouse"
-	KindResults   = "results" // of the reference benchmark
-	KindFio       = "fio"
-)
-
-// Imported is what became of one file or folder.
+// Imported is the outcome for one file or folder.
 type Imported struct {
-	File, Kind                           string
-	RunID, Model, Format, BenchmarkType  string // of results
-	Loads, Rooflines, OtherRows, RunEnds int64  // that were added, and runs that had ended since
+	File                        string
+	Kind                        intake.Kind // "" for a warehouse
+	Run                         *record.Run // of ServerlessLLM's results
+	Loads, Rooflines, OtherRows int64       // rows added; OtherRows of warehouses only
+	RunEnds                     int64       // runs ended
 }
 
-// Already says that all of it was there before, and nothing changed.
-func (i Imported) Already() bool { return i.Loads+i.Rooflines+i.OtherRows+i.RunEnds == 0 }
+// Nothing reports whether all of it was there already.
+func (i Imported) Nothing() bool { return i.Loads+i.Rooflines+i.OtherRows+i.RunEnds == 0 }
 
 // maxImport bounds a file of results, in bytes.
 const maxImport = 256 << 20
 
-// Import adds to the warehouse at path: other warehouses, files or folders of
-// Parquet, the reference benchmark's raw results, and fio's JSON as rooflines.
-// Each is added whole or not at all; what is there already is left as it is;
-// one that can't be read does not keep the others out. The errors of all are
-// returned together.
-func Import(ctx context.Context, path string, files []string, o ImportOptions, options Options) ([]Imported, error) {
-	log := NewLog(path, options)
+// Import adds files to the warehouse at path: other warehouses, files or folders
+// of Parquet; raw results of ServerlessLLM's benchmark; and fio's JSON, as rooflines.
+// Each is added whole or not at all. Rows whose keys exist are left as they are. If a
+// file cannot be read the others still are, and the errors are returned together.
+func Import(ctx context.Context, path string, files []string, o intake.Options, options Options) ([]Imported, error) {
+	to := importer{path, At(path, options), o, options}
 	var all []Imported
 	var errs []error
-	for _, file := range files {
-		done, err := log.importOne(ctx, file, o)
+	for _, name := range files {
+		done, err := to.add(ctx, name)
 		if err != nil {
-			errs = append(errs, fmt.Errorf("import %s: %w", file, err))
+			errs = append(errs, fmt.Errorf("import %s: %w", name, err))
 			continue
 		}
-		done.File = file
 		all = append(all, done)
 	}
 	return all, errors.Join(errs...)
 }
 
-func (l *Log) importOne(ctx context.Context, file string, o ImportOptions) (Imported, error) {
-	if isDataset(file) {
-		done, err := l.importWarehouse(ctx, file)
-		if errors.Is(err, fs.ErrNotExist) {
-			err = errors.New("the folder holds no data set")
-		}
+type importer struct {
+	path    string
+	store   Store
+	intake  intake.Options
+	options Options
+}
+
+func (to importer) add(ctx context.Context, name string) (Imported, error) {
+	done := Imported{File: name}
+	from, err := to.source(ctx, name, &done)
+	if err != nil {
 		return done, err
 	}
-	f, err := os.Open(file)
+	added, err := to.store.Merge(ctx, from)
+	for _, a := range added {
+		switch {
+		case a.Table == "loads":
+			done.Loads = a.Rows
+		case a.Table == "rooflines":
+			done.Rooflines = a.Rows
+		case done.Kind == "":
+			done.OtherRows += a.Rows
+		}
+		done.RunEnds += a.Ended
+	}
+	return done, err
+}
+
+// source opens a file or folder as a source of rows, and notes what it is.
+func (to importer) source(ctx context.Context, name string, done *Imported) (schema.Source, error) {
+	if lake.Is(name) {
+		return to.warehouse(name)
+	}
+	f, err := os.Open(name)
 	if err != nil {
-		return Imported{}, err
+		return nil, err
 	}
 	defer f.Close()
 	info, err := f.Stat()
 	if err != nil {
-		return Imported{}, err
+		return nil, err
 	}
-	// DuckDB's magic bytes stand behind a checksum.
+	// DuckDB's magic bytes follow a checksum.
 	head := make([]byte, 12)
 	if n, _ := f.ReadAt(head, 0); bytes.HasSuffix(head[:n], []byte("DUCK")) {
-		return l.importWarehouse(ctx, file)
+		return to.warehouse(name)
 	}
 	text, err := io.ReadAll(io.LimitReader(f, maxImport+1))
 	if err == nil && len(text) > maxImport {
 		err = fmt.Errorf("it is longer than %d bytes", maxImport)
 	}
 	if err != nil {
-		return Imported{}, err
+		return nil, err
 	}
+	o := to.intake
 	if o.At.IsZero() {
 		o.At = info.ModTime()
 	}
-	if isFio(text) {
-		return l.importFio(ctx, text, o)
+	b, kind, err := intake.Read(filepath.Base(name), text, o)
+	if err != nil {
+		return nil, err
 	}
-	return l.importResults(ctx, filepath.Base(file), text, o)
+	done.Kind = kind
+	if len(b.Runs) > 0 {
+		done.Run = &b.Runs[0]
+	}
+	if kind == intake.Fio {
+		err = to.findMachine(ctx, &b)
+	}
+	return batchSource{b}, err
 }
 
-// importResults adds a file of the reference benchmark.
-func (l *Log) importResults(ctx context.Context, name string, text []byte, o ImportOptions) (Imported, error) {
-	r, err := parseResults(name, text)
-	if err != nil {
-		return Imported{}, err
+func (to importer) warehouse(name string) (schema.Source, error) {
+	if isSame(name, to.path) {
+		return nil, errors.New("it is the warehouse itself")
 	}
-	b := r.batch(name, sha256.Sum256(text), o)
-	done := Imported{Kind: KindResults, RunID: b.Runs[0].ID, Model: r.model, Format: r.format, BenchmarkType: r.benchmarkType}
-	there, err := l.has(ctx, "runs WHERE run_id = ?::UUID", done.RunID)
-	if err != nil || there {
-		return done, err
-	}
-	done.Loads = int64(len(b.Loads))
-	return done, l.Append(ctx, b)
+	return At(name, to.options), nil
 }
 
-// importFio adds what fio measured as rooflines of a machine: of the one of
-// that name that was seen last, if there is one.
-func (l *Log) importFio(ctx context.Context, text []byte, o ImportOptions) (Imported, error) {
-	rooflines, err := parseFio(text, o)
-	if err != nil {
-		return Imported{}, err
-	}
-	machine := record.Machine{ID: "import:" + o.machine(), Machine: o.machine(), FirstSeenAt: time.Now()}
-	done := Imported{Kind: KindFio}
-	var b record.Batch
-	err = l.read(ctx, func(d *DB) error {
-		const newest = "SELECT coalesce(arg_max(machine_id, first_seen_at), ?) FROM machines WHERE machine = ? AND machine_id NOT LIKE 'import:%'"
-		if err := d.db.QueryRowContext(ctx, newest, machine.ID, machine.Machine).Scan(&machine.ID); err != nil {
-			return fmt.Errorf("look for the machine: %w", err)
+// findMachine gives rooflines to the machine of the same name that was seen
+// last, if there is one.
+func (to importer) findMachine(ctx context.Context, b *record.Batch) error {
+	err := read(ctx, to.store, func(db *DB) error {
+		const newest = "SELECT coalesce(arg_max(machine_id, first_seen_at), ?) FROM machines WHERE machine = ? AND machine_id NOT LIKE ?"
+		m := b.Machines[0]
+		if err := db.SQL().QueryRowContext(ctx, newest, m.ID, m.Machine, intake.IDPrefix+"%").Scan(&m.ID); err != nil {
+			return fmt.Errorf("look for the machine: %w", database.OneLine(err))
+		}
+		for i := range b.Rooflines {
+			b.Rooflines[i].MachineID = m.ID
+		}
+		if m.ID != b.Machines[0].ID {
+			b.Machines = nil
 		}
 		return nil
 	})
-	for _, r := range rooflines {
-		there := false
-		if err == nil {
-			there, err = l.has(ctx, "rooflines WHERE roofline_id = ?::UUID", r.ID)
-		}
-		if !there {
-			r.MachineID = machine.ID
-			b.Rooflines = append(b.Rooflines, r)
-		}
-	}
-	if err != nil || len(b.Rooflines) == 0 {
-		return done, err
-	}
-	b.Machines = []record.Machine{machine} // left as it is if it is there
-	done.Rooflines = int64(len(b.Rooflines))
-	return done, l.Append(ctx, b)
+	return err
 }
 
-// has says whether the warehouse has a row; from is what follows FROM.
-func (l *Log) has(ctx context.Context, from string, arguments ...any) (there bool, err error) {
-	err = l.read(ctx, func(d *DB) error {
-		return d.db.QueryRowContext(ctx, "SELECT count(*) > 0 FROM "+from, arguments...).Scan(&there)
-	})
-	if err != nil {
-		err = fmt.Errorf("look for what is there: %w", err)
+// read queries a warehouse if there is one.
+func read(ctx context.Context, store Store, query func(*DB) error) error {
+	db, err := store.Open(ctx, Access{})
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
 	}
-	return there, err
+	if err != nil {
+		return err
+	}
+	return errors.Join(query(db), db.Close())
+}
+
+func isSame(a, b string) bool {
+	first, err := os.Stat(a)
+	if err != nil {
+		return false
+	}
+	second, err := os.Stat(b)
+	return err == nil && os.SameFile(first, second)
 }

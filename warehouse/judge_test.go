@@ -13,7 +13,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/sllmq/sllmq/warehouse"
+	"github.com/sllmq/sllmq/warehouse/lake"
 	"github.com/sllmq/sllmq/warehouse/record"
 )
 
@@ -157,8 +157,8 @@ func TestJudge(t *testing.T) {
 	source, appended := filepath.Join(dir, "w.duckdb"), filepath.Join(dir, "appended")+"/"
 	appendAll(t, source, []record.Batch{b})
 	appendAll(t, appended, []record.Batch{b})
-	mustExport(t, source, filepath.Join(dir, "plain"), warehouse.ExportOptions{})
-	mustExport(t, source, filepath.Join(dir, "partitioned"), warehouse.ExportOptions{PartitionBy: []string{"month", "machine"}})
+	mustExport(t, source, filepath.Join(dir, "plain"), lake.ExportOptions{})
+	mustExport(t, source, filepath.Join(dir, "partitioned"), lake.ExportOptions{PartitionBy: []string{"month", "machine"}})
 	cmd := exec.CommandContext(t.Context(), python, filepath.Join("..", "scripts", "fixtures", "judge_parquet.py"), filepath.Join(dir, "expected.json"),
 		filepath.Join(dir, "plain"), filepath.Join(dir, "partitioned"), appended)
 	cmd.Stdout, cmd.Stderr = os.Stdout, os.Stderr

@@ -7,14 +7,13 @@ import (
 )
 
 // The kernel's locks belong to the process: closing any descriptor of a file
-// gives up every lock that the process has on it (fcntl_locking(2)). So a
-// second opening within one process, when it closes, would let other processes
-// write under the first. What the kernel keeps for the process the process has
-// to keep for itself: one opening of a file at a time.
-var openings sync.Map // from a file's path to a channel that holds its one ticket
+// releases every lock that the process has on it (fcntl_locking(2)). If a file were
+// opened twice within one process, closing it once would let other processes write
+// under the other. So a process opens a file once at a time.
+var openings sync.Map // from a file's path to a channel with its one ticket
 
-// enter waits until no other goroutine has the file open, and returns what
-// lets the next one in.
+// enter waits until no other goroutine has the file open. leave lets the next
+// one in.
 func enter(ctx context.Context, path string) (leave func(), err error) {
 	name, err := filepath.Abs(path)
 	if err != nil {

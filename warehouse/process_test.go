@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"github.com/sllmq/sllmq/warehouse"
+	"github.com/sllmq/sllmq/warehouse/intake"
 	"github.com/sllmq/sllmq/warehouse/record"
 )
 
@@ -24,12 +25,16 @@ import (
 // names to the warehouse that it names, and says so after each, without end.
 const appends = "SLLMQ_TEST_APPENDS"
 
+// With this variable set it imports the second of the two warehouses that it names
+// into the first.
+const imports = "SLLMQ_TEST_IMPORTS"
+
 // With holds set it has that warehouse open until its standard input ends.
 const holds = "SLLMQ_TEST_HOLDS"
 
 func TestMain(m *testing.M) {
 	if path := os.Getenv(holds); path != "" {
-		db, err := warehouse.Open(context.Background(), path, warehouse.Options{})
+		db, err := warehouse.At(path, warehouse.Options{}).Open(context.Background(), warehouse.Access{Write: true})
 		if err != nil {
 			panics{}.Fatal(err)
 		}
@@ -38,14 +43,20 @@ func TestMain(m *testing.M) {
 		_ = db.Close()
 		os.Exit(0)
 	}
+	if to, from, ok := strings.Cut(os.Getenv(imports), "|"); ok {
+		if _, err := warehouse.Import(context.Background(), to, []string{from}, intake.Options{}, warehouse.Options{}); err != nil {
+			panics{}.Fatal(err)
+		}
+		os.Exit(0)
+	}
 	path, runID, ok := strings.Cut(os.Getenv(appends), "|")
 	if !ok {
 		os.Exit(m.Run())
 	}
-	log := warehouse.NewLog(path, warehouse.Options{})
+	store := warehouse.At(path, warehouse.Options{})
 	first := count(panics{}, path, "loads")
 	for i := first; ; i++ {
-		if err := log.Append(context.Background(), aLoad(runID, int64(i), 1)); err != nil {
+		if err := store.Append(context.Background(), aLoad(runID, int64(i), 1)); err != nil {
 			fmt.Fprintln(os.Stderr, err)
 			os.Exit(1)
 		}
@@ -59,15 +70,11 @@ type panics struct{ testing.TB }
 func (panics) Helper()           {}
 func (panics) Fatal(args ...any) { panic(fmt.Sprint(args...)) }
 
-func TestAKilledAppendLosesNothingThatWasSaid(t *testing.T) {
-	t.Run("file", func(t *testing.T) { killAppends(t, filepath.Join(t.TempDir(), "w.duckdb"), 20, 40) })
-	t.Run("folder", func(t *testing.T) { killAppends(t, t.TempDir(), 8, 150) })
-}
-
+// killAppends kills a process that appends, again and again: what it said is kept.
 func killAppends(t *testing.T, path string, rounds, atLeast int) {
 	run := aRun(t)
 	machine := record.Machine{ID: "m1", Machine: "box", FirstSeenAt: time.Now()}
-	if err := warehouse.NewLog(path, warehouse.Options{}).Append(t.Context(), record.Batch{Machines: []record.Machine{machine}, Runs: []record.Run{run}}); err != nil {
+	if err := warehouse.At(path, warehouse.Options{}).Append(t.Context(), record.Batch{Machines: []record.Machine{machine}, Runs: []record.Run{run}}); err != nil {
 		t.Fatal(err)
 	}
 	for round := range rounds {
@@ -79,7 +86,7 @@ func killAppends(t *testing.T, path string, rounds, atLeast int) {
 		if n := count(t, path, "(SELECT seq FROM loads ANTI JOIN stages USING (run_id, seq))"); n != 0 {
 			t.Fatalf("round %d: %d loads without their stages", round, n)
 		}
-		if err := warehouse.NewLog(path, warehouse.Options{}).Append(t.Context(), record.Batch{Machines: []record.Machine{machine}}); err != nil {
+		if err := warehouse.At(path, warehouse.Options{}).Append(t.Context(), record.Batch{Machines: []record.Machine{machine}}); err != nil {
 			t.Fatalf("round %d: the next append: %v", round, err)
 		}
 	}
@@ -113,7 +120,7 @@ func killedAppends(t *testing.T, path, runID string, milliseconds int) (said int
 func TestALogThatAKilledWriterLeftIsKept(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "w.duckdb")
 	run := aRun(t)
-	if err := warehouse.NewLog(path, warehouse.Options{}).Append(t.Context(), record.Batch{Runs: []record.Run{run}}); err != nil {
+	if err := warehouse.At(path, warehouse.Options{}).Append(t.Context(), record.Batch{Runs: []record.Run{run}}); err != nil {
 		t.Fatal(err)
 	}
 	garbage := strings.Repeat("this is no log ", 100)
@@ -125,7 +132,7 @@ func TestALogThatAKilledWriterLeftIsKept(t *testing.T) {
 		t.Errorf("%d runs, want the one that was there", n)
 	}
 	var warned []string
-	db, err := warehouse.Open(t.Context(), path, warehouse.Options{Warn: func(line string) { warned = append(warned, line) }})
+	db, err := warehouse.At(path, warehouse.Options{Warn: func(line string) { warned = append(warned, line) }}).Open(t.Context(), warehouse.Access{Write: true})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -150,10 +157,10 @@ func TestNoDamageToALogLosesWhatIsInTheFile(t *testing.T) {
 	dir := t.TempDir()
 	path := filepath.Join(dir, "w.duckdb")
 	run := aRun(t)
-	if err := warehouse.NewLog(path, warehouse.Options{}).Append(t.Context(), record.Batch{Runs: []record.Run{run}}); err != nil {
+	if err := warehouse.At(path, warehouse.Options{}).Append(t.Context(), record.Batch{Runs: []record.Run{run}}); err != nil {
 		t.Fatal(err)
 	}
-	db, err := warehouse.Open(t.Context(), path, warehouse.Options{})
+	db, err := warehouse.At(path, warehouse.Options{}).Open(t.Context(), warehouse.Access{Write: true})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -188,7 +195,7 @@ func TestNoDamageToALogLosesWhatIsInTheFile(t *testing.T) {
 				t.Errorf("damage %d at %d: %d runs", i, at, n)
 			}
 		}
-		if err := warehouse.NewLog(other, warehouse.Options{}).Append(t.Context(), aLoad(run.ID, 0, 1)); err != nil && !strings.Contains(err.Error(), "Duplicate key") {
+		if err := warehouse.At(other, warehouse.Options{}).Append(t.Context(), aLoad(run.ID, 0, 1)); err != nil {
 			t.Errorf("damage %d at %d: %v", i, at, err)
 		}
 		if n := count(t, other, "runs"); n != 1 {
@@ -204,7 +211,7 @@ func TestWritersAndReadersWaitForOneAnother(t *testing.T) {
 
 func writeAndRead(t *testing.T, path string, appendsEach int64) {
 	run := aRun(t)
-	if err := warehouse.NewLog(path, warehouse.Options{}).Append(t.Context(), record.Batch{Runs: []record.Run{run}}); err != nil {
+	if err := warehouse.At(path, warehouse.Options{}).Append(t.Context(), record.Batch{Runs: []record.Run{run}}); err != nil {
 		t.Fatal(err)
 	}
 	// Another process appends all the time; this one does too, and reads.
@@ -221,9 +228,9 @@ func writeAndRead(t *testing.T, path string, appendsEach int64) {
 	var wg sync.WaitGroup
 	for worker := range int64(2) {
 		wg.Go(func() {
-			log := warehouse.NewLog(path, warehouse.Options{})
+			store := warehouse.At(path, warehouse.Options{})
 			for i := range appendsEach {
-				if err := log.Append(t.Context(), aLoad(run.ID, worker*100+i, 1)); err != nil {
+				if err := store.Append(t.Context(), aLoad(run.ID, worker*100+i, 1)); err != nil {
 					t.Error(err)
 				}
 				if n := count(t, path, "loads WHERE run_id = '"+run.ID+"'"); n <= int(i) {
@@ -243,7 +250,7 @@ func TestTwoProcessesMayMakeOneWarehouse(t *testing.T) {
 	var wg sync.WaitGroup
 	for range 8 {
 		wg.Go(func() {
-			if err := warehouse.NewLog(path, warehouse.Options{}).Append(t.Context(), record.Batch{Runs: []record.Run{aRun(t)}}); err != nil {
+			if err := warehouse.At(path, warehouse.Options{}).Append(t.Context(), record.Batch{Runs: []record.Run{aRun(t)}}); err != nil {
 				t.Error(err)
 			}
 		})
@@ -275,18 +282,18 @@ func TestAWaitSaysWhoHasTheFile(t *testing.T) {
 		t.Fatal(err)
 	}
 	// Given up after a while, with no word before five seconds are over.
-	quiet := warehouse.Options{ReadOnly: true, LockWait: time.Second, OnWait: func(line string) { t.Errorf("said %q", line) }}
+	quiet := warehouse.Options{LockWait: time.Second, OnWait: func(line string) { t.Errorf("said %q", line) }}
 	holder := "process " + strconv.Itoa(cmd.Process.Pid)
-	if _, err := warehouse.Open(t.Context(), path, quiet); err == nil || !strings.Contains(err.Error(), holder) {
+	if _, err := warehouse.At(path, quiet).Open(t.Context(), warehouse.Access{}); err == nil || !strings.Contains(err.Error(), holder) {
 		t.Fatalf("opened, or not said who has it: %v", err)
 	}
 	// Told once, and opened as soon as it is free.
 	var told []string
 	begun := time.Now()
-	db, err := warehouse.Open(t.Context(), path, warehouse.Options{ReadOnly: true, OnWait: func(line string) {
+	db, err := warehouse.At(path, warehouse.Options{OnWait: func(line string) {
 		told = append(told, line)
 		_ = hold.Close()
-	}})
+	}}).Open(t.Context(), warehouse.Access{})
 	if err != nil {
 		t.Fatal(err)
 	}

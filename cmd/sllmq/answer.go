@@ -96,13 +96,13 @@ func refuseBinary(env *environment, format, file string) error {
 }
 
 // ask has the warehouse open for as long as the SQL runs.
-func (o *answerFlags) ask(ctx context.Context, env *environment, access warehouse.Options, statement string, q stream.Options) error {
+func (o *answerFlags) ask(ctx context.Context, env *environment, access warehouse.Access, statement string, q stream.Options) error {
 	if o.timeout > 0 {
 		var stop context.CancelFunc
 		ctx, stop = context.WithTimeoutCause(ctx, o.timeout, &timeoutError{o.timeout})
 		defer stop()
 	}
-	db, err := warehouse.Open(ctx, env.warehouse, access)
+	db, err := env.store().Open(ctx, access)
 	if err == nil {
 		err = o.answer(ctx, env, db, statement, q)
 		err = errors.Join(err, db.Close())

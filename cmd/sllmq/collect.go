@@ -280,7 +280,7 @@ func (o *collectOptions) collect(ctx context.Context, env *environment, plan col
 	progress := newProgress(env.stderr, log.writer())
 	options := env.warehouseOptions()
 	options.OnWait = progress.Note
-	sink := warehouse.NewLog(env.warehouse, options)
+	sink := warehouse.At(env.warehouse, options)
 	// The warehouse is tried before the first byte is prepared.
 	if err := o.endLost(ctx, sink, progress); err != nil {
 		return collector.Result{}, err
@@ -302,13 +302,13 @@ func (o *collectOptions) collect(ctx context.Context, env *environment, plan col
 }
 
 // endLost marks the runs of collectors that died on this machine.
-func (o *collectOptions) endLost(ctx context.Context, sink *warehouse.Log, progress *progress) error {
+func (o *collectOptions) endLost(ctx context.Context, sink warehouse.Store, progress *progress) error {
 	here, err := machine.Describe(ctx, o.config.StoragePath)
 	if err != nil {
 		return err
 	}
 	boot := machine.BootID()
-	lost, err := sink.EndLost(ctx, here.ID, func(pid int64, bootID string) bool { return bootID == boot && machine.Alive(pid) })
+	lost, err := warehouse.EndLost(ctx, sink, here.ID, func(pid int64, bootID string) bool { return bootID == boot && machine.Alive(pid) })
 	if lost > 0 {
 		progress.Note(fmt.Sprintf("%d runs of a collector that died are marked lost; their loads are kept", lost))
 	}
@@ -318,9 +318,7 @@ func (o *collectOptions) endLost(ctx context.Context, sink *warehouse.Log, progr
 // report prints the summary of what was collected, and writes it to the
 // results folder.
 func (o *collectOptions) report(ctx context.Context, env *environment, result collector.Result) error {
-	options := env.warehouseOptions()
-	options.ReadOnly = true
-	db, err := warehouse.Open(ctx, env.warehouse, options)
+	db, err := env.open(ctx)
 	if err != nil {
 		return err
 	}

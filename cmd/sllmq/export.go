@@ -9,11 +9,12 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/sllmq/sllmq/warehouse"
+	"github.com/sllmq/sllmq/warehouse/lake"
+	"github.com/sllmq/sllmq/warehouse/schema"
 )
 
 type exportOptions struct {
-	warehouse.ExportOptions
+	lake.ExportOptions
 	to string
 }
 
@@ -23,11 +24,10 @@ func newExportCommand(env *environment) *cobra.Command {
 		Use:   "export --to DIR",
 		Short: "Write the tables as Parquet or CSV",
 		Long: `Writes the tables as Parquet files, DIR/TABLE/*.parquet, for pandas, Polars,
-Spark, Trino, DuckDB, and for sllmq itself: --warehouse DIR, or sllmq import
-DIR.
+Spark, Trino, DuckDB, and sllmq itself: --warehouse DIR, or sllmq import DIR.
 
-A data set is there whole or not at all. With --append one that is there gets
-what it lacks, and no row twice; with --overwrite another takes its place.`,
+A new data set appears whole or not at all. --append adds the rows that an
+existing one lacks; --overwrite replaces its tables.`,
 		Example: `  sllmq export --to ./exported
   sllmq export --to ./exported --append
   sllmq export --to ./opt --where "model like '%opt%' and not warmup" --tables loads,runs
@@ -38,14 +38,14 @@ what it lacks, and no row twice; with --overwrite another takes its place.`,
 	}
 	f := c.Flags()
 	f.StringVar(&o.to, "to", "", "folder to write into")
-	f.StringSliceVar(&o.Tables, "tables", nil, "only these of "+strings.Join(warehouse.ExportTables(), ", "))
-	f.StringVar(&o.Where, "where", "", "only loads of which this SQL holds, by the columns of load_facts, and what belongs to them")
-	f.StringSliceVar(&o.PartitionBy, "partition-by", nil, "folders by month, in which the run began (UTC), and machine")
-	f.StringVar(&o.Format, "format", "parquet", strings.Join(warehouse.ExportFormats(), " or "))
-	f.BoolVar(&o.Append, "append", false, "add to the data set that is there what it lacks")
-	f.BoolVar(&o.Overwrite, "overwrite", false, "put the tables in the place of those that are there")
-	for flag, values := range map[string][]string{"tables": warehouse.ExportTables(), "format": warehouse.ExportFormats(), "partition-by": warehouse.ExportPartitions()} {
-		// It can fail only for a flag that is not there.
+	f.StringSliceVar(&o.Tables, "tables", nil, "tables to write (default: all): "+strings.Join(schema.Names(), ", "))
+	f.StringVar(&o.Where, "where", "", "SQL condition on the columns of load_facts: only these loads, and what belongs to them")
+	f.StringSliceVar(&o.PartitionBy, "partition-by", nil, "one folder per month (of the run's start, UTC), machine, or both")
+	f.StringVar(&o.Format, "format", "parquet", strings.Join(lake.ExportFormats(), " or "))
+	f.BoolVar(&o.Append, "append", false, "add missing rows to an existing data set")
+	f.BoolVar(&o.Overwrite, "overwrite", false, "replace the tables of an existing data set")
+	for flag, values := range map[string][]string{"tables": schema.Names(), "format": lake.ExportFormats(), "partition-by": lake.ExportPartitions()} {
+		// It fails only for a flag that does not exist.
 		_ = c.RegisterFlagCompletionFunc(flag, cobra.FixedCompletions(values, cobra.ShellCompDirectiveNoFileComp))
 	}
 	return c
@@ -65,9 +65,9 @@ func (o exportOptions) run(ctx context.Context, env *environment) error {
 	if err != nil {
 		return err
 	}
-	done, err := warehouse.Export(ctx, db, o.to, o.ExportOptions, env.warehouseOptions())
-	if errors.Is(err, warehouse.ErrDataset) {
-		err = fmt.Errorf("%w: --append adds what it lacks, --overwrite takes its place", err)
+	done, err := lake.Export(ctx, db, o.to, o.ExportOptions, env.warehouseOptions())
+	if errors.Is(err, lake.ErrDataset) {
+		err = fmt.Errorf("%w: --append adds missing rows, --overwrite replaces it", err)
 	}
 	if err = errors.Join(err, db.Close()); err != nil {
 		return err
@@ -78,7 +78,7 @@ func (o exportOptions) run(ctx context.Context, env *environment) error {
 	return nil
 }
 
-// sameFile says whether two paths lead to one place.
+// sameFile reports whether two paths name the same file.
 func sameFile(a, b string) bool {
 	first, err := os.Stat(a)
 	if err != nil {

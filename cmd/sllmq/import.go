@@ -9,6 +9,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/sllmq/sllmq/warehouse"
+	"github.com/sllmq/sllmq/warehouse/intake"
 )
 
 type importOptions struct {
@@ -21,12 +22,12 @@ func newImportCommand(env *environment) *cobra.Command {
 	var o importOptions
 	c := &cobra.Command{
 		Use:   "import FILE...",
-		Short: "Take in other warehouses, the reference's raw results, and fio's",
-		Long: `Adds to the warehouse what others measured: warehouses (.duckdb files, and
-folders of Parquet such as sllmq export writes), the raw JSON files of
-ServerlessLLM's benchmark (MODEL_FORMAT_REPLICAS_TYPE.json), and what fio wrote
-with --output-format=json, as rooflines. No row is doubled: what is there
-already is left as it is.`,
+		Short: "Import warehouses, ServerlessLLM JSON or fio JSON",
+		Long: `Adds results to the warehouse: other warehouses (.duckdb files, and folders of
+Parquet such as sllmq export writes), raw JSON files of ServerlessLLM's benchmark
+(MODEL_FORMAT_REPLICAS_TYPE.json), and the output of fio --output-format=json, as
+rooflines. Importing a file again changes nothing: rows that exist are kept as
+they are.`,
 		Example: `  sllmq import --machine h100 --tag year=2025 results/*.json
   sllmq import ./exported other.duckdb
   fio --direct=1 --rw=read ... --output-format=json > fio.json
@@ -39,9 +40,9 @@ already is left as it is.`,
 		},
 	}
 	f := c.Flags()
-	f.StringVar(&o.machine, "machine", "", "the machine that JSON files were measured on; fio's rooflines go to the one of that name that was seen last")
-	f.StringArrayVar(&o.tags, "tag", nil, "KEY=VALUE for the runs of JSON files (repeatable)")
-	f.StringVar(&o.at, "at", "", "when JSON files were measured (default: each file's own time)")
+	f.StringVar(&o.machine, "machine", "", "machine that JSON files were measured on; fio's rooflines go to the latest machine of that name")
+	f.StringArrayVar(&o.tags, "tag", nil, "KEY=VALUE tag for the runs of JSON files (repeatable)")
+	f.StringVar(&o.at, "at", "", "time that JSON files were measured (default: modification time of each file)")
 	return c
 }
 
@@ -54,18 +55,23 @@ func (o importOptions) run(ctx context.Context, env *environment, files []string
 	if err != nil {
 		return err
 	}
-	done, err := warehouse.Import(ctx, env.warehouse, files, warehouse.ImportOptions{Machine: o.machine, Tags: tags, At: at}, env.warehouseOptions())
+	done, err := warehouse.Import(ctx, env.warehouse, files, intake.Options{Machine: o.machine, Tags: tags, At: at}, env.warehouseOptions())
 	for _, d := range done {
-		fmt.Fprintf(env.stdout, "%s: %s\n", d.File, tellImport(d))
+		fmt.Fprintf(env.stdout, "%s: %s\n", d.File, describeImport(d))
 	}
 	return err
 }
 
-// tellImport says what became of a file.
-func tellImport(d warehouse.Imported) string {
-	what := map[string]string{warehouse.KindWarehouse: "a warehouse", warehouse.KindFio: "fio's results",
-		warehouse.KindResults: fmt.Sprintf("%s %s %s", d.Model, d.Format, d.BenchmarkType)}[d.Kind]
-	if d.Already() {
+// describeImport is the outcome for a file.
+func describeImport(d warehouse.Imported) string {
+	what := "a warehouse"
+	switch d.Kind {
+	case intake.Fio:
+		what = "fio's results"
+	case intake.ServerlessLLM:
+		what = fmt.Sprintf("%s %s %s", d.Run.Model, d.Run.Format, d.Run.BenchmarkType)
+	}
+	if d.Nothing() {
 		return what + ", all of which is there already"
 	}
 	var added []string

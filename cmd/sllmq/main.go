@@ -101,9 +101,12 @@ func (env *environment) warehouseOptions() warehouse.Options {
 	}
 }
 
+// store is the warehouse that --warehouse names.
+func (env *environment) store() warehouse.Store {
+	return warehouse.At(env.warehouse, env.warehouseOptions())
+}
+
 // open opens the warehouse to read it.
 func (env *environment) open(ctx context.Context) (*warehouse.DB, error) {
-	o := env.warehouseOptions()
-	o.ReadOnly = true
-	return warehouse.Open(ctx, env.warehouse, o)
+	return env.store().Open(ctx, warehouse.Access{})
 }

@@ -12,6 +12,7 @@ import (
 
 	"github.com/sllmq/sllmq/queries"
 	"github.com/sllmq/sllmq/queries/stream"
+	"github.com/sllmq/sllmq/warehouse"
 )
 
 type queryOptions struct {
@@ -73,9 +74,7 @@ func (o queryOptions) run(ctx context.Context, env *environment, args []string) 
 		_, err := fmt.Fprint(env.stdout, named[i].Paste(values))
 		return err
 	}
-	access := env.warehouseOptions()
-	access.ReadOnly = true
-	return o.ask(ctx, env, access, named[i].SQL, stream.Options{Arguments: arguments})
+	return o.ask(ctx, env, warehouse.Access{}, named[i].SQL, stream.Options{Arguments: arguments})
 }
 
 func listQueries(env *environment, named []queries.Named) error {

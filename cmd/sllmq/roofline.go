@@ -65,7 +65,7 @@ func (s *surveyFlags) measure(ctx context.Context, env *environment, o collector
 			return nil, err
 		}
 	}
-	return collector.Survey(ctx, s.config, o, warehouse.NewLog(env.warehouse, options), progress, collector.Host{
+	return collector.Survey(ctx, s.config, o, warehouse.At(env.warehouse, options), progress, collector.Host{
 		WorkerCommand: []string{self, "worker"}, Version: version(), CommandLine: strings.Join(env.args, " "),
 	})
 }

@@ -13,6 +13,7 @@ import (
 	"golang.org/x/term"
 
 	"github.com/sllmq/sllmq/queries/stream"
+	"github.com/sllmq/sllmq/warehouse"
 )
 
 type sqlOptions struct {
@@ -84,8 +85,7 @@ func (o *sqlOptions) run(ctx context.Context, env *environment, args []string) e
 // ask asks with the access that the flags give.
 func (o *sqlOptions) ask(ctx context.Context, env *environment, statement string, q stream.Options) error {
 	q.ReadOnly = o.safe
-	access := env.warehouseOptions()
-	access.ReadOnly, access.Safe = !o.write, o.safe
+	access := warehouse.Access{Write: o.write, Safe: o.safe}
 	return o.answerFlags.ask(ctx, env, access, statement, q)
 }
 

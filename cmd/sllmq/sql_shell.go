@@ -87,9 +87,7 @@ func (w *shellWarehouse) Ask(ctx context.Context, statement string, arguments []
 
 // Catalog lists the tables.
 func (w *shellWarehouse) Catalog(ctx context.Context) (_ []queries.Table, err error) {
-	options := w.env.warehouseOptions()
-	options.ReadOnly = !w.o.write
-	db, err := warehouse.Open(ctx, w.env.warehouse, options)
+	db, err := w.env.store().Open(ctx, warehouse.Access{Write: w.o.write})
 	if err != nil {
 		return nil, err
 	}

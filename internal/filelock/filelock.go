@@ -12,18 +12,36 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// poll is how often a lock that someone else has is tried.
+// poll is the time between two attempts at a lock.
 const poll = 50 * time.Millisecond
 
+// ErrLocked reports that another process, or another open file, has the lock.
+var ErrLocked = errors.New("locked by another process")
+
 // Lock waits until this process alone has the lock of the file at path, which is
-// made if it is not there. Closing the file gives the lock back, and so does the
-// process's end. The file stays: removing it would let two processes lock two
-// files. Whoever does not keep to that (Python's filelock) is guarded against:
-// what was locked must still be what the path names.
+// created if it is missing. Closing the file releases the lock, and so does the end
+// of the process. The file stays: if it were removed, two processes could lock two
+// files. Others, such as Python's filelock, do remove it, so Lock makes sure that
+// path still names the file that it locked.
 //
-// The error is ctx's if it ended first, an *os.PathError if the file could not
-// be opened, and otherwise what flock refused with.
+// The error is the cause of ctx's end, an *os.PathError if the file could not be
+// opened, or why flock failed.
 func Lock(ctx context.Context, path string) (*os.File, error) {
+	for {
+		f, err := Try(path)
+		if !errors.Is(err, ErrLocked) {
+			return f, err
+		}
+		select {
+		case <-ctx.Done():
+			return nil, context.Cause(ctx)
+		case <-time.After(poll):
+		}
+	}
+}
+
+// Try is Lock without waiting: it fails with ErrLocked instead.
+func Try(path string) (*os.File, error) {
 	for {
 		f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o666)
 		if err != nil {
@@ -36,19 +54,15 @@ func Lock(ctx context.Context, path string) (*os.File, error) {
 		f.Close()
 		switch {
 		case err == nil, errors.Is(err, unix.EINTR):
-			continue
-		case !errors.Is(err, unix.EWOULDBLOCK):
+		case errors.Is(err, unix.EWOULDBLOCK):
+			return nil, ErrLocked
+		default:
 			return nil, fmt.Errorf("lock %s: %w", path, err)
-		}
-		select {
-		case <-ctx.Done():
-			return nil, context.Cause(ctx)
-		case <-time.After(poll):
 		}
 	}
 }
 
-// named says whether path is still the open file.
+// named reports whether path still names the open file.
 func named(f *os.File, path string) bool {
 	held, err := f.Stat()
 	if err != nil {

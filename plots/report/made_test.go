@@ -63,10 +63,10 @@ func made(t *testing.T, models int) *warehouse.DB {
 	if models == 0 {
 		b = record.Batch{}
 	}
-	if err := warehouse.NewLog(path, warehouse.Options{}).Append(t.Context(), b); err != nil {
+	if err := warehouse.At(path, warehouse.Options{}).Append(t.Context(), b); err != nil {
 		t.Fatal(err)
 	}
-	db, err := warehouse.Open(t.Context(), path, warehouse.Options{ReadOnly: true})
+	db, err := warehouse.At(path, warehouse.Options{}).Open(t.Context(), warehouse.Access{})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -45,7 +45,7 @@ func program(t *testing.T, arguments ...string) (string, error) {
 func TestAppend(t *testing.T) {
 	b := openTable(t)
 	path := filepath.Join(t.TempDir(), "w.duckdb")
-	log := warehouse.NewLog(path, warehouse.Options{})
+	store := warehouse.At(path, warehouse.Options{})
 	id, err := uuid.NewV7()
 	if err != nil {
 		t.Fatal(err)
@@ -54,7 +54,7 @@ func TestAppend(t *testing.T) {
 		ID: id.String(), CollectID: id.String(), MachineID: "m", StartedAt: time.Now(), Arm: record.Arm{Model: "synthetic/opt-125m", BenchmarkType: "random", Format: "sllm", Engine: "native", Loader: "pool", Device: "host"}, Status: record.StatusRunning,
 		ModelSource: "synthetic", NumReplicas: 100, Sessions: 1, Tags: map[string]string{"disk": "nvme"},
 	}
-	if err := log.Append(t.Context(), record.Batch{Runs: []record.Run{run}}); err != nil {
+	if err := store.Append(t.Context(), record.Batch{Runs: []record.Run{run}}); err != nil {
 		t.Fatal(err)
 	}
 	seq := int64(0)
@@ -64,7 +64,7 @@ func TestAppend(t *testing.T) {
 			batch.Stages = append(batch.Stages, record.Stage{RunID: run.ID, Seq: seq, Stage: name, DurationS: 0.1})
 		}
 		seq++
-		return log.Append(t.Context(), batch)
+		return store.Append(t.Context(), batch)
 	})
 	b.most("append after a load", 30, median(took).Seconds()*1e3, " ms", fmt.Sprintf("median of %d, a load with six stages", len(took)))
 	took = times(t, 40, func() error {

@@ -52,7 +52,7 @@ func simulate(ctx context.Context, path string, loads int64, seed uint64, lastNi
 	if _, err := os.Stat(path); !errors.Is(err, fs.ErrNotExist) {
 		return fmt.Errorf("%s is there already: name another file", path)
 	}
-	db, err := warehouse.Open(ctx, path, warehouse.Options{})
+	db, err := warehouse.At(path, warehouse.Options{}).Open(ctx, warehouse.Access{Write: true})
 	if err != nil {
 		return err
 	}

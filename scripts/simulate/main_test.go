@@ -18,7 +18,7 @@ func TestTheSameSeedIsTheSameWarehouse(t *testing.T) {
 		if err := simulate(t.Context(), path, loads, seed, "2026-06-30", "1GB"); err != nil {
 			t.Fatal(err)
 		}
-		db, err := warehouse.Open(t.Context(), path, warehouse.Options{ReadOnly: true})
+		db, err := warehouse.At(path, warehouse.Options{}).Open(t.Context(), warehouse.Access{})
 		if err != nil {
 			t.Fatal(err)
 		}

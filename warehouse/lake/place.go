@@ -1,4 +1,4 @@
-package warehouse
+package lake
 
 import (
 	"context"
@@ -15,11 +15,13 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/sllmq/sllmq/internal/atomicfile"
+	"github.com/sllmq/sllmq/internal/filelock"
+	"github.com/sllmq/sllmq/warehouse/database"
+	"github.com/sllmq/sllmq/warehouse/schema"
 )
 
-// fresh makes a data set beside the folder that it is to be, and renames it
-// there: it is there whole or not at all.
-func (e *export) fresh(ctx context.Context) ([]Exported, error) {
+// fresh writes a data set beside its folder and renames it into place.
+func (e *export) fresh(ctx context.Context) ([]schema.Added, error) {
 	to, err := filepath.Abs(e.to.dir)
 	if err != nil {
 		return nil, err
@@ -36,8 +38,8 @@ func (e *export) fresh(ctx context.Context) ([]Exported, error) {
 		return nil, err
 	}
 	made := dataset{temp}
-	// So that another export sees that this one lives.
-	unlock, err := made.lock(ctx, Options{})
+	// The lock shows other exports that this one is alive.
+	unlock, err := made.lock(ctx, database.Options{})
 	if err != nil {
 		return nil, errors.Join(err, os.RemoveAll(temp))
 	}
@@ -48,9 +50,9 @@ func (e *export) fresh(ctx context.Context) ([]Exported, error) {
 	if err == nil {
 		switch err = unix.Rename(temp, to); {
 		case errors.Is(err, unix.ENOTEMPTY), errors.Is(err, unix.EEXIST):
-			err = ErrDataset // another was faster
+			err = ErrDataset // another export was faster
 		case errors.Is(err, unix.EBUSY), errors.Is(err, unix.EXDEV):
-			err = errors.New("it is a mount point, which can't be put in place whole: name a new folder in it")
+			err = errors.New("it is a mount point, which cannot be renamed into place: name a new folder in it")
 		}
 	}
 	if err == nil {
@@ -61,7 +63,7 @@ func (e *export) fresh(ctx context.Context) ([]Exported, error) {
 	return done, errors.Join(err, unlock())
 }
 
-// removeAbandoned removes what exports that were killed left in a folder.
+// removeAbandoned removes what killed exports left in a folder.
 func removeAbandoned(parent, prefix string) error {
 	entries, err := os.ReadDir(parent)
 	if err != nil {
@@ -72,22 +74,23 @@ func removeAbandoned(parent, prefix string) error {
 			continue
 		}
 		dir := filepath.Join(parent, entry.Name())
-		f, err := os.Open(filepath.Join(dir, lockName))
+		lock := filepath.Join(dir, lockName)
+		if _, err := os.Stat(lock); err != nil {
+			continue // just being made, or of another program
+		}
+		f, err := filelock.Try(lock)
 		if err != nil {
-			continue // just being made, or by others
+			continue // alive, or gone
 		}
-		if unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB) == nil {
-			err = os.RemoveAll(dir)
-		}
-		if err := errors.Join(err, f.Close()); err != nil {
+		if err := errors.Join(os.RemoveAll(dir), f.Close()); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// into adds to a data set that is there, or puts tables in others' place.
-func (e *export) into(ctx context.Context, o Options) (done []Exported, err error) {
+// into adds to an existing data set, or replaces its tables.
+func (e *export) into(ctx context.Context, o database.Options) (done []schema.Added, err error) {
 	unlock, err := e.to.lock(ctx, o)
 	if err != nil {
 		return nil, err
@@ -113,7 +116,7 @@ func (e *export) into(ctx context.Context, o Options) (done []Exported, err erro
 	}
 	if keys := partitionKeys(there); len(there) > 0 && !slices.Equal(keys, e.PartitionBy) {
 		if len(e.PartitionBy) > 0 {
-			return nil, fmt.Errorf("it is laid out by %s and not by %s", orNothing(keys), orNothing(e.PartitionBy))
+			return nil, fmt.Errorf("it is partitioned by %s, not by %s", orNothing(keys), orNothing(e.PartitionBy))
 		}
 		e.PartitionBy = keys
 	}
@@ -130,7 +133,7 @@ func orNothing(keys []string) string {
 	return strings.Join(keys, ", ")
 }
 
-// refuseForeign finds files in the tables' folders that no export wrote.
+// refuseForeign fails if a table's folder has a file that no export wrote.
 func (e *export) refuseForeign() error {
 	for _, table := range e.Tables {
 		err := filepath.WalkDir(filepath.Join(e.to.dir, table), func(path string, entry fs.DirEntry, err error) error {
@@ -142,7 +145,7 @@ func (e *export) refuseForeign() error {
 			}
 			name, ext := strings.TrimSuffix(entry.Name(), filepath.Ext(path)), filepath.Ext(path)
 			if _, err := uuid.Parse(name); err != nil || ext != parquet && ext != ".csv" {
-				return fmt.Errorf("%s was written by no export, and would be lost: move it away first", path)
+				return fmt.Errorf("%s was not written by an export and would be lost: move it away first", path)
 			}
 			return nil
 		})
@@ -153,7 +156,7 @@ func (e *export) refuseForeign() error {
 	return nil
 }
 
-// exchange puts each table's folder in the place of the one that is there.
+// exchange replaces each table's folder with the new one.
 func (e *export) exchange(temp string) error {
 	for _, table := range placingOrder() {
 		if !slices.Contains(e.Tables, table) {
@@ -165,10 +168,10 @@ func (e *export) exchange(temp string) error {
 		if missing == nil {
 			err = unix.Renameat2(unix.AT_FDCWD, from, unix.AT_FDCWD, to, unix.RENAME_EXCHANGE)
 		} else {
-			err = os.Rename(to, from) // there is nothing in it now
+			err = os.Rename(to, from) // it has no rows now
 		}
 		if errors.Is(err, unix.EINVAL) || errors.Is(err, unix.ENOSYS) {
-			// Filesystems that can't: for a moment there is no such table.
+			// The filesystem cannot exchange: for a moment the table is missing.
 			err = errors.Join(os.Rename(to, from+".old"), os.Rename(from, to))
 		} else if errors.Is(err, fs.ErrNotExist) && missing == nil {
 			err = os.Rename(from, to)
@@ -182,12 +185,12 @@ func (e *export) exchange(temp string) error {
 	return atomicfile.Sync(e.to.dir)
 }
 
-// endRuns writes those files of runs anew in which a run goes on that has ended
-// since, and returns how many runs those are.
+// endRuns rewrites the files in which a run that has ended since is still
+// running, and returns how many such runs there are.
 func (e *export) endRuns(ctx context.Context, tx *sql.Tx, there []string, temp string) (n int64, err error) {
 	stale := map[string]int64{}
 	query := fmt.Sprintf("SELECT filename, count(*) FROM %s f JOIN runs t ON t.run_id = f.run_id::UUID WHERE f.ended_at IS NULL AND t.ended_at IS NOT NULL GROUP BY filename", e.to.read(there, ", filename=true"))
-	err = each(ctx, tx, query, func(scan func(...any) error) error {
+	err = database.Each(ctx, tx, query, func(scan func(...any) error) error {
 		var path string
 		var runs int64
 		if err := scan(&path, &runs); err != nil {
@@ -198,19 +201,19 @@ func (e *export) endRuns(ctx context.Context, tx *sql.Tx, there []string, temp s
 		return err
 	})
 	if err != nil {
-		return 0, fmt.Errorf("look for runs that have ended: %w", &oneLine{err})
+		return 0, fmt.Errorf("look for runs that have ended: %w", database.OneLine(err))
 	}
 	s := e.shapes["runs"]
 	for name, runs := range stale {
-		// The file may have columns that this warehouse has not yet.
+		// The file may have columns that this warehouse does not have yet.
 		query := fmt.Sprintf(`WITH old AS (FROM %s),
 			ended AS (SELECT %s FROM runs t JOIN old ON t.run_id = old.run_id::UUID WHERE old.ended_at IS NULL AND t.ended_at IS NOT NULL)
-			FROM old ANTI JOIN ended USING (run_id) UNION ALL BY NAME FROM ended`, e.to.read([]string{name}), s.portable("t"))
+			FROM old ANTI JOIN ended USING (run_id) UNION ALL BY NAME FROM ended`, e.to.read([]string{name}), s.Portable("t"))
 		temp := filepath.Join(temp, name)
 		if err := os.MkdirAll(filepath.Dir(temp), 0o755); err != nil {
 			return 0, err
 		}
-		if _, err := copyParquet(ctx, tx, query, temp, e.known); err != nil {
+		if _, err := copyParquet(ctx, tx, query, temp, e.version); err != nil {
 			return 0, err
 		}
 		n += runs
@@ -218,7 +221,7 @@ func (e *export) endRuns(ctx context.Context, tx *sql.Tx, there []string, temp s
 	return n, nil
 }
 
-// add renames files into the data set.
+// add renames the new files into the data set.
 func (e *export) add(temp string) error {
 	for _, table := range placingOrder() {
 		err := filepath.WalkDir(filepath.Join(temp, table), func(path string, entry fs.DirEntry, err error) error {
@@ -239,18 +242,4 @@ func (e *export) add(temp string) error {
 		}
 	}
 	return nil
-}
-
-// schema is what is stored: the tables' shapes and their version.
-func (d *DB) schema(ctx context.Context) (map[string]shape, int, error) {
-	version, err := d.schemaVersion(ctx)
-	if err != nil || d.shapes != nil {
-		return d.shapes, version, err
-	}
-	var name string
-	if err := d.db.QueryRowContext(ctx, "SELECT current_database()").Scan(&name); err != nil {
-		return nil, 0, fmt.Errorf("read the schema: %w", err)
-	}
-	shapes, err := shapesOf(ctx, d.db, name)
-	return shapes, version, err
 }

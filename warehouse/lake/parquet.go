@@ -1,4 +1,4 @@
-package warehouse
+package lake
 
 import (
 	"context"
@@ -8,12 +8,12 @@ import (
 	"strings"
 
 	"github.com/sllmq/sllmq/internal/atomicfile"
+	"github.com/sllmq/sllmq/warehouse/database"
 )
 
-// copyParquet writes the rows of a query as a Parquet file, which is on the
-// disk when it returns, and says how many there are. DuckDB writes in place: the
-// path has to be one that nobody reads yet.
-func copyParquet(ctx context.Context, db querier, query, path string, version int) (int64, error) {
+// copyParquet writes the rows of a query to a Parquet file, syncs it, and returns
+// how many rows there are. DuckDB writes in place, so nobody may read the path yet.
+func copyParquet(ctx context.Context, db database.Querier, query, path string, version int) (int64, error) {
 	n, err := copyRows(ctx, db, query, path, parquetOptions(version))
 	if err != nil {
 		return 0, err
@@ -21,21 +21,20 @@ func copyParquet(ctx context.Context, db querier, query, path string, version in
 	return n, atomicfile.Sync(path)
 }
 
-// parquetOptions are those of COPY.
+// parquetOptions are options of COPY.
 func parquetOptions(version int) string {
 	return fmt.Sprintf("FORMAT parquet, COMPRESSION zstd, KV_METADATA {%s: '%d'}", schemaKey, version)
 }
 
-func copyRows(ctx context.Context, db querier, query, path, options string) (int64, error) {
-	result, err := db.ExecContext(ctx, fmt.Sprintf("COPY (%s) TO %s (%s)", query, quote(path), options))
+func copyRows(ctx context.Context, db database.Querier, query, path, options string) (int64, error) {
+	n, err := database.Exec(ctx, db, fmt.Sprintf("COPY (%s) TO %s (%s)", query, database.Quote(path), options))
 	if err != nil {
-		return 0, fmt.Errorf("write: %w", &oneLine{err})
+		return 0, fmt.Errorf("write: %w", database.OneLine(err))
 	}
-	return result.RowsAffected()
+	return n, nil
 }
 
-// place renames a file that is on the disk to its name, the folders of which
-// are made.
+// place renames a synced file to its final path, creating the folders above it.
 func place(temp, path string) error {
 	dir := filepath.Dir(path)
 	made, err := makeFolders(dir)
@@ -50,8 +49,8 @@ func place(temp, path string) error {
 	return err
 }
 
-// makeFolders makes a folder and those above it, and returns the folders that
-// have a new entry by that.
+// makeFolders creates a folder and those above it, and returns the folders that
+// got a new entry.
 func makeFolders(dir string) (changed []string, err error) {
 	for missing := dir; ; missing = filepath.Dir(missing) {
 		if _, err := os.Stat(missing); err == nil || missing == filepath.Dir(missing) {
@@ -62,8 +61,8 @@ func makeFolders(dir string) (changed []string, err error) {
 	return changed, os.MkdirAll(dir, 0o755)
 }
 
-// escapeValue is a partition's value as it stands in a folder's name, as Hive
-// and DuckDB write it.
+// escapeValue is a partition's value in a folder's name, as Hive and DuckDB
+// write it.
 func escapeValue(s string) string {
 	if s == "" {
 		return "__HIVE_DEFAULT_PARTITION__"

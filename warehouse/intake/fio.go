@@ -1,4 +1,4 @@
-package warehouse
+package intake
 
 import (
 	"bytes"
@@ -14,17 +14,17 @@ import (
 	"github.com/sllmq/sllmq/warehouse/record"
 )
 
-// fioOutput is what fio writes with --output-format=json, of version 3; fields
-// that are not needed are passed over.
+// fioOutput is the output of fio 3 with --output-format=json, as far as it is
+// needed.
 type fioOutput struct {
 	Version     string            `json:"fio version"`
 	Timestamp   int64             `json:"timestamp"`    // seconds
-	TimestampMS int64             `json:"timestamp_ms"` // the same in milliseconds, where there is one
+	TimestampMS int64             `json:"timestamp_ms"` // the same in milliseconds, if present
 	Global      map[string]string `json:"global options"`
 	Jobs        []fioJob          `json:"jobs"`
 }
 
-// fioJob is a job, or with group_reporting a group of them.
+// fioJob is a job or, with group_reporting, a group of jobs.
 type fioJob struct {
 	Name    string            `json:"jobname"`
 	Group   int64             `json:"groupid"` // jobs of a group ran at the same time
@@ -37,18 +37,18 @@ type fioJob struct {
 	} `json:"read"`
 }
 
-// isFio says whether a text is fio's JSON; warnings may stand before it.
+// isFio reports whether a text is fio's JSON, which warnings may precede.
 func isFio(text []byte) bool {
 	return bytes.Contains(text[:min(len(text), 64<<10)], []byte(`"fio version"`))
 }
 
-// maxFio bounds bytes and requests of one job, so that sums can't overflow.
+// maxFio bounds the bytes and requests of one job, so that sums cannot overflow.
 const maxFio = 1 << 50
 
-// parseFio makes a roofline of each group of jobs that read past the page cache: what they got
-// together, since they ran at the same time. Ids come from the content and the
-// machine, so that the same results are the same rooflines.
-func parseFio(text []byte, o ImportOptions) ([]record.Roofline, error) {
+// parseFio makes a roofline of each group of jobs that bypassed the page cache:
+// the sum of its jobs, which ran at the same time. IDs are derived from content and
+// machine, so the same results are the same rooflines.
+func parseFio(text []byte, o Options) ([]record.Roofline, error) {
 	digest := sha256.Sum256(text)
 	text = text[max(bytes.IndexByte(text, '{'), 0):]
 	var out fioOutput
@@ -62,7 +62,7 @@ func parseFio(text []byte, o ImportOptions) ([]record.Roofline, error) {
 	case out.Timestamp > 0:
 		at = time.Unix(out.Timestamp, 0)
 	}
-	cached := 0 // jobs that the page cache may have answered
+	cached := 0 // jobs that the page cache may have served
 	var order []int64
 	groups := map[int64][]fioJob{}
 	for _, j := range out.Jobs {
@@ -78,7 +78,7 @@ func parseFio(text []byte, o ImportOptions) ([]record.Roofline, error) {
 			continue
 		}
 		if r.Bytes < 0 || r.Bytes > maxFio || r.Requests <= 0 || r.Requests > r.Bytes || r.RuntimeMS <= 0 || r.RuntimeMS > maxFio {
-			return nil, fmt.Errorf("fio's job %q read %d bytes in %d requests and %d ms, which is no measurement", j.Name, r.Bytes, r.Requests, r.RuntimeMS)
+			return nil, fmt.Errorf("fio's job %q read %d bytes in %d requests and %d ms, which is not a measurement", j.Name, r.Bytes, r.Requests, r.RuntimeMS)
 		}
 		if groups[j.Group] == nil {
 			order = append(order, j.Group)
@@ -96,7 +96,7 @@ func parseFio(text []byte, o ImportOptions) ([]record.Roofline, error) {
 	}
 	var all []record.Roofline
 	for _, g := range order {
-		id := uuid.NewSHA1(importSpace, fmt.Appendf(digest[:len(digest):len(digest)], "fio %d %s", g, o.machine()))
+		id := uuid.NewSHA1(space, fmt.Appendf(digest[:len(digest):len(digest)], "fio %d %s", g, o.machine()))
 		r := roofline(groups[g], out)
 		r.ID, r.MeasuredAt = id.String(), at.UTC()
 		all = append(all, r)
@@ -104,7 +104,7 @@ func parseFio(text []byte, o ImportOptions) ([]record.Roofline, error) {
 	return all, nil
 }
 
-// roofline is what a group of jobs read together.
+// roofline sums up a group of jobs.
 func roofline(jobs []fioJob, out fioOutput) record.Roofline {
 	r := record.Roofline{Kind: "storage_read"}
 	var requests, runtimeMS int64
@@ -131,7 +131,7 @@ func roofline(jobs []fioJob, out fioOutput) record.Roofline {
 	return r
 }
 
-// option is what a job was told, by itself or with all others.
+// option is an option of a job, its own or a global one.
 func option(j fioJob, out fioOutput, name, otherwise string) string {
 	for _, options := range []map[string]string{j.Options, out.Global} {
 		if v, ok := options[name]; ok {

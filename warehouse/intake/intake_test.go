@@ -1,4 +1,4 @@
-package warehouse
+package intake
 
 import (
 	"fmt"
@@ -40,7 +40,7 @@ func FuzzImportFio(f *testing.F) {
 		f.Add([]byte(seed))
 	}
 	f.Fuzz(func(t *testing.T, text []byte) {
-		all, err := parseFio(text, ImportOptions{})
+		all, err := parseFio(text, Options{})
 		if err != nil {
 			return
 		}

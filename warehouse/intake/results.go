@@ -1,4 +1,4 @@
-package warehouse
+package intake
 
 import (
 	"bytes"
@@ -20,18 +20,17 @@ import (
 	"github.com/sllmq/sllmq/warehouse/record"
 )
 
-// results is a raw file of the reference benchmark: what its name and its
-// content say, held against each other.
+// results is a raw file of ServerlessLLM's benchmark, its name and content checked
+// against each other.
 type results struct {
 	model, format, benchmarkType string
 	replicas                     int64
 	loads                        []resultLoad
 }
 
-// resultLoad is one object of the file's array. Fields that are not known are
-// passed over.
+// resultLoad is one object of the file's array. Unknown fields are ignored.
 type resultLoad struct {
-	ModelName    string   `json:"model_name"` // the model's id, "_", the replica's number
+	ModelName    string   `json:"model_name"` // the model's ID, "_", the replica's number
 	LoadingTime  float64  `json:"loading_time"`
 	EndToEndTime *float64 `json:"end_to_end_time"`
 	Throughput   *float64 `json:"throughput"`
@@ -40,11 +39,11 @@ type resultLoad struct {
 	replica int64
 }
 
-// resultsName is {model}_{format}_{replicas}_{type}.json, where "/" in the
-// model's name is "_"; results of 2024 call sllm phantom.
+// resultsName matches {model}_{format}_{replicas}_{type}.json, with "_" for "/" in
+// the model's name. Results of 2024 call sllm phantom.
 var resultsName = regexp.MustCompile(`^(.+)_(sllm|phantom|safetensors)_([0-9]{1,6})_(random|cached)\.json$`)
 
-// maxResults is how many loads a file may have.
+// maxResults bounds the loads of a file.
 const maxResults = 1_000_000
 
 func parseResults(name string, text []byte) (results, error) {
@@ -54,7 +53,7 @@ func parseResults(name string, text []byte) (results, error) {
 	}
 	replicas, err := strconv.ParseInt(m[3], 10, 64)
 	if err != nil {
-		return results{}, fmt.Errorf("the number of replicas in its name: %w", err)
+		return results{}, fmt.Errorf("number of replicas in its name: %w", err)
 	}
 	r := results{format: m[2], replicas: replicas, benchmarkType: m[4]}
 	if r.format == "phantom" {
@@ -64,7 +63,7 @@ func parseResults(name string, text []byte) (results, error) {
 		return results{}, err
 	}
 	if len(r.loads) == 0 {
-		return results{}, errors.New("it holds no load")
+		return results{}, errors.New("it holds no loads")
 	}
 	for i := range r.loads {
 		l := &r.loads[i]
@@ -76,7 +75,7 @@ func parseResults(name string, text []byte) (results, error) {
 			return results{}, fmt.Errorf("load %d: model_name %q does not end with _ and a replica's number", i+1, l.ModelName)
 		}
 		if i > 0 && model != r.model {
-			return results{}, fmt.Errorf("load %d is of model %q and those before it of %q", i+1, model, r.model)
+			return results{}, fmt.Errorf("load %d has model %q, the loads before it %q", i+1, model, r.model)
 		}
 		r.model = model
 	}
@@ -92,7 +91,7 @@ func (l *resultLoad) check() error {
 		value *float64
 	}{{"loading_time", &l.LoadingTime}, {"end_to_end_time", l.EndToEndTime}, {"throughput", l.Throughput}} {
 		if v.value != nil && (*v.value < 0 || math.IsInf(*v.value, 0) || math.IsNaN(*v.value)) {
-			return fmt.Errorf("%s %v is no measurement", v.name, *v.value)
+			return fmt.Errorf("%s %v is not a measurement", v.name, *v.value)
 		}
 	}
 	if l.LoadingTime <= 0 {
@@ -101,13 +100,13 @@ func (l *resultLoad) check() error {
 	return nil
 }
 
-// decodeLoads reads the array; an error says the line and column.
+// decodeLoads reads the array. An error names the line and column.
 func decodeLoads(text []byte) ([]resultLoad, error) {
 	d := json.NewDecoder(bytes.NewReader(text))
 	var loads []resultLoad
 	token, err := d.Token()
 	if err == nil && token != json.Delim('[') {
-		err = errors.New("it is no JSON array of loads")
+		err = errors.New("it is not a JSON array of loads")
 	}
 	for err == nil && d.More() {
 		var l resultLoad
@@ -123,7 +122,7 @@ func decodeLoads(text []byte) ([]resultLoad, error) {
 	}
 	if err == nil {
 		if _, end := d.Token(); !errors.Is(end, io.EOF) {
-			err = errors.New("there is more after the array")
+			err = errors.New("text follows the array")
 		}
 	}
 	if err == nil {
@@ -135,7 +134,7 @@ func decodeLoads(text []byte) ([]resultLoad, error) {
 		offset = syntax.Offset
 	}
 	if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
-		offset, err = int64(len(text)), errors.New("the JSON ends too early")
+		offset, err = int64(len(text)), errors.New("the JSON is cut off")
 	}
 	before := text[:min(max(offset, 0), int64(len(text)))]
 	line := 1 + bytes.Count(before, []byte("\n"))
@@ -151,26 +150,26 @@ func cutLast(s, separator string) (before, after string, ok bool) {
 	return s[:i], s[i+len(separator):], true
 }
 
-// importSpace names the ids of imported runs (RFC 9562, version 5): the same
-// content from the same machine is the same run.
-var importSpace = uuid.MustParse("6a1ee1f4-6d41-5c11-9a55-0d9fb0a0c3f7")
+// space is the namespace of the IDs of imported runs and rooflines (RFC 9562,
+// version 5): the same content from the same machine has the same IDs.
+var space = uuid.MustParse("6a1ee1f4-6d41-5c11-9a55-0d9fb0a0c3f7")
 
-// batch is the file as rows. The loads' times are not in the file: they begin
-// one after the other from the run's beginning, so that their order is kept.
-func (r results) batch(name string, digest [sha256.Size]byte, o ImportOptions) record.Batch {
+// batch is the file as rows. The file has no times for its loads: they start a
+// microsecond apart from the run's start, which keeps their order.
+func (r results) batch(name string, digest [sha256.Size]byte, o Options) record.Batch {
 	machine := o.machine()
-	id := uuid.NewSHA1(importSpace, append(digest[:], machine...)).String()
+	id := uuid.NewSHA1(space, append(digest[:], machine...)).String()
 	engineLoader := map[string]string{"sllm": "store", "safetensors": "mmap"}
 	run := record.Run{
 		ID:           id,
 		CollectID:    id,
-		MachineID:    "import:" + machine,
+		MachineID:    machineID(machine),
 		StartedAt:    o.At,
 		EndedAt:      &o.At,
 		Status:       record.StatusCompleted,
 		Arm:          record.Arm{Machine: machine, Model: r.model, BenchmarkType: r.benchmarkType, Format: r.format, Engine: "transformers", Loader: engineLoader[r.format], Device: "cuda:0"},
 		ModelSource:  "imported",
-		DType:        new("float16"), // the reference saves and loads this type alone
+		DType:        new("float16"), // the only type that the benchmark saves and loads
 		NumReplicas:  r.replicas,
 		Sessions:     1,
 		ImportFile:   &name,
@@ -178,7 +177,7 @@ func (r results) batch(name string, digest [sha256.Size]byte, o ImportOptions) r
 		Tags:         maps.Clone(o.Tags),
 	}
 	b := record.Batch{
-		Machines: []record.Machine{{ID: run.MachineID, Machine: machine, FirstSeenAt: time.Now()}},
+		Machines: []record.Machine{importedMachine(o)},
 		Runs:     []record.Run{run},
 	}
 	for i, l := range r.loads {
