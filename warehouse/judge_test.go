@@ -39,8 +39,8 @@ var (
 // fill gives each field of a row a value that is another one in each row; n is
 // the row's number. Every third row has NULL where it may.
 func fill(t testing.TB, row reflect.Value, n int, ids map[string]string) {
-	for i := range row.NumField() {
-		field, name := row.Field(i), row.Type().Field(i).Tag.Get("db")
+	for i, c := range record.TableColumns(row.Type()) {
+		field, name := row.FieldByIndex(c.Index), c.Name
 		if field.Kind() == reflect.Pointer {
 			if n%3 == 2 && name != "run_id" {
 				continue
@@ -127,19 +127,19 @@ func TestJudge(t *testing.T) {
 		rows := reflect.ValueOf(&b).Elem().FieldByName(field)
 		kind := rows.Type().Elem()
 		j := &judged{Key: strings.Split(strings.ReplaceAll(keysOf[table], " ", ""), ",")}
-		for i := range kind.NumField() {
-			held := kind.Field(i).Type
+		for _, c := range record.TableColumns(kind) {
+			held := c.Type
 			if held.Kind() == reflect.Pointer {
 				held = held.Elem()
 			}
-			j.Columns = append(j.Columns, [2]string{kind.Field(i).Tag.Get("db"), held.String()})
+			j.Columns = append(j.Columns, [2]string{c.Name, held.String()})
 		}
 		for n := range runs {
 			row := reflect.New(kind).Elem()
 			fill(t, row, n, map[string]string{"run_id": runs[n], "machine_id": fmt.Sprint("m", n), "stage": fmt.Sprint("s", n)})
 			values := map[string]any{}
-			for i := range kind.NumField() {
-				values[kind.Field(i).Tag.Get("db")] = text(row.Field(i))
+			for _, c := range record.TableColumns(kind) {
+				values[c.Name] = text(row.FieldByIndex(c.Index))
 			}
 			j.Rows = append(j.Rows, values)
 			rows.Set(reflect.Append(rows, row))
