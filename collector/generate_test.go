@@ -139,7 +139,7 @@ func TestLoadsWithoutText(t *testing.T) {
 			write(t, filepath.Join(dir, "config.json"), []byte(`{"architectures":["FalconForCausalLM"],"model_type":"falcon"}`))
 		}},
 		{"no config", "config.json", func(dir string) { os.Remove(filepath.Join(dir, "config.json")) }},
-		{"no tokenizer", "no tokenizer.json", func(dir string) { os.Remove(filepath.Join(dir, "tokenizer.json")) }},
+		{"no tokenizer", "neither tokenizer.json", func(dir string) { os.Remove(filepath.Join(dir, "tokenizer.json")) }},
 		{"other tokenizer", `"Unigram" is not supported`, func(dir string) {
 			write(t, filepath.Join(dir, "tokenizer.json"), []byte(`{"model":{"type":"Unigram"}}`))
 		}},
