@@ -1,14 +1,14 @@
-// Package client speaks to an sllm-store: ServerlessLLM's own, or sllmq's,
-// whose offers beyond the contract it finds out. It starts one too.
+// Package client is a client of an sllm-store, ServerlessLLM's or sllmq's, and
+// starts one as a process. It detects whether a store offers sllmq's service
+// beyond the contract.
 //
-// Every call has a deadline, its context's or the client's own: ServerlessLLM's
-// store can wait without end, and keeps every other caller waiting meanwhile.
+// Every call has a deadline, the context's or a default one: ServerlessLLM's store
+// can hang in a call, and then answers no other caller either.
 package client
 
 import (
 	"context"
 	"fmt"
-	"strings"
 	"time"
 
 	"google.golang.org/grpc"
@@ -18,6 +18,7 @@ import (
 
 	"github.com/sllmq/sllmq/collector/sllmstore/storagepb"
 	"github.com/sllmq/sllmq/collector/stage"
+	"github.com/sllmq/sllmq/internal/text"
 )
 
 // callTimeout bounds a call whose context has no deadline.
@@ -32,7 +33,7 @@ type Client struct {
 	beyond  storagepb.BeyondClient
 }
 
-// Dial prepares to speak to the store at address; the first call connects.
+// Dial returns a client of the store at address. It connects with the first call.
 func Dial(address string) (*Client, error) {
 	conn, err := grpc.NewClient("passthrough:///"+address,
 		grpc.WithTransportCredentials(insecure.NewCredentials()),
@@ -46,13 +47,13 @@ func Dial(address string) (*Client, error) {
 // Close ends the connection.
 func (c *Client) Close() error { return c.conn.Close() }
 
-// Error is a call that failed.
+// Error is the error of a call.
 type Error struct {
 	Address, Method string
 	Code            codes.Code
-	Message         string        // the server's; often empty
-	After           time.Duration // until it failed
-	cause           error         // the context's, if that ended it
+	Message         string        // from the server; often empty
+	After           time.Duration // time until the call failed
+	cause           error         // the context's error, if that ended the call
 }
 
 func (e *Error) Error() string {
@@ -60,21 +61,22 @@ func (e *Error) Error() string {
 	if e.Code == codes.DeadlineExceeded {
 		what = fmt.Sprintf("no answer within %v", e.After.Round(time.Millisecond))
 	}
-	text := fmt.Sprintf("the store at %s: %s: %s", e.Address, e.Method, what)
+	message := fmt.Sprintf("the store at %s: %s: %s", e.Address, e.Method, what)
 	if e.Message != "" && e.Code != codes.DeadlineExceeded {
-		text += ": " + oneLine(e.Message)
+		message += ": " + oneLine(e.Message)
 	}
-	return text
+	return message
 }
 
 func (e *Error) Unwrap() error { return e.cause }
 
-// Unanswered says that the store gave no answer: it is gone, or hangs.
+// Unanswered reports whether the store did not answer, because it is gone or
+// hangs.
 func (e *Error) Unanswered() bool {
 	return e.Code == codes.Unavailable || e.Code == codes.DeadlineExceeded
 }
 
-// call makes a call with a deadline.
+// call calls f with a deadline.
 func call[Q, R any](ctx context.Context, c *Client, method string, f func(context.Context, Q, ...grpc.CallOption) (R, error), q Q) (R, error) {
 	if _, ok := ctx.Deadline(); !ok {
 		var cancel context.CancelFunc
@@ -96,28 +98,28 @@ func call[Q, R any](ctx context.Context, c *Client, method string, f func(contex
 	return r, e
 }
 
-// MayBeUnregistered says that the store may have wanted the model registered:
-// sllmq's says so, ServerlessLLM's only that it failed.
+// MayBeUnregistered reports whether the store may have failed because the model is
+// not registered. sllmq's store has a code for that, ServerlessLLM's has not.
 func (e *Error) MayBeUnregistered() bool {
 	return e.Code == codes.FailedPrecondition || e.Code == codes.Internal
 }
 
-// Server is what a store says it is.
+// Server describes a store.
 type Server struct {
 	PoolBytes, ChunkBytes int64
-	Beyond                *Beyond // nil: it offers nothing beyond the contract
+	Beyond                *Beyond // nil: the store implements the contract alone
 }
 
-// Beyond is what sllmq's own server says besides.
+// Beyond is what sllmq's own store adds to its description.
 type Beyond struct {
 	Version    string
 	PID        int64
-	HostDevice string // the device of memory of the host; empty: it takes none
+	HostDevice string // Target.Device for host memory; empty: not supported
 	PoolLocked bool
 	LockReason string // why the pool is not page-locked
 }
 
-// Describe asks the store what it is.
+// Describe returns the store's description.
 func (c *Client) Describe(ctx context.Context) (Server, error) {
 	config, err := call(ctx, c, "GetServerConfig", c.storage.GetServerConfig, &storagepb.GetServerConfigRequest{})
 	if err != nil {
@@ -140,14 +142,14 @@ func isUnimplemented(err error) bool {
 	return ok && e.Code == codes.Unimplemented
 }
 
-// Register lets the store read how large a model is, in bytes.
+// Register registers a model with the store and returns its size in bytes.
 func (c *Client) Register(ctx context.Context, model string) (int64, error) {
 	r, err := call(ctx, c, "RegisterModel", c.storage.RegisterModel, &storagepb.RegisterModelRequest{ModelPath: model})
 	return r.GetModelSize(), err
 }
 
-// LoadToPool lets the store begin to bring a model to host memory. The replica
-// is the one that will be loaded from there.
+// LoadToPool makes the store start to read a model into its pool. The replica is
+// the ID of the load to a device that will follow.
 func (c *Client) LoadToPool(ctx context.Context, model, replica string) error {
 	_, err := call(ctx, c, "LoadModelAsync (CPU)", c.storage.LoadModelAsync, &storagepb.LoadModelRequest{
 		ModelPath: model, ReplicaUuid: replica, TargetDeviceType: storagepb.DeviceType_DEVICE_TYPE_CPU,
@@ -155,19 +157,18 @@ func (c *Client) LoadToPool(ctx context.Context, model, replica string) error {
 	return err
 }
 
-// Part is a stretch of a model's partitions, laid end to end, and where in a
-// target's memory it goes.
+// Part is a part of a model, and where it goes: From is the offset in the
+// partitions laid end to end, To the offset in the target's memory.
 type Part struct{ From, Bytes, To int64 }
 
 // Target is memory on one device, and what goes there.
 type Target struct {
-	Device string // as the store spells it
-	Handle []byte
+	Device string // UUID of a GPU, or Beyond.HostDevice
+	Handle []byte // CUDA IPC handle, or device.Handle of host memory
 	Parts  []Part
 }
 
-// LoadToTargets lets the store begin to bring a model to memory of this
-// process.
+// LoadToTargets makes the store start to copy a model to memory of this process.
 func (c *Client) LoadToTargets(ctx context.Context, model, replica string, targets []Target) error {
 	r := &storagepb.LoadModelRequest{
 		ModelPath: model, ReplicaUuid: replica, TargetDeviceType: storagepb.DeviceType_DEVICE_TYPE_GPU,
@@ -185,7 +186,7 @@ func (c *Client) LoadToTargets(ctx context.Context, model, replica string, targe
 	return err
 }
 
-// Confirm waits until the replica lies in the targets' memory.
+// Confirm waits until the replica has been copied to its targets.
 func (c *Client) Confirm(ctx context.Context, model, replica string) error {
 	r, err := call(ctx, c, "ConfirmModel", c.storage.ConfirmModel, &storagepb.ConfirmModelRequest{
 		ModelPath: model, ReplicaUuid: replica, TargetDeviceType: storagepb.DeviceType_DEVICE_TYPE_GPU,
@@ -196,14 +197,14 @@ func (c *Client) Confirm(ctx context.Context, model, replica string) error {
 	return err
 }
 
-// Explained is how a load went, by sllmq's own server.
+// Explained describes a load; only sllmq's own store has it.
 type Explained struct {
 	PoolHit, Direct bool
 	EvictedBytes    int64
-	Stages          []stage.Stage // since the replica's first request came
+	Stages          []stage.Stage // times are since the replica's first request
 }
 
-// Explain asks how the load of a replica went.
+// Explain returns how the load of a replica went.
 func (c *Client) Explain(ctx context.Context, model, replica string) (Explained, error) {
 	r, err := call(ctx, c, "Explain", c.beyond.Explain, &storagepb.ExplainRequest{ModelPath: model, ReplicaUuid: replica})
 	if err != nil {
@@ -216,39 +217,27 @@ func (c *Client) Explain(ctx context.Context, model, replica string) (Explained,
 	return e, nil
 }
 
-// Abandon ends the load of a replica. When it returns nil, the store writes to
-// its targets' memory no more.
+// Abandon cancels the load of a replica. Once it has returned nil, the store does
+// not write to the targets' memory any more.
 func (c *Client) Abandon(ctx context.Context, model, replica string) error {
 	_, err := call(ctx, c, "Abandon", c.beyond.Abandon, &storagepb.AbandonRequest{ModelPath: model, ReplicaUuid: replica})
 	if e, ok := err.(*Error); ok && e.Code == codes.NotFound {
-		return nil // it was refused, and is not under way
+		return nil // the load was refused, and is not in progress
 	}
 	return err
 }
 
-// Unload frees the model's host memory.
+// Unload frees the model's chunks in the pool.
 func (c *Client) Unload(ctx context.Context, model string) error {
 	_, err := call(ctx, c, "UnloadModel", c.storage.UnloadModel, &storagepb.UnloadModelRequest{ModelPath: model, TargetDeviceType: storagepb.DeviceType_DEVICE_TYPE_CPU})
 	return err
 }
 
-// Clear frees the host memory of every model.
+// Clear frees the chunks of every model.
 func (c *Client) Clear(ctx context.Context) error {
 	_, err := call(ctx, c, "ClearMem", c.storage.ClearMem, &storagepb.ClearMemRequest{})
 	return err
 }
 
-// oneLine makes a server's text fit into an error.
-func oneLine(s string) string {
-	const most = 1000
-	s = strings.Join(strings.Fields(strings.Map(func(r rune) rune {
-		if r < ' ' || r == 0x7f {
-			return ' '
-		}
-		return r
-	}, s)), " ")
-	if len(s) > most {
-		s = strings.ToValidUTF8(s[:most], "") + "…"
-	}
-	return s
-}
+// oneLine makes text of a server fit into an error.
+func oneLine(s string) string { return text.Clip(text.OneLine(s), 1000) }

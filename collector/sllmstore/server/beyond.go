@@ -11,13 +11,13 @@ import (
 	"github.com/sllmq/sllmq/collector/sllmstore/storagepb"
 )
 
-// beyond is what this server offers beyond the contract.
+// beyond implements the service that this server offers beyond the contract.
 type beyond struct {
 	storagepb.UnimplementedBeyondServer
 	*Server
 }
 
-// Describe says what this server is.
+// Describe returns the server's version, pool and devices.
 func (b beyond) Describe(context.Context, *storagepb.DescribeRequest) (*storagepb.DescribeResponse, error) {
 	r := &storagepb.DescribeResponse{Version: b.o.Version, Pid: int64(os.Getpid()), PoolLocked: b.LockError() == nil}
 	if b.devices[device.HostDevice] != nil {
@@ -29,20 +29,20 @@ func (b beyond) Describe(context.Context, *storagepb.DescribeRequest) (*storagep
 	return r, nil
 }
 
-// Explain says how the load of a replica went.
+// Explain returns how the load of a replica went.
 func (b beyond) Explain(_ context.Context, r *storagepb.ExplainRequest) (*storagepb.ExplainResponse, error) {
 	x, err := b.find(r.GetReplicaUuid(), r.GetModelPath())
 	if err != nil {
 		return nil, err
 	}
 	if !x.ended() {
-		return nil, status.Errorf(codes.FailedPrecondition, "replica %q has not ended: wait with ConfirmModel", r.GetReplicaUuid())
+		return nil, status.Errorf(codes.FailedPrecondition, "the load of replica %q has not ended: wait with ConfirmModel", r.GetReplicaUuid())
 	}
 	return x.explain()
 }
 
-// explain says how a load went that has ended. One that was refused since it was
-// found ends with why it was.
+// explain returns how a load that has ended went. If the load was refused after
+// the replica was found, it returns that error.
 func (x *replica) explain() (*storagepb.ExplainResponse, error) {
 	if x.first == nil {
 		return nil, x.err
@@ -57,7 +57,7 @@ func (x *replica) explain() (*storagepb.ExplainResponse, error) {
 	return e, nil
 }
 
-// Abandon ends the load of a replica, and returns when nothing is written to
+// Abandon cancels the load of a replica, and returns once nothing is written to
 // the client's memory any more.
 func (b beyond) Abandon(ctx context.Context, r *storagepb.AbandonRequest) (*storagepb.AbandonResponse, error) {
 	x, err := b.find(r.GetReplicaUuid(), r.GetModelPath())

@@ -15,39 +15,39 @@ import (
 	"github.com/sllmq/sllmq/collector/sllmstore/storagepb"
 )
 
-// copyPiece is a part of a model and where it goes. from counts over the
-// partitions laid end to end.
+// copyPiece is a part of a model and where it goes.
 type copyPiece struct {
-	from, bytes int64
-	to          int64
-	memory      int // in the request's memories
+	from   int64 // offset in the partitions laid end to end
+	bytes  int64
+	to     int64 // offset in the memory
+	memory int   // index in the request's memories
 }
 
-// leadsTo says that q goes on where p ends, here and there.
+// leadsTo reports whether q continues p at both ends.
 func (p copyPiece) leadsTo(q copyPiece) bool {
 	return p.memory == q.memory && p.to+p.bytes == q.to && p.from+p.bytes == q.from
 }
 
-// longestPiece bounds a piece, so that those that a range has a share in are
-// found without looking at all before it.
-const longestPiece = 64 << 20
+// maxPiece bounds a piece's length, so that the pieces that overlap a range can be
+// found by binary search.
+const maxPiece = 64 << 20
 
-// copies are the pieces of a request, in the order of where they come from, and
-// the memories that they go to.
+// copies is a request's copy list: the pieces, ordered by where they come from,
+// and the memories that they go to.
 type copies struct {
 	pieces   []copyPiece
 	memories []device.Memory
-	giveBack []func() // each of them
+	release  []func() // of the memories
 }
 
-// target is a client's memory before it is opened.
+// target identifies memory of a client.
 type target struct {
 	device string
 	handle []byte
 }
 
-// parseCopies holds a request's copy lists against a model of so many bytes.
-// Where the memories end is not known yet.
+// parseCopies checks a request's copy lists against a model of total bytes. The
+// memories' sizes are not known yet.
 func (s *Server) parseCopies(r *storagepb.LoadModelRequest, total int64) (pieces []copyPiece, targets []target, err error) {
 	if len(r.GetChunks()) == 0 {
 		return nil, nil, status.Error(codes.InvalidArgument, "a load to a GPU has no chunks to copy")
@@ -55,11 +55,11 @@ func (s *Server) parseCopies(r *storagepb.LoadModelRequest, total int64) (pieces
 	count := 0
 	for uuid, list := range r.GetChunks() {
 		if s.devices[uuid] == nil {
-			return nil, nil, status.Errorf(codes.NotFound, "no device %.80q here", uuid)
+			return nil, nil, status.Errorf(codes.NotFound, "there is no device %.80q", uuid)
 		}
 		handles := r.GetHandles()[uuid].GetHandles()
 		if len(handles) == 0 {
-			return nil, nil, status.Errorf(codes.InvalidArgument, "device %s has chunks and no handle", uuid)
+			return nil, nil, status.Errorf(codes.InvalidArgument, "device %s has chunks but no handle", uuid)
 		}
 		first := len(targets)
 		for _, h := range handles {
@@ -84,7 +84,7 @@ func (s *Server) parseCopies(r *storagepb.LoadModelRequest, total int64) (pieces
 	}
 	for uuid := range r.GetHandles() {
 		if r.GetChunks()[uuid] == nil {
-			return nil, nil, status.Errorf(codes.InvalidArgument, "device %.80q has handles and no chunks", uuid)
+			return nil, nil, status.Errorf(codes.InvalidArgument, "device %.80q has handles but no chunks", uuid)
 		}
 	}
 	pieces, err = arrange(pieces)
@@ -102,9 +102,9 @@ func parseChunk(c *storagepb.MemCopyChunk, total int64) (copyPiece, error) {
 	return copyPiece{from: int64(from), bytes: int64(size), to: int64(to)}, nil
 }
 
-// arrange refuses pieces that go to the same place, joins those that follow
-// each other at both ends, cuts long ones, and orders them by where they come
-// from.
+// arrange joins pieces that continue each other at both ends, cuts long ones and
+// orders them by where they come from. Pieces with overlapping destinations are
+// an error.
 func arrange(pieces []copyPiece) ([]copyPiece, error) {
 	slices.SortFunc(pieces, func(a, b copyPiece) int { return cmp.Or(cmp.Compare(a.memory, b.memory), cmp.Compare(a.to, b.to)) })
 	var joined []copyPiece
@@ -123,9 +123,9 @@ func arrange(pieces []copyPiece) ([]copyPiece, error) {
 	}
 	var cut []copyPiece
 	for _, p := range joined {
-		for p.bytes > longestPiece {
-			cut = append(cut, copyPiece{p.from, longestPiece, p.to, p.memory})
-			p.from, p.to, p.bytes = p.from+longestPiece, p.to+longestPiece, p.bytes-longestPiece
+		for p.bytes > maxPiece {
+			cut = append(cut, copyPiece{p.from, maxPiece, p.to, p.memory})
+			p.from, p.to, p.bytes = p.from+maxPiece, p.to+maxPiece, p.bytes-maxPiece
 		}
 		cut = append(cut, p)
 	}
@@ -135,16 +135,16 @@ func arrange(pieces []copyPiece) ([]copyPiece, error) {
 	return cut, nil
 }
 
-// openCopies opens the memories, and holds the pieces against their sizes.
+// openCopies opens the memories and checks the pieces against their sizes.
 func (s *Server) openCopies(ctx context.Context, pieces []copyPiece, targets []target) (*copies, error) {
 	c := &copies{pieces: pieces}
 	for _, t := range targets {
-		m, giveBack, err := s.memory(ctx, t)
+		m, release, err := s.memory(ctx, t)
 		if err != nil {
 			c.free()
 			return nil, status.Errorf(codes.InvalidArgument, "device %s: %v", t.device, err)
 		}
-		c.memories, c.giveBack = append(c.memories, m), append(c.giveBack, giveBack)
+		c.memories, c.release = append(c.memories, m), append(c.release, release)
 	}
 	for _, p := range pieces {
 		if sized, ok := c.memories[p.memory].(device.Sized); ok && p.to+p.bytes > sized.Size() {
@@ -155,19 +155,19 @@ func (s *Server) openCopies(ctx context.Context, pieces []copyPiece, targets []t
 	return c, nil
 }
 
-// free gives the memories back.
+// free releases the memories.
 func (c *copies) free() {
-	for _, giveBack := range c.giveBack {
-		giveBack()
+	for _, release := range c.release {
+		release()
 	}
-	c.memories, c.giveBack = nil, nil
+	c.memories, c.release = nil, nil
 }
 
-// destination is the memories together. bases are where the model's partitions
-// begin, laid end to end.
+// destination returns the memories as one destination. bases are the offsets of
+// the model's partitions laid end to end.
 func (c *copies) destination(bases []int64) pool.Destination {
 	deliver := func(put func(m device.Memory, to int64, b []byte) error) pool.Deliver {
-		return func(file int, offset int64, b []byte) error { return c.copy(bases[file]+offset, b, put) }
+		return func(file int, offset int64, b []byte) error { return c.scatter(bases[file]+offset, b, put) }
 	}
 	to := pool.Destination{Write: deliver(device.Memory.Write), Sync: c.sync}
 	if !slices.ContainsFunc(c.memories, func(m device.Memory) bool { _, ok := m.(device.Queued); return !ok }) {
@@ -176,11 +176,11 @@ func (c *copies) destination(bases []int64) pool.Destination {
 	return to
 }
 
-// copy puts what lies between two places of the model, whose bytes are b,
-// wherever it belongs, in stretches as long as they can be.
-func (c *copies) copy(from int64, b []byte, put func(m device.Memory, to int64, b []byte) error) error {
+// scatter puts b, the model's bytes from the offset from on, wherever its pieces
+// belong, in as few calls of put as possible.
+func (c *copies) scatter(from int64, b []byte, put func(m device.Memory, to int64, b []byte) error) error {
 	end := from + int64(len(b))
-	first := sort.Search(len(c.pieces), func(i int) bool { return c.pieces[i].from > from-longestPiece })
+	first := sort.Search(len(c.pieces), func(i int) bool { return c.pieces[i].from > from-maxPiece })
 	var next copyPiece
 	flush := func() error {
 		if next.bytes == 0 {
@@ -209,8 +209,7 @@ func (c *copies) copy(from int64, b []byte, put func(m device.Memory, to int64, 
 	return flush()
 }
 
-// sync returns when everything is readable where it was copied to, or nothing is
-// under way any more.
+// sync returns when every copy has ended, and the first error.
 func (c *copies) sync() (err error) {
 	for _, m := range c.memories {
 		if syncErr := m.Sync(); err == nil {

@@ -10,34 +10,34 @@ import (
 	"github.com/sllmq/sllmq/collector/device"
 )
 
-// maxKept is how much memory of one client stays open that no load writes to.
+// maxKept is how many memories of one client stay open while no load uses them.
 const maxKept = 4
 
-// lender is the client at the other end of a connection, and the host memory
-// that it has given. One that loads again and again gives the same memory each
-// time, and to map it anew costs more than a load from the pool does. So it stays
-// mapped until the connection ends, or too much else came since.
+// lender is the client of a connection, with the host memory that it has lent. A
+// client that loads repeatedly lends the same memory each time, and mapping it
+// again costs more than a load from the pool. It therefore stays mapped until the
+// connection ends or the client has lent too many others.
 //
-// Memory of GPUs is not kept: it is its owner's again only when all others have
+// GPU memory is not kept: its owner can free it only when everybody else has
 // closed it.
 type lender struct {
 	server *Server
 
 	mu   sync.Mutex
-	kept []*lent // the one used last at the end
+	kept []*lent // least recently used first
 	gone bool    // the connection has ended
 }
 
-// lent is memory of a client.
+// lent is memory that a client has lent.
 type lent struct {
 	device.Memory
 	handle string
 	users  int // loads
 }
 
-// borrow finds the memory that a handle names, or opens it. The load gives it
-// back.
-func (l *lender) borrow(handle []byte, open func([]byte) (device.Memory, error)) (m device.Memory, giveBack func(), err error) {
+// borrow returns the memory with the given handle, and opens it if it is not open.
+// The load must call release.
+func (l *lender) borrow(handle []byte, open func([]byte) (device.Memory, error)) (m device.Memory, release func(), err error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	i := slices.IndexFunc(l.kept, func(m *lent) bool { return m.handle == string(handle) })
@@ -61,7 +61,7 @@ func (l *lender) borrow(handle []byte, open func([]byte) (device.Memory, error))
 	}, nil
 }
 
-// end closes what the client gave, as soon as no load writes to it.
+// end closes the client's memory, as soon as no load uses it.
 func (l *lender) end() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -69,7 +69,7 @@ func (l *lender) end() {
 	l.tidy()
 }
 
-// tidy closes what is not to be kept.
+// tidy closes memory that is not to be kept.
 func (l *lender) tidy() {
 	surplus := len(l.kept) - maxKept
 	if l.gone {
@@ -86,7 +86,7 @@ func (l *lender) tidy() {
 }
 
 // memory opens a client's memory for one load.
-func (s *Server) memory(ctx context.Context, t target) (m device.Memory, giveBack func(), err error) {
+func (s *Server) memory(ctx context.Context, t target) (m device.Memory, release func(), err error) {
 	open := s.devices[t.device].Import
 	if l, ok := ctx.Value(lenderKey{}).(*lender); ok && t.device == device.HostDevice {
 		return l.borrow(t.handle, open)
@@ -99,7 +99,7 @@ func (s *Server) memory(ctx context.Context, t target) (m device.Memory, giveBac
 
 func (s *Server) close(m device.Memory) {
 	if err := m.Free(); err != nil {
-		s.o.Log.Error("closing a client's memory", "error", err)
+		s.o.Log.Error("cannot close a client's memory", "error", err)
 	}
 }
 

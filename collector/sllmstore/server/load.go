@@ -13,9 +13,9 @@ import (
 	"github.com/sllmq/sllmq/collector/stage"
 )
 
-// LoadModelAsync begins a load, to the pool (CPU) or to the client's memory
-// (GPU), and returns at once. One that can't succeed is refused. What lies in the
-// pool counts only for the very files that are there now: see package pool.
+// LoadModelAsync starts a load to the pool (CPU) or to the client's memory (GPU)
+// and returns at once. It refuses a load that can't succeed. A pooled model is
+// used only if its files have not changed: see package pool.
 func (s *Server) LoadModelAsync(ctx context.Context, r *storagepb.LoadModelRequest) (*storagepb.LoadModelResponse, error) {
 	id := r.GetReplicaUuid()
 	if len(id) > maxName {
@@ -35,7 +35,7 @@ func (s *Server) LoadModelAsync(ctx context.Context, r *storagepb.LoadModelReque
 	case storagepb.DeviceType_DEVICE_TYPE_GPU:
 		err = s.loadToClient(ctx, m, r)
 	default:
-		err = status.Errorf(codes.Unimplemented, "no load to %v: the target is CPU or GPU", r.GetTargetDeviceType())
+		err = status.Errorf(codes.Unimplemented, "cannot load to %v: the target must be CPU or GPU", r.GetTargetDeviceType())
 	}
 	if err != nil {
 		return nil, err
@@ -43,7 +43,7 @@ func (s *Server) LoadModelAsync(ctx context.Context, r *storagepb.LoadModelReque
 	return &storagepb.LoadModelResponse{ModelPath: r.GetModelPath()}, nil
 }
 
-// loadToPool begins to bring a model to the pool. The id may be empty.
+// loadToPool starts to read a model into the pool. The ID may be empty.
 func (s *Server) loadToPool(m *model, id, modelPath string) error {
 	clock := stage.Begin()
 	f, err := s.pool.Fetch(s.alive, m.Checkpoint, m.openFiles, clock)
@@ -58,7 +58,7 @@ func (s *Server) loadToPool(m *model, id, modelPath string) error {
 		}
 		s.mu.Unlock()
 	}
-	f.Release() // nobody holds what lies in the pool alone: it may make way
+	f.Release() // a model that is only in the pool has no user and may be evicted
 	s.loads.Go(func() {
 		if err := f.Wait(s.alive); err != nil {
 			s.o.Log.Error("loading to the pool failed", "model", modelPath, "error", err)
@@ -74,8 +74,8 @@ func (s *Server) loadToPool(m *model, id, modelPath string) error {
 	return nil
 }
 
-// loadToClient begins to bring a model to the client's memory: from the pool,
-// into which it is brought if it is not there.
+// loadToClient starts to copy a model to the client's memory from the pool, into
+// which it is read first if it is not there.
 func (s *Server) loadToClient(ctx context.Context, m *model, r *storagepb.LoadModelRequest) error {
 	if r.GetReplicaUuid() == "" {
 		return status.Error(codes.InvalidArgument, "replica_uuid is empty")
@@ -95,14 +95,14 @@ func (s *Server) loadToClient(ctx context.Context, m *model, r *storagepb.LoadMo
 	}
 	c, err := s.openCopies(ctx, pieces, targets)
 	if err != nil {
-		s.giveBack(x, err)
+		s.refuseCopying(x, err)
 		return err
 	}
 	f, err := s.pool.Fetch(s.alive, m.Checkpoint, m.openFiles, x.clock)
 	if err != nil {
 		err = refusal(r.GetModelPath(), err)
 		c.free()
-		s.giveBack(x, err)
+		s.refuseCopying(x, err)
 		return err
 	}
 	s.mu.Lock()
@@ -113,15 +113,14 @@ func (s *Server) loadToClient(ctx context.Context, m *model, r *storagepb.LoadMo
 	s.mu.Unlock()
 	s.loads.Go(func() {
 		err := f.CopyTo(x.alive, x.clock, c.destination(bases))
-		// Nothing is written any more when the client hears of it.
-		c.free()
+		c.free() // before the client learns of it: nothing is written any more
 		f.Release()
 		s.endCopying(x, s.outcome(x, err, pieces))
 	})
 	return nil
 }
 
-// outcome is the status that a load to a client's memory ends with.
+// outcome logs and counts a load to a client's memory and returns its status.
 func (s *Server) outcome(x *replica, err error, pieces []copyPiece) error {
 	var bytes int64
 	for _, p := range pieces {
@@ -134,19 +133,19 @@ func (s *Server) outcome(x *replica, err error, pieces []copyPiece) error {
 		s.o.Log.Info("loaded to a client", "model", x.modelPath, "replica", x.id, "bytes", bytes, "seconds", took.Seconds(), "hit", x.first.Hit)
 		return nil
 	case x.alive.Err() != nil && errors.Is(err, context.Canceled):
-		s.o.Log.Info("a load to a client was given up", "model", x.modelPath, "replica", x.id)
-		return status.Errorf(codes.Aborted, "load %q: given up", x.modelPath)
+		s.o.Log.Info("a load to a client was cancelled", "model", x.modelPath, "replica", x.id)
+		return status.Errorf(codes.Aborted, "load %q: cancelled", x.modelPath)
 	default:
 		s.o.Log.Error("loading to a client failed", "model", x.modelPath, "replica", x.id, "error", err)
 		return refusal(x.modelPath, err)
 	}
 }
 
-// ConfirmModel waits until a replica lies in the client's memory. It says at
-// once if there is no such replica, and does not wait for ever.
+// ConfirmModel waits until a replica has been loaded to the client's memory, for
+// at most maxWait. It fails at once if there is no such replica.
 func (s *Server) ConfirmModel(ctx context.Context, r *storagepb.ConfirmModelRequest) (*storagepb.ConfirmModelResponse, error) {
 	if r.GetTargetDeviceType() != storagepb.DeviceType_DEVICE_TYPE_GPU {
-		return nil, status.Errorf(codes.Unimplemented, "no confirmation for %v: the target is GPU", r.GetTargetDeviceType())
+		return nil, status.Errorf(codes.Unimplemented, "cannot confirm a load to %v: the target must be GPU", r.GetTargetDeviceType())
 	}
 	if _, _, err := s.storage.place(r.GetModelPath()); err != nil {
 		return nil, err
@@ -155,7 +154,7 @@ func (s *Server) ConfirmModel(ctx context.Context, r *storagepb.ConfirmModelRequ
 	if err != nil {
 		return nil, err
 	}
-	ctx, cancel := context.WithTimeout(ctx, longestWait)
+	ctx, cancel := context.WithTimeout(ctx, maxWait)
 	defer cancel()
 	if err := x.wait(ctx); err != nil {
 		return nil, err
@@ -163,12 +162,13 @@ func (s *Server) ConfirmModel(ctx context.Context, r *storagepb.ConfirmModelRequ
 	return &storagepb.ConfirmModelResponse{ModelPath: r.GetModelPath()}, nil
 }
 
-// survive makes a panic an answer: the server has other clients.
+// survive turns a panic into an error of its request, since the server has other
+// clients.
 func (s *Server) survive(ctx context.Context, r any, info *grpc.UnaryServerInfo, handler grpc.UnaryHandler) (response any, err error) {
 	defer func() {
 		if p := recover(); p != nil {
-			s.o.Log.Error("a request ended in a panic", "method", info.FullMethod, "panic", p, "stack", string(debug.Stack()))
-			err = status.Error(codes.Internal, "the server made a mistake; its log says more")
+			s.o.Log.Error("a request panicked", "method", info.FullMethod, "panic", p, "stack", string(debug.Stack()))
+			err = status.Error(codes.Internal, "internal error: see the server's log")
 		}
 	}()
 	return handler(ctx, r)

@@ -9,12 +9,12 @@ import (
 	"github.com/sllmq/sllmq/collector/sllmstore/storagepb"
 )
 
-// GetServerConfig says how large the pool and its chunks are.
+// GetServerConfig returns the sizes of the pool and its chunks.
 func (s *Server) GetServerConfig(context.Context, *storagepb.GetServerConfigRequest) (*storagepb.GetServerConfigResponse, error) {
 	return &storagepb.GetServerConfigResponse{MemPoolSize: s.pool.Bytes(), ChunkSize: s.o.ChunkBytes}, nil
 }
 
-// RegisterModel says how large a model's partitions are together.
+// RegisterModel registers a model and returns the total size of its partitions.
 func (s *Server) RegisterModel(_ context.Context, r *storagepb.RegisterModelRequest) (*storagepb.RegisterModelResponse, error) {
 	m, err := s.storage.open(r.GetModelPath())
 	if err != nil {
@@ -27,7 +27,8 @@ func (s *Server) RegisterModel(_ context.Context, r *storagepb.RegisterModelRequ
 	return &storagepb.RegisterModelResponse{ModelPath: r.GetModelPath(), ModelSize: m.FileBytes()}, nil
 }
 
-// register remembers a model if it may, and says whether it is one.
+// register registers a model if may is set. It fails if the model is not
+// registered then.
 func (s *Server) register(modelPath string, may bool) error {
 	dir, _, err := s.storage.place(modelPath)
 	if err != nil {
@@ -39,18 +40,18 @@ func (s *Server) register(modelPath string, may bool) error {
 	case s.registered[dir]:
 		return nil
 	case !may:
-		return status.Errorf(codes.FailedPrecondition, "model %q is not registered, and this server wants it: begin with RegisterModel", modelPath)
+		return status.Errorf(codes.FailedPrecondition, "model %q is not registered, as this server requires: call RegisterModel first", modelPath)
 	case len(s.registered) >= maxRegistered:
-		return status.Errorf(codes.ResourceExhausted, "%d models are registered: ClearMem forgets them", maxRegistered)
+		return status.Errorf(codes.ResourceExhausted, "%d models are registered, which is the limit: ClearMem forgets them", maxRegistered)
 	}
 	s.registered[dir] = true
 	return nil
 }
 
-// UnloadModel frees a model's chunks. One that is in use stays.
+// UnloadModel frees a model's chunks. It fails if the model is in use.
 func (s *Server) UnloadModel(_ context.Context, r *storagepb.UnloadModelRequest) (*storagepb.UnloadModelResponse, error) {
 	if r.GetTargetDeviceType() != storagepb.DeviceType_DEVICE_TYPE_CPU {
-		return nil, status.Errorf(codes.Unimplemented, "no unloading from %v: the target is CPU", r.GetTargetDeviceType())
+		return nil, status.Errorf(codes.Unimplemented, "cannot unload from %v: the target must be CPU", r.GetTargetDeviceType())
 	}
 	dir, _, err := s.storage.place(r.GetModelPath())
 	if err != nil {
@@ -66,16 +67,16 @@ func (s *Server) UnloadModel(_ context.Context, r *storagepb.UnloadModelRequest)
 	return &storagepb.UnloadModelResponse{ModelPath: r.GetModelPath()}, nil
 }
 
-// ClearMem frees the chunks of every model that is not in use, and forgets
-// models and replicas. If some are in use it says so.
+// ClearMem frees the chunks of every idle model, and forgets registrations and
+// finished replicas. It fails, after that, if models are in use.
 func (s *Server) ClearMem(context.Context, *storagepb.ClearMemRequest) (*storagepb.ClearMemResponse, error) {
 	inUse := s.pool.Clear()
 	s.mu.Lock()
 	clear(s.registered)
-	s.replicas.forgetEnded()
+	s.replicas.removeEnded()
 	s.mu.Unlock()
 	if inUse > 0 {
-		return nil, status.Errorf(codes.FailedPrecondition, "%d models are in use and stay in host memory; wait for their loads to end", inUse)
+		return nil, status.Errorf(codes.FailedPrecondition, "%d models are in use and stay in host memory: wait for their loads to end", inUse)
 	}
 	return &storagepb.ClearMemResponse{}, nil
 }

@@ -15,24 +15,24 @@ import (
 	"github.com/sllmq/sllmq/collector/pool"
 )
 
-// Metrics are a server's, for Prometheus. A nil Metrics keeps none.
+// Metrics are a server's metrics for Prometheus. A nil Metrics counts nothing.
 type Metrics struct {
 	registry *prometheus.Registry
 	requests *prometheus.HistogramVec // seconds, by method and code
-	loads    *prometheus.HistogramVec // seconds, by where to
+	loads    *prometheus.HistogramVec // seconds, by target
 	failed   *prometheus.CounterVec
 	bytes    *prometheus.CounterVec
 }
 
-// NewMetrics makes metrics of one server.
+// NewMetrics returns metrics for one server.
 func NewMetrics() *Metrics {
 	buckets := prometheus.ExponentialBuckets(0.001, 4, 10) // to 262 s
 	m := &Metrics{
 		registry: prometheus.NewRegistry(),
-		requests: prometheus.NewHistogramVec(prometheus.HistogramOpts{Name: "sllmq_store_request_seconds", Help: "Answering a request.", Buckets: buckets}, []string{"method", "code"}),
-		loads:    prometheus.NewHistogramVec(prometheus.HistogramOpts{Name: "sllmq_store_load_seconds", Help: "Loads that ended well, to the pool from storage or to a client.", Buckets: buckets}, []string{"to"}),
-		failed:   prometheus.NewCounterVec(prometheus.CounterOpts{Name: "sllmq_store_loads_failed_total", Help: "Loads that were begun and failed."}, []string{"to"}),
-		bytes:    prometheus.NewCounterVec(prometheus.CounterOpts{Name: "sllmq_store_loaded_bytes_total", Help: "Bytes of loads that ended well."}, []string{"to"}),
+		requests: prometheus.NewHistogramVec(prometheus.HistogramOpts{Name: "sllmq_store_request_seconds", Help: "Time to answer a request.", Buckets: buckets}, []string{"method", "code"}),
+		loads:    prometheus.NewHistogramVec(prometheus.HistogramOpts{Name: "sllmq_store_load_seconds", Help: "Time of successful loads, to the pool from storage or to a client.", Buckets: buckets}, []string{"to"}),
+		failed:   prometheus.NewCounterVec(prometheus.CounterOpts{Name: "sllmq_store_loads_failed_total", Help: "Loads that failed after they had begun."}, []string{"to"}),
+		bytes:    prometheus.NewCounterVec(prometheus.CounterOpts{Name: "sllmq_store_loaded_bytes_total", Help: "Bytes of successful loads."}, []string{"to"}),
 	}
 	m.registry.MustRegister(m.requests, m.loads, m.failed, m.bytes,
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
@@ -44,7 +44,7 @@ func (m *Metrics) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	promhttp.HandlerFor(m.registry, promhttp.HandlerOpts{}).ServeHTTP(w, r)
 }
 
-// watch lets the metrics tell of a pool.
+// watch adds a pool's metrics.
 func (m *Metrics) watch(p *pool.Pool) {
 	if m == nil {
 		return
@@ -54,24 +54,24 @@ func (m *Metrics) watch(p *pool.Pool) {
 	}
 	m.registry.MustRegister(
 		gauge("sllmq_store_pool_bytes", "Capacity of the pool.", func() float64 { return float64(p.Bytes()) }),
-		gauge("sllmq_store_pool_free_bytes", "Of chunks that no model has.", func() float64 {
+		gauge("sllmq_store_pool_free_bytes", "Bytes of free chunks in the pool.", func() float64 {
 			_, free := p.Usage()
 			return float64(free)
 		}),
-		gauge("sllmq_store_pool_models", "Models in the pool or on their way.", func() float64 {
+		gauge("sllmq_store_pool_models", "Models in the pool or being read into it.", func() float64 {
 			models, _ := p.Usage()
 			return float64(models)
 		}),
-		prometheus.NewCounterFunc(prometheus.CounterOpts{Name: "sllmq_store_pool_evictions_total", Help: "Models that made way for others."},
+		prometheus.NewCounterFunc(prometheus.CounterOpts{Name: "sllmq_store_pool_evictions_total", Help: "Models evicted to make room for others."},
 			func() float64 { return float64(p.Evictions()) }),
 	)
 }
 
-// loaded counts a load.
-func (m *Metrics) loaded(to string, well bool, bytes int64, took time.Duration) {
+// loaded counts a load to the given target.
+func (m *Metrics) loaded(to string, succeeded bool, bytes int64, took time.Duration) {
 	switch {
 	case m == nil:
-	case well:
+	case succeeded:
 		m.loads.WithLabelValues(to).Observe(took.Seconds())
 		m.bytes.WithLabelValues(to).Add(float64(bytes))
 	default:

@@ -17,29 +17,30 @@ import (
 	"github.com/sllmq/sllmq/collector/pool"
 )
 
-// model is a folder of partitions below the storage path, open for as long as
-// its files are being opened: whatever happens to its path meanwhile, it is
-// the folder that was looked at.
+// model is a folder of partitions below the storage path. The folder stays open
+// while its files are opened, so that all are of the folder that was checked,
+// even if something else is moved to its path.
 type model struct {
 	*checkpoint.Checkpoint
 	folder *os.Root
 }
 
-// place checks a model's path, and says which folder it is.
+// place checks a model's path. It returns the absolute path of its folder, and the
+// path below the storage path.
 func (s *storage) place(modelPath string) (dir, local string, err error) {
 	switch {
 	case modelPath == "":
 		return "", "", status.Error(codes.InvalidArgument, "model_path is empty")
 	case len(modelPath) > maxName || !utf8.ValidString(modelPath) || strings.ContainsRune(modelPath, 0):
-		return "", "", status.Errorf(codes.InvalidArgument, "model_path is no path of at most %d bytes", maxName)
+		return "", "", status.Errorf(codes.InvalidArgument, "model_path is not a path of at most %d bytes", maxName)
 	case !filepath.IsLocal(modelPath):
-		return "", "", status.Errorf(codes.InvalidArgument, "model_path %q does not lie below the storage path", modelPath)
+		return "", "", status.Errorf(codes.InvalidArgument, "model_path %q is not below the storage path", modelPath)
 	}
 	local = filepath.Clean(modelPath)
 	return filepath.Join(s.path, local), local, nil
 }
 
-// open finds a model's partitions.
+// open opens a model's folder and lists its partitions.
 func (s *storage) open(modelPath string) (*model, error) {
 	dir, local, err := s.place(modelPath)
 	if err != nil {
@@ -61,10 +62,10 @@ func notThere(modelPath string, err error) error {
 	if errors.Is(err, fs.ErrNotExist) {
 		code = codes.NotFound
 	}
-	return status.Errorf(code, "model %q is no sllm checkpoint below the storage path: %v", modelPath, err)
+	return status.Errorf(code, "model %q is not an sllm checkpoint below the storage path: %v", modelPath, err)
 }
 
-func (m *model) close() { _ = m.folder.Close() } // nothing was written
+func (m *model) close() { _ = m.folder.Close() } // a failure loses nothing
 
 // openFiles opens the partitions.
 func (m *model) openFiles() (directio.Files, error) {
@@ -75,7 +76,7 @@ func (m *model) openFiles() (directio.Files, error) {
 	return directio.OpenAllIn(m.folder, names, sizes, true)
 }
 
-// refusal is the status of a fetch that can't succeed.
+// refusal returns the status for an error of the pool.
 func refusal(modelPath string, err error) error {
 	code := codes.Internal
 	switch {

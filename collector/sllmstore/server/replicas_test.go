@@ -9,10 +9,10 @@ import (
 	"github.com/sllmq/sllmq/collector/stage"
 )
 
-// TestALoadRefusedWhileItIsExplained finds a replica when its load has begun, and
-// looks at it when that was refused: from outside, the moment between can't be
-// waited for.
-func TestALoadRefusedWhileItIsExplained(t *testing.T) {
+// TestExplainOfALoadThatIsRefused finds a replica when its load has begun, and asks
+// how it went once it has been refused. A client can't wait for the moment between
+// the two.
+func TestExplainOfALoadThatIsRefused(t *testing.T) {
 	s := &Server{alive: t.Context()}
 	x, err := s.beginCopying(t.Context(), "replica", "model", stage.Begin())
 	if err != nil {
@@ -22,7 +22,7 @@ func TestALoadRefusedWhileItIsExplained(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s.giveBack(x, status.Error(codes.ResourceExhausted, "every chunk is in use"))
+	s.refuseCopying(x, status.Error(codes.ResourceExhausted, "every chunk is in use"))
 	if _, err := found.explain(); status.Code(err) != codes.ResourceExhausted {
 		t.Errorf("error %v, want why the load was refused", err)
 	}

@@ -1,12 +1,11 @@
-// Package server is an sllm-store: a process that keeps models in a pool of
-// host memory and brings them from there to memory that its clients allocated,
-// on GPUs or in the host. It speaks the contract of ServerlessLLM's own, whose
-// clients may use it.
+// Package server implements an sllm-store: a gRPC server that keeps models in a
+// pool of host memory and copies them to memory that its clients allocated, on
+// GPUs or in the host. It implements the contract of ServerlessLLM's store, and
+// serves its clients, and adds the service of storagepb/sllmq.proto.
 //
-// A load is answered at once if it can't succeed, and ends, one way or the
-// other, if it was begun: whoever waits for it is told. What a client says is
-// held against what there is before it is used. Model paths lie below the
-// storage path and lead nowhere else.
+// A load that can't succeed is refused at once. Every load that has begun ends,
+// and whoever waits for it gets its result. The server validates everything in a
+// request before it uses it. Model paths can't leave the storage path.
 package server
 
 import (
@@ -33,37 +32,37 @@ import (
 	"github.com/sllmq/sllmq/collector/sllmstore/storagepb"
 )
 
-// Bounds on what clients may ask for.
+// Limits on requests.
 const (
 	maxMessage     = 16 << 20 // bytes of a request
 	maxConnections = 1024
-	maxStreams     = 256 // requests under way on one connection
-	maxUnderWay    = 256 // replicas
-	maxRemembered  = 1024
-	maxRegistered  = 100_000
-	maxChunks      = 1 << 18 // of one request's copy lists
-	maxHandles     = 256     // of one request
-	maxName        = 4096    // bytes of a model path or a replica's id
-	longestWait    = 10 * time.Minute
+	maxStreams     = 256     // concurrent requests on one connection
+	maxActive      = 256     // loads to clients' memory
+	maxRemembered  = 1024    // replicas
+	maxRegistered  = 100_000 // models
+	maxChunks      = 1 << 18 // in one request's copy lists
+	maxHandles     = 256     // in one request
+	maxName        = 4096    // bytes of a model path or replica ID
+	maxWait        = 10 * time.Minute
 )
 
-// Options are what a server is made from.
+// Options configure a server.
 type Options struct {
-	StoragePath          string // models lie below it
+	StoragePath          string // folder that the models are below
 	PoolBytes            int64
 	ChunkBytes           int64
-	Threads              int  // reads under way, at least
-	RegistrationRequired bool // a model is registered before it is loaded
-	// Devices are those on which clients may have memory.
+	Threads              int  // least number of reads in flight
+	RegistrationRequired bool // refuse to load models that are not registered
+	// Devices are where clients may have memory.
 	Devices []device.Importer
 	// Locker page-locks the pool for GPUs; nil: mlock.
 	Locker  hostmem.Locker
 	Version string
 	Log     *slog.Logger
-	Metrics *Metrics // nil: none are kept
+	Metrics *Metrics // nil: none
 }
 
-// Server keeps models. It is made by New and ended by Close.
+// Server is an sllm-store. New creates one, and Close ends it.
 type Server struct {
 	storagepb.UnimplementedStorageServer
 	o       Options
@@ -71,7 +70,7 @@ type Server struct {
 	pool    *pool.Pool
 	devices map[string]device.Importer
 
-	alive  context.Context // until Close: what loads run under
+	alive  context.Context // ends with Close; the context of all loads
 	end    context.CancelFunc
 	loads  sync.WaitGroup
 	health *health.Server
@@ -81,8 +80,8 @@ type Server struct {
 	replicas   replicas
 }
 
-// New makes a server and its pool, which takes as long as filling and locking
-// its memory does.
+// New creates a server and its pool. That takes as long as touching and locking
+// the pool's memory does.
 func New(o Options) (*Server, error) {
 	s := &Server{o: o, devices: map[string]device.Importer{}, registered: map[string]bool{}, health: health.NewServer()}
 	for _, d := range o.Devices {
@@ -104,11 +103,11 @@ func New(o Options) (*Server, error) {
 	return s, nil
 }
 
-// LockError is why the pool is not page-locked; nil if it is.
+// LockError returns why the pool is not page-locked; nil if it is.
 func (s *Server) LockError() error { return s.pool.LockError() }
 
-// Serve answers requests on l until ctx ends. Then it takes no more, lets
-// those under way end within patience, gives up the rest, and returns nil.
+// Serve answers requests on l until ctx ends. Then it accepts no more, waits up to
+// patience for those in progress, cancels the rest, and returns nil.
 func (s *Server) Serve(ctx context.Context, l net.Listener, patience time.Duration) error {
 	g := grpc.NewServer(
 		grpc.WaitForHandlers(true),
@@ -135,7 +134,7 @@ func (s *Server) Serve(ctx context.Context, l net.Listener, patience time.Durati
 		return fmt.Errorf("serve %s: %w", l.Addr(), err)
 	case <-ctx.Done():
 	}
-	s.health.Shutdown() // watchers hear of it before their connection ends
+	s.health.Shutdown() // watchers learn of it before their connection ends
 	ended := make(chan struct{})
 	go func() {
 		g.GracefulStop()
@@ -144,22 +143,22 @@ func (s *Server) Serve(ctx context.Context, l net.Listener, patience time.Durati
 	select {
 	case <-ended:
 	case <-time.After(patience):
-		s.o.Log.Warn("requests are given up", "after", patience)
-		s.end() // their loads fail, and so they are answered
+		s.o.Log.Warn("cancelling requests in progress", "after", patience)
+		s.end() // loads fail, so that their requests are answered
 		g.Stop()
 		<-ended
 	}
 	return <-served
 }
 
-// Close gives up the loads under way and gives the pool's memory back.
+// Close cancels loads in progress and frees the pool.
 func (s *Server) Close() error {
 	s.end()
 	s.loads.Wait()
 	return errors.Join(s.pool.Close(), s.storage.close())
 }
 
-// storage is the folder that models lie below.
+// storage is the folder that models are below.
 type storage struct {
 	root *os.Root
 	path string
