@@ -42,7 +42,7 @@ var allowed = map[string][]string{
 	"collector/nvidia/nvrtc":         {"collector/nvidia/sharedlib"},
 	"collector/nvidia/sharedlib":     {"internal/text"},
 	"collector/pool":                 {"collector/checkpoint", "collector/directio", "collector/hostmem", "collector/stage", "collector/workqueue"},
-	"collector/roofline":             {"collector/device", "collector/directio", "collector/hostmem", "collector/workqueue"},
+	"collector/roofline":             {"collector/device", "collector/directio", "collector/hostmem", "collector/workqueue", "queries/stats"},
 	"collector/sllmstore/client":     {"collector/sllmstore/storagepb", "collector/stage", "internal/text"},
 	"collector/sllmstore/server":     {"collector/checkpoint", "collector/device", "collector/directio", "collector/hostmem", "collector/pool", "collector/sllmstore/storagepb", "collector/stage"},
 	"collector/sllmstore/storagepb":  {},

@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -74,7 +73,7 @@ func newRooflineCommand(env *environment) *cobra.Command {
 	var s surveyFlags
 	c := &cobra.Command{
 		Use:     "roofline",
-		Short:   "Measure what storage, memory and the way to a GPU can do at best",
+		Short:   "Measure the limits of storage, memory and copies to a GPU",
 		Example: "  sllmq roofline --storage-path /mnt/nvme/models",
 		Args:    noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -97,12 +96,12 @@ func newTuneCommand(env *environment) *cobra.Command {
 	var s surveyFlags
 	c := &cobra.Command{
 		Use:   "tune",
-		Short: "Find the depth and size of requests that storage does best with",
-		Long: `Find the depth and size of requests that storage does best with.
+		Short: "Find the fastest queue depth and read size for a storage",
+		Long: `Find the fastest queue depth and read size for a storage.
 
-Depth and threads are one thing here: pool, direct and raw have a thread for
-each request under way, which reads and then copies what it read. So what is
-swept is depth x size, and --io-depth sets the threads too.`,
+Queue depth and number of threads are the same here: pool, direct and raw use
+one thread for each read in flight, which reads and then copies. So tune tries
+depths x sizes, and --io-depth also sets the threads.`,
 		Example: `  sllmq tune --storage-path /mnt/nvme/models
   sllmq collect --storage-path /mnt/nvme/models $(sllmq tune --storage-path /mnt/nvme/models --flags)`,
 		Args: noArguments,
@@ -113,7 +112,7 @@ swept is depth x size, and --io-depth sets the threads too.`,
 		if err != nil {
 			return err
 		}
-		best := medians(all)[0]
+		best := roofline.Summarize(all)[0]
 		flags := fmt.Sprintf("--io-depth %d --io-size %s", best.Threads, size.Exact(best.IOBytes))
 		if flagsOnly {
 			_, err := fmt.Fprintln(env.stdout, flags)
@@ -126,57 +125,20 @@ swept is depth x size, and --io-depth sets the threads too.`,
 		return err
 	}
 	s.add(c.Flags(), env, 5)
-	c.Flags().BoolVar(&flagsOnly, "flags", false, "print the best setting alone, as collect's flags")
+	c.Flags().BoolVar(&flagsOnly, "flags", false, "print only the best setting, as flags of collect")
 	return c
 }
 
-// settingRate is the bandwidth of a setting over its trials.
-type settingRate struct {
-	roofline.Measurement
-	median, best float64 // bytes per second
-	trials       int
-}
-
-// medians sums trials up by setting: of each kind the fastest first, reading
-// before copying.
-func medians(all []roofline.Measurement) []settingRate {
-	type key struct {
-		kind    string
-		method  string
-		threads int
-		size    int64
-	}
-	rates := map[key][]float64{}
-	var list []settingRate
-	for _, m := range all {
-		k := key{m.Kind, m.Method, m.Threads, m.IOBytes}
-		if rates[k] == nil {
-			list = append(list, settingRate{Measurement: m})
-		}
-		rates[k] = append(rates[k], m.BytesPerS())
-	}
-	for i := range list {
-		r := rates[key{list[i].Kind, list[i].Method, list[i].Threads, list[i].IOBytes}]
-		slices.Sort(r)
-		list[i].trials, list[i].best = len(r), r[len(r)-1]
-		list[i].median = (r[(len(r)-1)/2] + r[len(r)/2]) / 2
-	}
-	slices.SortStableFunc(list, func(a, b settingRate) int {
-		return cmp.Or(cmp.Compare(b.Kind, a.Kind), cmp.Compare(b.median, a.median))
-	})
-	return list
-}
-
-// writeTrials prints a line a setting.
+// writeTrials prints one line per setting.
 func writeTrials(w io.Writer, all []roofline.Measurement) error {
 	out := bufio.NewWriter(w)
 	fmt.Fprintf(out, "%-14s %-18s %6s %8s %7s %11s %10s\n", "what", "how", "depth", "request", "trials", "median GB/s", "best GB/s")
-	for _, s := range medians(all) {
+	for _, s := range roofline.Summarize(all) {
 		request := "-"
 		if s.IOBytes > 0 {
 			request = size.Exact(s.IOBytes)
 		}
-		fmt.Fprintf(out, "%-14s %-18s %6d %8s %7d %11.2f %10.2f\n", strings.ReplaceAll(s.Kind, "_", " "), s.Method, s.Threads, request, s.trials, s.median/1e9, s.best/1e9)
+		fmt.Fprintf(out, "%-14s %-18s %6d %8s %7d %11.2f %10.2f\n", strings.ReplaceAll(s.Kind, "_", " "), s.Method, s.Threads, request, s.Trials, s.Median/1e9, s.Best/1e9)
 	}
 	return out.Flush()
 }
