@@ -9,10 +9,9 @@ import (
 	"time"
 )
 
-// Every kind as it was looked at, drawn from a little made-up data. With
-// UPDATE_GOLDEN=1 the files are written anew: look at each before it is
-// committed.
-func TestPicturesAreAsTheyWereLookedAt(t *testing.T) {
+// One picture of every kind, drawn from a little made-up data, is the same as in
+// testdata. UPDATE_GOLDEN=1 rewrites the files: look at each before you commit it.
+func TestGoldenPictures(t *testing.T) {
 	made := madePictures()
 	for _, name := range []string{"bars-3", "ecdf-1", "box-1", "stages-3", "timeline-1", "efficiency-1", "sizetime-3", "trend-1", "heat-1"} {
 		t.Run(name, func(t *testing.T) {
@@ -33,14 +32,14 @@ func TestPicturesAreAsTheyWereLookedAt(t *testing.T) {
 			}
 			if !bytes.Equal(got, want) {
 				where := filepath.Join(os.TempDir(), name+".svg")
-				t.Errorf("another picture than %s: see %s (%v)", file, where, os.WriteFile(where, got, 0o644))
+				t.Errorf("differs from %s: see %s (%v)", file, where, os.WriteFile(where, got, 0o644))
 			}
 		})
 	}
 }
 
-// What a picture says where a pointer rests is the data's, in people's units.
-func TestHoversSayTheValues(t *testing.T) {
+// Hover texts contain the values, in readable units.
+func TestHoverTexts(t *testing.T) {
 	five := []Series{{armOf("m", "a"), []float64{1, 2, 3, 4, 5}}}
 	day := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
 	for _, c := range []struct {
@@ -74,13 +73,13 @@ func TestHoversSayTheValues(t *testing.T) {
 	} {
 		p := drawn(t)(c.draw())
 		if !slices.Contains(p.hovers, c.want) {
-			t.Errorf("none says %q: %q", c.want, p.hovers)
+			t.Errorf("no hover text %q in %q", c.want, p.hovers)
 		}
 	}
 }
 
-// Of many loads in one place, one mark is drawn.
-func TestACrowdIsDrawnOnce(t *testing.T) {
+// Marks that would cover each other are drawn once.
+func TestCrowdsAreThinnedOut(t *testing.T) {
 	s := Series{Arm: armOf("m", "a")}
 	for i := range 100_000 {
 		s.TimesS = append(s.TimesS, 1+float64(i%5000)/5000)

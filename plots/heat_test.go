@@ -6,7 +6,7 @@ import (
 	"github.com/sllmq/sllmq/plots/chart"
 )
 
-// The scale of a heat map only ever gets darker, so that it prints in grey.
+// The scale of a heat map only gets darker, so that it can be read in grey.
 func TestHeatGetsDarker(t *testing.T) {
 	m := heatMap{high: 1}
 	last := 2.0

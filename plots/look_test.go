@@ -8,14 +8,14 @@ import (
 	"testing"
 )
 
-// PLOTS_OUT=folder has the pictures of the tests written there, to look at.
+// With PLOTS_OUT=folder, the pictures of the tests are written there to be looked at.
 func TestWriteToLookAt(t *testing.T) {
 	dir := os.Getenv("PLOTS_OUT")
 	if dir == "" {
-		t.Skip("PLOTS_OUT names no folder")
+		t.Skip("PLOTS_OUT is not set")
 	}
-	for name, make := range madePictures() {
-		p, err := make()
+	for name, draw := range madePictures() {
+		p, err := draw()
 		if err != nil {
 			t.Fatal(name, err)
 		}

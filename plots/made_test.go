@@ -13,7 +13,7 @@ import (
 	"github.com/sllmq/sllmq/warehouse/record"
 )
 
-// The data here are made up, and stand for no machine.
+// The data in this file are made up.
 
 func ptr(v float64) *float64 { return &v }
 
@@ -174,8 +174,8 @@ func madeHeat(threads, depths, sizes int) Heat {
 	return d
 }
 
-// madePictures are every kind with few and many models, and what is hard to
-// draw.
+// madePictures are pictures of every kind with few and many models, and extreme
+// ones.
 func madePictures() map[string]func() (*Picture, error) {
 	long := strings.Repeat("a-very-long-name/", 9) + "end"
 	all := map[string]func() (*Picture, error){}

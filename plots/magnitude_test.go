@@ -7,8 +7,8 @@ import (
 	"time"
 )
 
-// From the smallest number that is drawn to the largest, alone, in company and
-// side by side, no picture fails and no text lies over another.
+// Pictures of numbers from the smallest to the largest that can be drawn, alone and
+// beside others, do not fail, and no text covers another.
 func TestEveryMagnitude(t *testing.T) {
 	for e := -30; e <= 30; e += 6 {
 		v := math.Pow(10, float64(e))
@@ -58,7 +58,7 @@ func TestEveryMagnitude(t *testing.T) {
 					}
 					for _, b := range page.texts[:i] {
 						if a.box.meets(b.box) {
-							t.Errorf("%s of %g and %g: %q lies over %q", name, v, other, a.text, b.text)
+							t.Errorf("%s of %g and %g: %q covers %q", name, v, other, a.text, b.text)
 						}
 					}
 				}

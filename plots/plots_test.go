@@ -15,14 +15,14 @@ import (
 	"github.com/sllmq/sllmq/plots/canvas"
 )
 
-// Every kind, with few and many models and with what is hard to draw, at a
-// page's width and at a column's: texts stay on the page and off each other.
-func TestEveryPictureCanBeRead(t *testing.T) {
-	for name, make := range madePictures() {
+// Texts of every picture, at the width of a page and of a column, stay on the page and
+// do not cover each other.
+func TestEveryPictureIsReadable(t *testing.T) {
+	for name, draw := range madePictures() {
 		for _, width := range []float64{3.3, 7} {
 			t.Run(fmt.Sprintf("%s/%g", name, width), func(t *testing.T) {
 				t.Parallel()
-				p, err := make()
+				p, err := draw()
 				if err != nil {
 					t.Fatal(err)
 				}
@@ -36,7 +36,7 @@ func TestEveryPictureCanBeRead(t *testing.T) {
 					}
 					for _, b := range page.texts[:i] {
 						if a.box.meets(b.box) {
-							t.Errorf("%q lies over %q", a.text, b.text)
+							t.Errorf("%q covers %q", a.text, b.text)
 						}
 					}
 				}
@@ -49,10 +49,10 @@ func TestEveryPictureCanBeRead(t *testing.T) {
 }
 
 func TestEveryPictureInEveryFormat(t *testing.T) {
-	for name, make := range madePictures() {
+	for name, draw := range madePictures() {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			p, err := make()
+			p, err := draw()
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -63,13 +63,13 @@ func TestEveryPictureInEveryFormat(t *testing.T) {
 			}
 			doc := encode(t, p, "pdf", o)
 			if !bytes.HasPrefix(doc, []byte("%PDF-")) || !bytes.HasSuffix(bytes.TrimSpace(doc), []byte("%%EOF")) {
-				t.Error("the pdf does not begin or end as one")
+				t.Error("the pdf has no header or no trailer")
 			}
 			if !bytes.Contains(doc, []byte("/FontFile2")) {
-				t.Error("the pdf has no font in it")
+				t.Error("the pdf has no embedded font")
 			}
 			if !bytes.Equal(doc, encode(t, p, "pdf", o)) {
-				t.Error("the same picture is another pdf the second time")
+				t.Error("encoding the same picture twice gives different pdfs")
 			}
 			rows, err := csv.NewReader(bytes.NewReader(encode(t, p, "csv", o))).ReadAll()
 			if err != nil || len(rows) != len(p.Rows()) || len(rows) < 2 {
@@ -88,7 +88,7 @@ func encode(t *testing.T, p *Picture, format string, o Options) []byte {
 	return b.Bytes()
 }
 
-func TestSizesThatCannotBeReadAreRefused(t *testing.T) {
+func TestUnreadableSizesAreRefused(t *testing.T) {
 	p, err := DrawBars(madeBars(2))
 	if err != nil {
 		t.Fatal(err)
@@ -101,15 +101,15 @@ func TestSizesThatCannotBeReadAreRefused(t *testing.T) {
 		{"png", Options{WidthIn: 7}}, {"png", Options{WidthIn: 200, DPI: 2400}}, {"pdf", Options{WidthIn: 7, HeightIn: 1e9}},
 	} {
 		if err := Encode(io.Discard, p, c.format, c.Options); err == nil {
-			t.Errorf("%+v was written", c)
+			t.Errorf("%+v: no error", c)
 		} else if strings.Contains(err.Error(), "\n") {
 			t.Errorf("more than one line: %v", err)
 		}
 	}
 }
 
-// A height that was asked for is kept, and the texts still stand apart.
-func TestHeightIsKept(t *testing.T) {
+// A picture has the height asked for, and its texts do not cover each other.
+func TestHeight(t *testing.T) {
 	p, err := DrawBars(madeBars(5))
 	if err != nil {
 		t.Fatal(err)
@@ -123,14 +123,14 @@ func TestHeightIsKept(t *testing.T) {
 		for i, a := range page.texts {
 			for _, b := range page.texts[:i] {
 				if a.box.meets(b.box) {
-					t.Errorf("at %.1f inches %q lies over %q", height, a.text, b.text)
+					t.Errorf("at %.1f inches %q covers %q", height, a.text, b.text)
 				}
 			}
 		}
 	}
 }
 
-// page is an SVG as the tests see it.
+// page is what the tests look at in an SVG.
 type page struct {
 	width, height float64
 	title         string
@@ -147,7 +147,7 @@ type placedText struct {
 
 type box struct{ minX, minY, maxX, maxY float64 }
 
-// meets allows the hair's breadth that rounding takes.
+// meets reports whether two boxes overlap by more than rounding errors.
 func (b box) meets(o box) bool {
 	const hair = 0.3
 	return b.minX+hair < o.maxX && o.minX+hair < b.maxX && b.minY+hair < o.maxY && o.minY+hair < b.maxY
@@ -168,7 +168,7 @@ func parseSVG(t *testing.T, raw []byte) page {
 			t.Fatal(err)
 		}
 		if end, ok := token.(xml.EndElement); ok && end.Name.Local == "g" {
-			stamp = "" // none has a group in it
+			stamp = "" // groups are not nested
 		}
 		start, ok := token.(xml.StartElement)
 		if !ok {
@@ -207,7 +207,7 @@ func parseSVG(t *testing.T, raw []byte) page {
 				p.count(attr)
 			}
 			if strings.Contains(attr["d"], "NaN") || strings.Contains(attr["d"], "Inf") {
-				t.Errorf("a path goes nowhere: %s", attr["d"])
+				t.Errorf("a path has coordinates that are not finite: %s", attr["d"])
 			}
 		case "use":
 			parts, ok := shapes[attr["href"]]

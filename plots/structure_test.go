@@ -11,7 +11,7 @@ import (
 	"github.com/sllmq/sllmq/plots/chart"
 )
 
-// drawn is the page of a picture, at a page's width.
+// drawn is a picture as a page of the default width.
 func drawn(t *testing.T) func(p *Picture, err error) page {
 	return func(p *Picture, err error) page {
 		t.Helper()
@@ -34,12 +34,12 @@ func (p page) want(t *testing.T, texts ...string) {
 // svgColour is how a colour is written in SVG.
 func svgColour(c color.NRGBA) string { return fmt.Sprintf("#%02x%02x%02x", c.R, c.G, c.B) }
 
-// inks are the colours of the first arms and of the marks on them.
+// inks are the colours of the first two series, and white.
 func inks() (first, second, whites string) {
 	return svgColour(chart.LookOf(0).Ink), svgColour(chart.LookOf(1).Ink), svgColour(chart.White)
 }
 
-func TestBarsHoldABarAMarkAndAnArrowEach(t *testing.T) {
+func TestBarsHaveMediansAndSpeedups(t *testing.T) {
 	blue, orange, whites := inks()
 	d := Bars{Bars: []Bar{
 		{Arm: armOf("a", "SafeTensors"), MeanS: 3, MedianS: ptr(3), Interval: &Interval{2, 4}}, {Arm: armOf("a", "SLLM"), MeanS: 1, MedianS: ptr(1)},
@@ -62,13 +62,13 @@ func TestBarsHoldABarAMarkAndAnArrowEach(t *testing.T) {
 	milli.want(t, "on vm", "Mean loading time (ms)", "x", "y", "300", "3.00×")
 }
 
-// Where bars would vanish there are dots, and no bar without a zero.
+// If bars would vanish, dots on a logarithmic axis replace them.
 func TestBarsFarApartAreDots(t *testing.T) {
 	p := drawn(t)(DrawBars(Bars{Bars: []Bar{{Arm: armOf("a", "x"), MeanS: 0.01}, {Arm: armOf("a", "y"), MeanS: 0.005}, {Arm: armOf("b", "x"), MeanS: 100}, {Arm: armOf("b", "y"), MeanS: 50}}}))
 	p.want(t, "10 ms", "1 s", "100 s", "2.00×", "Mean loading time")
 }
 
-func TestECDFHasAPanelAModel(t *testing.T) {
+func TestECDFHasAPanelPerModel(t *testing.T) {
 	p := drawn(t)(DrawECDF(ECDF{Series: []Series{{armOf("a", "x"), []float64{1, 2}}, {armOf("a", "y"), []float64{1}}, {armOf("b", "x"), []float64{3}}}}))
 	p.want(t, "Distribution of the loading time of 2 models", "a", "b", "x", "y", "Loading time (s)", "Share of loads", "0.0", "1.0")
 	blue, orange, _ := inks()
@@ -94,11 +94,11 @@ func TestBoxShowsEveryLoad(t *testing.T) {
 	other, _ := DrawBox(d)
 	a, b, c := encode(t, once, "svg", DefaultOptions()), encode(t, again, "svg", DefaultOptions()), encode(t, other, "svg", DefaultOptions())
 	if string(a) != string(b) || string(a) == string(c) {
-		t.Error("the points' scatter does not follow the seed alone")
+		t.Error("the scatter of points does not depend on the seed alone")
 	}
 }
 
-func TestStagesSayWhenTheyOverlapped(t *testing.T) {
+func TestStagesNoteOverlap(t *testing.T) {
 	d := Stages{Arms: []ArmStages{
 		{Arm: armOf("a", "x"), LoadingTimeS: ptr(2), Stages: []Stage{{"read", 1.5}, {"copy", 1}}},
 		{Arm: armOf("b", "x"), Stages: []Stage{{"copy", 1}}},
@@ -124,7 +124,7 @@ func TestTimelineShowsEveryPhase(t *testing.T) {
 	}
 }
 
-func TestChunksThatOverlapHaveLanes(t *testing.T) {
+func TestOverlappingChunksHaveLanes(t *testing.T) {
 	d := Timeline{Chunks: []Chunk{{"t", 1, []Phase{{"read", 0, 2}}}, {"t", 1, []Phase{{"read", 1, 3}}}, {"t", 1, []Phase{{"read", 2, 3}}}, {"u", 1, []Phase{{"read", 0, 9}}}}}
 	if lanes := d.lanes("t"); len(lanes) != 2 || len(lanes[0]) != 2 || len(lanes[1]) != 1 {
 		t.Errorf("lanes %v", lanes)
@@ -159,11 +159,11 @@ func TestTrendExplainsItsFlags(t *testing.T) {
 	p := drawn(t)(DrawTrend(Trend{Series: []TrendSeries{s}}))
 	p.want(t, "Loading time of a over time", "1", "v1", "1: 2026-03-04 12:00, kernel: from 4.00 s to 2.00 s", "UTC, 2026-03-01 to 2026-03-06", "03-04")
 	if s.Points[1].TimeS != 2 || s.Points[3].TimeS != 4 {
-		t.Error("the caller's points were put into order")
+		t.Error("the caller's points were sorted")
 	}
 }
 
-func TestHeatPrintsEveryCellAndMarksTheBest(t *testing.T) {
+func TestHeatMarksTheBestCell(t *testing.T) {
 	p := drawn(t)(DrawHeat(Heat{Cells: []HeatCell{{1, 1, 1 << 20, 1e9}, {1, 2, 1 << 20, 2.5e9}, {2, 1, 1 << 18, 2e9}}}))
 	p.want(t, "1 thread", "2 threads", "1.00", "2.50", "2.00", "256K", "1M", "Depth", "Darker is faster. Best: 2.50 GB/s with 1 thread, depth 2, 1M. Hatched: not measured.")
 	if n := p.fills[svgColour(chart.LookOf(5).Ink)]; n != 1 {
@@ -171,8 +171,8 @@ func TestHeatPrintsEveryCellAndMarksTheBest(t *testing.T) {
 	}
 }
 
-// What cannot be drawn is refused, and the error says where it is.
-func TestWhatCannotBeDrawnIsRefused(t *testing.T) {
+// Numbers that cannot be drawn are an error that says where they are.
+func TestUndrawableNumbersAreRefused(t *testing.T) {
 	nan, inf := math.NaN(), math.Inf(1)
 	bars := func(b ...Bar) func() (*Picture, error) {
 		return func() (*Picture, error) { return DrawBars(Bars{Bars: b}) }

@@ -74,24 +74,7 @@ func DrawTimeline(d Timeline) (*Picture, error) {
 		x.High = end * 1.02
 	}
 
-	lanes := &chart.Panel{X: x, HideXLabels: len(d.Samples) > 0}
-	y := 0.0
-	for _, thread := range threads {
-		own := d.lanes(thread)
-		high := math.Max(1, float64(len(own))*0.55) // in lines of text
-		lanes.Y.Names = append(lanes.Y.Names, chart.Tick{Value: y + high/2, Label: thread})
-		top, each := y+0.08, (high-0.16)/float64(len(own))
-		for lane, chunks := range own {
-			for _, c := range chunks {
-				lanes.Paint = append(lanes.Paint, func(f chart.Frame) { drawChunk(f, c, top+float64(lane)*each, each, phases) })
-			}
-		}
-		y += high
-	}
-	lanes.Y.Low = y
-	lanes.Height = vg.Length(max(y, 4)) * 13
-	lanes.MinHeight = vg.Length(y) * 9
-	fig := &chart.Figure{Panels: []*chart.Panel{lanes}}
+	fig := &chart.Figure{Title: "One load of " + d.name(), Subtitle: d.Subtitle, Panels: []*chart.Panel{d.chunkPanel(x, threads, phases)}}
 	for _, name := range phases {
 		fig.Legend = append(fig.Legend, chart.SwatchKey(name, lookOfPhase(name, phases)))
 	}
@@ -105,8 +88,29 @@ func DrawTimeline(d Timeline) (*Picture, error) {
 		}
 		fig.Legend = append(fig.Legend, chart.RuleKey("loaded, after "+chart.TimeText(d.LoadingTimeS), style))
 	}
-	fig.Title, fig.Subtitle = "One load of "+d.name(), d.Subtitle
 	return &Picture{fig, d.rows()}, nil
+}
+
+// chunkPanel draws the chunks of each thread in lanes.
+func (d Timeline) chunkPanel(x chart.Axis, threads, phases []string) *chart.Panel {
+	p := &chart.Panel{X: x, HideXLabels: len(d.Samples) > 0}
+	y := 0.0
+	for _, thread := range threads {
+		lanes := d.lanes(thread)
+		high := math.Max(1, float64(len(lanes))*0.55) // in lines of text
+		p.Y.Names = append(p.Y.Names, chart.Tick{Value: y + high/2, Label: thread})
+		top, each := y+0.08, (high-0.16)/float64(len(lanes))
+		for lane, chunks := range lanes {
+			for _, c := range chunks {
+				p.Paint = append(p.Paint, func(f chart.Frame) { drawChunk(f, c, top+float64(lane)*each, each, phases) })
+			}
+		}
+		y += high
+	}
+	p.Y.Low = y
+	p.Height = vg.Length(max(y, 4)) * 13
+	p.MinHeight = vg.Length(y) * 9
+	return p
 }
 
 // name names the load's model, format and loader.

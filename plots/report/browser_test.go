@@ -21,12 +21,12 @@ import (
 	"github.com/chromedp/chromedp"
 )
 
-// TestABrowserFindsNoFault opens reports in headless Chromium, on a desk and on
-// a phone, light and dark: no word on its console, no request but for the file
-// itself, nothing wider than the screen, the pictures made for the screen and no
-// others, and a printed page. REPORT_OUT names a folder for the screenshots and
-// the print, to be looked at; REPORT_HTML a report of one's own.
-func TestABrowserFindsNoFault(t *testing.T) {
+// TestBrowserFindsNoFault opens reports in headless Chromium, at the sizes of a desktop
+// and of a phone, light and dark. The console stays empty, the file itself is the only
+// request, nothing is wider than the screen, only the pictures for this screen show,
+// and the page prints. Screenshots and prints are written to the folder REPORT_OUT, if
+// set. REPORT_HTML names one more report to open.
+func TestBrowserFindsNoFault(t *testing.T) {
 	files := map[string]string{}
 	for _, models := range []int{0, 1, 3, 30} {
 		file := filepath.Join(t.TempDir(), "report.html")
@@ -38,7 +38,7 @@ func TestABrowserFindsNoFault(t *testing.T) {
 	if own := os.Getenv("REPORT_HTML"); own != "" {
 		files["own"] = own
 	}
-	options := append(chromedp.DefaultExecAllocatorOptions[:], chromedp.NoSandbox) // the sandbox refuses root, as which containers run
+	options := append(chromedp.DefaultExecAllocatorOptions[:], chromedp.NoSandbox) // containers run as root, which the sandbox refuses
 	allocator, cancel := chromedp.NewExecAllocator(t.Context(), options...)
 	defer cancel()
 	for name, file := range files {
@@ -54,34 +54,34 @@ func TestABrowserFindsNoFault(t *testing.T) {
 				if err != nil {
 					t.Fatal(err)
 				}
-				// A page may ask for nothing and so never be heard of again.
+				// A page that never loads sends no event to wait for.
 				ctx, stop := context.WithTimeout(ctx, 3*time.Minute)
 				defer stop()
-				steps := asked{t, ctx}
-				call(steps, network.Enable, network.EnableParams{})
-				call(steps, log.Enable, cdp.Empty{})
-				call(steps, runtime.Enable, cdp.Empty{})
-				call(steps, emulation.SetDeviceMetricsOverride, emulation.SetDeviceMetricsOverrideParams{Width: screen.width, Height: screen.height, DeviceScaleFactor: 1, Mobile: screen.width < 500})
-				call(steps, emulation.SetEmulatedMedia, emulation.SetEmulatedMediaParams{Features: []*emulation.MediaFeature{{Name: "prefers-color-scheme", Value: screen.scheme}}})
-				do(steps, chromedp.Navigate("file://"+file))
-				broad := do(steps, chromedp.Evaluate[bool](`document.documentElement.scrollWidth > window.innerWidth`))
-				wide := do(steps, chromedp.Evaluate[bool](`[...document.querySelectorAll(".wide svg")].some(e => e.checkVisibility())`))
-				narrow := do(steps, chromedp.Evaluate[bool](`[...document.querySelectorAll(".narrow svg")].some(e => e.checkVisibility())`))
-				background := do(steps, chromedp.Evaluate[string](`getComputedStyle(document.body).backgroundColor`))
-				shot := do(steps, chromedp.FullScreenshot(100))
-				print := call(steps, cdppage.PrintToPDF, cdppage.PrintToPDFParams{}).Data
+				s := steps{t, ctx}
+				call(s, network.Enable, network.EnableParams{})
+				call(s, log.Enable, cdp.Empty{})
+				call(s, runtime.Enable, cdp.Empty{})
+				call(s, emulation.SetDeviceMetricsOverride, emulation.SetDeviceMetricsOverrideParams{Width: screen.width, Height: screen.height, DeviceScaleFactor: 1, Mobile: screen.width < 500})
+				call(s, emulation.SetEmulatedMedia, emulation.SetEmulatedMediaParams{Features: []*emulation.MediaFeature{{Name: "prefers-color-scheme", Value: screen.scheme}}})
+				do(s, chromedp.Navigate("file://"+file))
+				broad := do(s, chromedp.Evaluate[bool](`document.documentElement.scrollWidth > window.innerWidth`))
+				wide := do(s, chromedp.Evaluate[bool](`[...document.querySelectorAll(".wide svg")].some(e => e.checkVisibility())`))
+				narrow := do(s, chromedp.Evaluate[bool](`[...document.querySelectorAll(".narrow svg")].some(e => e.checkVisibility())`))
+				background := do(s, chromedp.Evaluate[string](`getComputedStyle(document.body).backgroundColor`))
+				shot := do(s, chromedp.FullScreenshot(100))
+				print := call(s, cdppage.PrintToPDF, cdppage.PrintToPDFParams{}).Data
 				for _, fault := range watch.faults("file://" + file) {
 					t.Error(fault)
 				}
 				if broad {
-					t.Error("wider than the screen")
+					t.Error("the page is wider than the screen")
 				}
 				phone, empty := screen.width < 500, strings.HasPrefix(name, "0")
 				if wide != (!phone && !empty) || narrow != (phone && !empty) {
-					t.Errorf("the wide pictures show: %v, the narrow ones: %v", wide, narrow)
+					t.Errorf("wide pictures show: %v, narrow ones: %v", wide, narrow)
 				}
 				if dark := background != "rgb(255, 255, 255)"; dark != (screen.scheme == "dark") {
-					t.Errorf("the page is %s", background)
+					t.Errorf("the background is %s", background)
 				}
 				if len(print) < 1000 {
 					t.Errorf("a print of %d bytes", len(print))
@@ -98,8 +98,8 @@ func TestABrowserFindsNoFault(t *testing.T) {
 	}
 }
 
-// TestTheWatchSeesFaults holds the watch itself to a page with every fault.
-func TestTheWatchSeesFaults(t *testing.T) {
+// TestWatchSeesFaults checks the watch itself with a page that has every fault.
+func TestWatchSeesFaults(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "faulty.html")
 	if err := os.WriteFile(file, []byte(`<img src="http://127.0.0.1:9/x.png"><script>console.error("said"); undefined.thrown</script>`), 0o644); err != nil {
 		t.Fatal(err)
@@ -112,25 +112,25 @@ func TestTheWatchSeesFaults(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	steps := asked{t, ctx}
-	call(steps, network.Enable, network.EnableParams{})
-	call(steps, log.Enable, cdp.Empty{})
-	call(steps, runtime.Enable, cdp.Empty{})
-	do(steps, chromedp.Navigate("file://"+file))
-	do(steps, chromedp.FullScreenshot(50))
-	said := strings.Join(watch.faults("file://"+file), "\n")
+	s := steps{t, ctx}
+	call(s, network.Enable, network.EnableParams{})
+	call(s, log.Enable, cdp.Empty{})
+	call(s, runtime.Enable, cdp.Empty{})
+	do(s, chromedp.Navigate("file://"+file))
+	do(s, chromedp.FullScreenshot(50))
+	faults := strings.Join(watch.faults("file://"+file), "\n")
 	for _, fault := range []string{"a request for http://127.0.0.1:9/x.png", "console: error", "exception: "} {
-		if !strings.Contains(said, fault) {
-			t.Errorf("%q was not seen: %s", fault, said)
+		if !strings.Contains(faults, fault) {
+			t.Errorf("no %q in %s", fault, faults)
 		}
 	}
 }
 
-// watch keeps what the browser asked for and complained of.
+// watch records a browser's requests and complaints.
 type watch struct {
 	mu       sync.Mutex
 	requests []string
-	said     []string
+	messages []string
 }
 
 func watching(ctx context.Context) (*watch, error) {
@@ -142,44 +142,44 @@ func watching(ctx context.Context) (*watch, error) {
 		case *network.EventRequestWillBeSent:
 			w.requests = append(w.requests, e.Request.URL)
 		case *runtime.EventConsoleAPICalled:
-			w.said = append(w.said, fmt.Sprint("console: ", e.Type, e.Args))
+			w.messages = append(w.messages, fmt.Sprint("console: ", e.Type, e.Args))
 		case *runtime.EventExceptionThrown:
-			w.said = append(w.said, "exception: "+e.ExceptionDetails.Text)
+			w.messages = append(w.messages, "exception: "+e.ExceptionDetails.Text)
 		case *log.EventEntryAdded:
-			w.said = append(w.said, fmt.Sprintf("log: %s: %s", e.Entry.Level, e.Entry.Text))
+			w.messages = append(w.messages, fmt.Sprintf("log: %s: %s", e.Entry.Level, e.Entry.Text))
 		}
 	})
 }
 
-// asked is who asks the browser, and is told when it can't.
-type asked struct {
+// steps run in a browser and fail the test if one fails.
+type steps struct {
 	t   *testing.T
 	ctx context.Context
 }
 
-func do[T any](a asked, action chromedp.Action[T]) T {
-	a.t.Helper()
-	v, err := chromedp.Run(a.ctx, action)
+func do[T any](s steps, action chromedp.Action[T]) T {
+	s.t.Helper()
+	v, err := chromedp.Run(s.ctx, action)
 	if err != nil {
-		a.t.Fatal(err)
+		s.t.Fatal(err)
 	}
 	return v
 }
 
-func call[P, R any](a asked, command cdp.Command[P, R], params P) R {
-	a.t.Helper()
-	v, err := chromedp.Call(a.ctx, command, params)
+func call[P, R any](s steps, command cdp.Command[P, R], params P) R {
+	s.t.Helper()
+	v, err := chromedp.Call(s.ctx, command, params)
 	if err != nil {
-		a.t.Fatal(command.Method, err)
+		s.t.Fatal(command.Method, err)
 	}
 	return v
 }
 
-// faults are all but one request, for the page.
+// faults are all messages, and all requests except one for the page.
 func (w *watch) faults(page string) []string {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	list := w.said
+	list := w.messages
 	asked := 0
 	for _, url := range w.requests {
 		if url == page {
@@ -189,7 +189,7 @@ func (w *watch) faults(page string) []string {
 		}
 	}
 	if asked != 1 {
-		list = append(list, fmt.Sprintf("the page was asked for %d times", asked))
+		list = append(list, fmt.Sprintf("%d requests for the page", asked))
 	}
 	return list
 }

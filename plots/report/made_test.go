@@ -14,11 +14,11 @@ import (
 	"github.com/sllmq/sllmq/warehouse/record"
 )
 
-// hostile is a name that would be a script if it were not text.
+// hostile is a name that would be a script if it were not escaped.
 const hostile = `</title></svg><script>alert("x")</script><img src="http://example.invalid/x.png" onerror=alert(1)>&'`
 
-// made is a warehouse of made-up measurements of so many models, which stand for
-// no machine. The first model's name is hostile.
+// made is a warehouse of made-up measurements of a number of models. The name of the
+// first is hostile.
 func made(t *testing.T, models int) *warehouse.DB {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "made.duckdb")

@@ -30,15 +30,15 @@ func written(t *testing.T, models int, change func(*Options)) string {
 	return b.String()
 }
 
-// seen is what a parser of HTML finds on a page.
+// seen is what an HTML parser finds on a page.
 type seen struct {
 	elements map[string]int
 	ids      map[string]int
 	text     string
 }
 
-// look parses the page, and holds it to what must be so of every report: nothing
-// is asked for, nothing runs, and whatever is pointed to is there.
+// look parses a page and checks what must hold for every report: it loads nothing,
+// runs nothing, and every link has its target.
 func look(t *testing.T, page string) seen {
 	t.Helper()
 	s := seen{elements: map[string]int{}, ids: map[string]int{}}
@@ -54,7 +54,7 @@ func look(t *testing.T, page string) seen {
 			s.text = text.String()
 			for _, p := range pointers {
 				if s.ids[p] != 1 {
-					t.Errorf("#%s is there %d times", p, s.ids[p])
+					t.Errorf("target #%s exists %d times", p, s.ids[p])
 				}
 			}
 			return s
@@ -73,7 +73,7 @@ func look(t *testing.T, page string) seen {
 					if target, ok := strings.CutPrefix(a.Val, "#"); ok {
 						pointers = append(pointers, target)
 					} else if a.Val != "data:," {
-						t.Errorf("<%s %s=%q> asks for something", token.Data, a.Key, a.Val)
+						t.Errorf("<%s %s=%q> loads something", token.Data, a.Key, a.Val)
 					}
 				case strings.HasPrefix(a.Key, "xmlns"):
 				case strings.Contains(a.Val, "://"):
@@ -84,7 +84,7 @@ func look(t *testing.T, page string) seen {
 	}
 }
 
-func TestAPageStandsAlone(t *testing.T) {
+func TestAPageIsSelfContained(t *testing.T) {
 	for name, models := range map[string]int{"one model": 1, "three": 3, "thirty": 30} {
 		t.Run(name, func(t *testing.T) {
 			page := written(t, models, nil)
@@ -96,7 +96,7 @@ func TestAPageStandsAlone(t *testing.T) {
 			}
 			for id, n := range s.ids {
 				if n != 1 {
-					t.Errorf("id %s is there %d times", id, n)
+					t.Errorf("id %s exists %d times", id, n)
 				}
 			}
 			if s.elements["svg"] != 2*9 { // nine kinds, for a page and for a phone
@@ -105,7 +105,7 @@ func TestAPageStandsAlone(t *testing.T) {
 			for _, part := range []string{"Summary", "Comparisons", "Failures", "Pictures", "Environment", "A CPU, 8 CPUs", "64.00 GiB", "storage 6.00 GB/s", "as fast as SafeTensors mmap-parallel by means",
 				"2 of 16 loads of sllm failed", "worker died: " + hostile, "FROM load_facts", "From made.duckdb: all loads. Written 2026-03-04 05:06 UTC by sllmq v0."} {
 				if !strings.Contains(s.text, part) {
-					t.Errorf("the page does not say %q", part)
+					t.Errorf("no text %q on the page", part)
 				}
 			}
 			if strings.Contains(page, "<script") || strings.Contains(page, "<img") {
@@ -115,7 +115,7 @@ func TestAPageStandsAlone(t *testing.T) {
 	}
 }
 
-// Beside the pictures' values, every statement on the page can be run as it stands.
+// Every statement on the page runs as it is.
 func TestTheSQLOnThePageRuns(t *testing.T) {
 	o := DefaultOptions()
 	o.By = []string{"format", "tag:night"}
@@ -134,7 +134,7 @@ func TestTheSQLOnThePageRuns(t *testing.T) {
 	}
 	for _, statement := range statements {
 		if strings.Contains(statement, "$since") {
-			t.Errorf("a parameter is left: %s", statement)
+			t.Errorf("a parameter is not filled in: %s", statement)
 		}
 		rows, err := db.QueryContext(t.Context(), statement)
 		if err != nil {
@@ -157,7 +157,7 @@ func TestTheSQLOnThePageRuns(t *testing.T) {
 	}
 }
 
-func TestNothingIsOneLine(t *testing.T) {
+func TestAnEmptyReportSaysSo(t *testing.T) {
 	for name, page := range map[string]string{
 		"an empty warehouse": written(t, 0, nil),
 		"nothing chosen":     written(t, 1, func(o *Options) { o.Filter.Models = []string{"none"} }),
@@ -169,13 +169,13 @@ func TestNothingIsOneLine(t *testing.T) {
 	}
 }
 
-func TestWhatCantBeComparedSaysWhy(t *testing.T) {
+func TestAnImpossibleComparisonSaysWhy(t *testing.T) {
 	page := written(t, 1, func(o *Options) { o.By = []string{"device"}; o.Title = "Mine <b>" })
 	s := look(t, page)
 	_, body, _ := strings.Cut(s.text, "</style>")
 	for _, part := range []string{"By device", `only loads of device "host" are there`, "Mine <b>"} {
 		if !strings.Contains(s.text, part) {
-			t.Errorf("the page does not say %q: %.2000s", part, body)
+			t.Errorf("no text %q on the page: %.2000s", part, body)
 		}
 	}
 	o := DefaultOptions()
