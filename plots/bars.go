@@ -168,6 +168,19 @@ func drawSpeedup(f chart.Frame, base, row placed[Bar]) {
 	canvas.Text(f, face, chart.Black, vg.Point{X: left, Y: y}, canvas.AtLeft, text)
 }
 
+// ratio writes a factor: 3.10×.
+func ratio(v float64) string {
+	switch {
+	case v >= 1e6 || v < 0.095:
+		return strconv.FormatFloat(v, 'g', 2, 64) + "×"
+	case v >= 99.5:
+		return strconv.FormatFloat(v, 'f', 0, 64) + "×"
+	case v >= 9.995:
+		return strconv.FormatFloat(v, 'f', 1, 64) + "×"
+	}
+	return strconv.FormatFloat(v, 'f', 2, 64) + "×"
+}
+
 func (d Bars) rows(names Names) [][]string {
 	rows := [][]string{{"model", "arm", "mean_s", "median_s", "low_s", "high_s", "loads"}}
 	for _, b := range d.Bars {

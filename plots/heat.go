@@ -92,6 +92,19 @@ func (m heatMap) name(c HeatCell) string {
 	return "depth " + strconv.Itoa(c.Depth) + ", " + binary(c.IOBytes)
 }
 
+// binary writes a size as I/O sizes are usually written: 256K, 1M.
+func binary(n int64) string {
+	for _, u := range []struct {
+		name string
+		size int64
+	}{{"G", 1 << 30}, {"M", 1 << 20}, {"K", 1 << 10}} {
+		if n >= u.size {
+			return strconv.FormatFloat(math.Round(float64(n)/float64(u.size)*100)/100, 'f', -1, 64) + u.name
+		}
+	}
+	return strconv.FormatInt(n, 10)
+}
+
 // sorted are the different values of list in ascending order.
 func sorted[T int | int64](list []T) []T {
 	slices.Sort(list)

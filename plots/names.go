@@ -1,9 +1,9 @@
 package plots
 
 import (
-	"fmt"
 	"path"
 	"slices"
+	"strconv"
 
 	"github.com/sllmq/sllmq/warehouse/record"
 )
@@ -99,7 +99,7 @@ func Subject(arms []record.Arm) string {
 	if len(models) == 1 {
 		return models[0]
 	}
-	return fmt.Sprintf("%d models", len(models))
+	return plural(len(models), "model", "models")
 }
 
 // joined joins two parts of a name, either of which may be empty.
@@ -119,4 +119,12 @@ func appendNew[T comparable](list []T, v T) []T {
 		return list
 	}
 	return append(list, v)
+}
+
+// plural counts things.
+func plural(n int, one, many string) string {
+	if n == 1 {
+		return "1 " + one
+	}
+	return strconv.Itoa(n) + " " + many
 }

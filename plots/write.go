@@ -6,6 +6,7 @@ import (
 	"io"
 	"math"
 	"slices"
+	"strconv"
 	"strings"
 
 	"gonum.org/v1/plot/vg"
@@ -89,3 +90,14 @@ func (p *Picture) size(o Options) (width, height vg.Length, err error) {
 
 func inches(l vg.Length) float64      { return float64(l / vg.Inch) }
 func fromInches(in float64) vg.Length { return vg.Length(in) * vg.Inch }
+
+// number writes v in full, for CSV.
+func number(v float64) string { return strconv.FormatFloat(v, 'g', -1, 64) }
+
+// optional is number, empty for nil.
+func optional(v *float64) string {
+	if v == nil {
+		return ""
+	}
+	return number(*v)
+}
