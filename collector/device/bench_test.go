@@ -17,14 +17,14 @@ import (
 	"github.com/sllmq/sllmq/collector/hostmem"
 )
 
-// TestWaysToAGPU measures what the choices of this package and of the loaders
-// are made by. It needs a GPU, and a large file for what comes out of a mapping:
+// TestCopiesToAGPU measures what the choices of this package and of the loaders are
+// based on. It needs a GPU, and a large file for copies from a mapping:
 //
-//	SLLMQ_BENCH_GPU=cuda:0 SLLMQ_BENCH_FILE=model.safetensors go test -run WaysToAGPU -v ./collector/device
-func TestWaysToAGPU(t *testing.T) {
+//	SLLMQ_BENCH_GPU=cuda:0 SLLMQ_BENCH_FILE=model.safetensors go test -run CopiesToAGPU -v ./collector/device
+func TestCopiesToAGPU(t *testing.T) {
 	name := os.Getenv("SLLMQ_BENCH_GPU")
 	if name == "" {
-		t.Skip("SLLMQ_BENCH_GPU names no GPU")
+		t.Skip("set SLLMQ_BENCH_GPU to a GPU")
 	}
 	const size = 2 << 30
 	d, err := device.Open(name, size)
@@ -52,7 +52,7 @@ func TestWaysToAGPU(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer m.Free()
-	for _, way := range []struct {
+	for _, c := range []struct {
 		parts   []int
 		threads []int
 		name    string
@@ -65,26 +65,26 @@ func TestWaysToAGPU(t *testing.T) {
 		{[]int{size, 64 << 20, 8 << 20, 2 << 20}, []int{1, 4}, "mapped", nil, false},
 		{[]int{64 << 20, 8 << 20, 2 << 20}, []int{1, 4}, "mapped, touched", nil, true},
 	} {
-		if way.from == nil && os.Getenv("SLLMQ_BENCH_FILE") == "" {
+		if c.from == nil && os.Getenv("SLLMQ_BENCH_FILE") == "" {
 			continue
 		}
-		for _, threads := range way.threads {
-			for _, part := range way.parts {
+		for _, threads := range c.threads {
+			for _, part := range c.parts {
 				if part == size && threads > 1 {
 					continue
 				}
 				var rates []float64
 				for range 5 {
-					rates = append(rates, rateOf(t, m, way.from, size, part, threads, way.touch))
+					rates = append(rates, rateOf(t, m, c.from, size, part, threads, c.touch))
 				}
 				slices.Sort(rates)
-				t.Logf("%-16s %2d threads, parts of %4d MiB: median %6.2f GB/s, best %6.2f", way.name, threads, part>>20, rates[2], rates[4])
+				t.Logf("%-16s %2d threads, parts of %4d MiB: median %6.2f GB/s, best %6.2f", c.name, threads, part>>20, rates[2], rates[4])
 			}
 		}
 	}
 }
 
-// allocations measures reserving and giving back.
+// allocations measures allocating and freeing.
 func allocations(t *testing.T, d device.Device) {
 	for _, size := range []int64{1 << 20, 256 << 20, 2632 << 20, 16 << 30} {
 		var took, freed []time.Duration
@@ -108,8 +108,8 @@ func allocations(t *testing.T, d device.Device) {
 	}
 }
 
-// rateOf is GB/s of copying size bytes in parts; from is nil for a file, which
-// is mapped anew and read through once, so that it is in memory.
+// rateOf returns the GB/s of copying size bytes in parts. If from is nil, they come
+// from a new mapping of the file.
 func rateOf(t *testing.T, m device.Memory, from []byte, size, part, threads int, touch bool) float64 {
 	if from == nil {
 		f, err := os.Open(os.Getenv("SLLMQ_BENCH_FILE"))
@@ -164,5 +164,5 @@ func rateOf(t *testing.T, m device.Memory, from []byte, size, part, threads int,
 	return float64(size) / 1e9 / took.Seconds()
 }
 
-// touched keeps the compiler from leaving the reads out.
+// touched keeps the compiler from removing the reads.
 var touched atomic.Int64

@@ -1,9 +1,13 @@
-// Package device is where the weights of a load end up.
+// Package device is the destination of a load: host memory, one GPU, or several
+// that hold one model together.
 //
-// A device has memory of its own: it is there, physically, before a load
-// begins, as the memory of a GPU is. Allocating from it inside a load
-// therefore costs what an allocator costs, and not the first touch of fresh
-// pages.
+// A device's memory physically exists before a load begins, as a GPU's does. So
+// allocating from it inside a load costs what an allocator costs, not the first
+// touch of fresh pages.
+//
+// What only some devices and memories can do is an interface of its own:
+// Addressable, Queued, Meter, OnGPU, Spreader, and for sharing between processes
+// Exporter and Importer.
 package device
 
 import (
@@ -17,11 +21,11 @@ import (
 	"github.com/sllmq/sllmq/collector/nvidia/cuda"
 )
 
-// ErrTooSmall says that a checkpoint does not fit the device.
+// ErrTooSmall means that a checkpoint does not fit the device.
 var ErrTooSmall = errors.New("device memory is too small")
 
-// Memory is one allocation on a device. Write may be called from several
-// goroutines at once for ranges that do not overlap.
+// Memory is one allocation on a device. Several goroutines may call Write at once
+// for ranges that do not overlap.
 type Memory interface {
 	// Write copies src to offset (bytes) and returns when src may be reused.
 	Write(offset int64, src []byte) error
@@ -29,64 +33,67 @@ type Memory interface {
 	Read(offset int64, dst []byte) error
 	// Sync returns when every byte written is readable on the device.
 	Sync() error
-	// Free gives the memory back.
+	// Free frees the memory.
 	Free() error
 }
 
-// Addressable is memory that the CPU and the storage can write to where it
-// lies, so that nothing need be copied to it. Its bytes are valid until Free.
+// Addressable is memory that the CPU and the storage can write to in place. Its
+// bytes are valid until Free.
 type Addressable interface {
 	Bytes() []byte
 }
 
-// Device hands out memory.
+// Device allocates memory.
 type Device interface {
-	// Name is host or cuda:N.
+	// Name returns host, cuda:N, or several GPUs as cuda:N+cuda:M.
 	Name() string
 	// Allocate reserves bytes, or fails with ErrTooSmall.
 	Allocate(bytes int64) (Memory, error)
-	// Used is how many bytes are allocated now.
+	// Used returns how many bytes are allocated.
 	Used() int64
-	// Close gives everything back.
+	// Close frees everything.
 	Close() error
 }
 
-// LockerOf returns what page-locks the buffers that d copies from: d itself if
-// it is a GPU, and nil if any memory will do.
+// LockerOf returns what page-locks the buffers that d copies from: d itself if it
+// is a GPU, nil if d copies equally fast from any memory.
 func LockerOf(d Device) hostmem.Locker {
 	l, _ := d.(hostmem.Locker)
 	return l
 }
 
-// Queued is memory of a device that copies by itself.
+// Queued is memory of a device that copies on its own.
 type Queued interface {
-	// Begin begins a copy of src, page-locked, to offset (bytes). It is there,
-	// and src may be reused, when Sync has returned.
+	// Begin starts a copy of src, which is page-locked, to offset (bytes). The
+	// copy is complete, and src may be reused, when Sync returns.
 	Begin(offset int64, src []byte) error
 }
 
-// Meter is a device that others may use too.
+// Meter is a device that others may use as well.
 type Meter interface {
-	// InUse is how many bytes of the device are taken, by whomever.
+	// InUse returns how many bytes of the device are allocated, by anybody.
 	InUse() (int64, error)
 }
 
-// OnGPU is memory of a GPU, or of several.
+// OnGPU is memory on one GPU or several.
 type OnGPU interface {
-	// Locate says where the byte at offset lies, and in which context.
+	// Locate returns the context and the address of the byte at offset.
 	Locate(offset int64) (*cuda.Context, cuda.Pointer)
 }
 
-// Name is a device's name, taken apart: the ordinals of its GPUs, none for
-// host. One model spread over several GPUs has a name like cuda:0+cuda:1.
+// Host is the name of the device in host memory.
+const Host = "host"
+
+// Name is a parsed device name: the ordinals of its GPUs, none for Host. A device
+// of several GPUs has a name like cuda:0+cuda:1.
 type Name struct{ GPUs []int }
 
-// mostGPUs bounds an ordinal, and how many there can be of them.
+// mostGPUs bounds ordinals, and the number of GPUs in a name.
 const mostGPUs = 64
 
-// Parse takes a device's name apart.
+// Parse parses a device's name.
 func Parse(name string) (Name, error) {
-	if name == "host" {
+	if name == Host {
 		return Name{}, nil
 	}
 	var n Name
@@ -104,7 +111,8 @@ func Parse(name string) (Name, error) {
 	return n, nil
 }
 
-// Open starts the named device with room for capacity bytes.
+// Open opens the named device with room for capacity bytes. A GPU's driver may
+// take seconds to start, and so may touching that much host memory.
 func Open(name string, capacity int64) (Device, error) {
 	n, err := Parse(name)
 	if err != nil {

@@ -12,15 +12,15 @@ import (
 	"github.com/sllmq/sllmq/collector/nvidia/cuda"
 )
 
-// streams is how many copies a GPU is given at once, each in a stream of its
-// own. One copy keeps the link busy; the others are there when it ends.
+// streams is how many copies a GPU gets at once, each in its own stream. One copy
+// keeps the link busy; the others are ready when it ends.
 const streams = 16
 
 // gpu is the memory of one GPU.
 //
-// What comes from page-locked memory goes over in a stream, beside others'
-// copies; what comes from pageable memory goes as cuMemcpyHtoD has it, through
-// the driver's own staging buffers, as in PyTorch's tensor.to("cuda").
+// Copies from page-locked memory go through a stream, concurrently with others.
+// Copies from pageable memory use cuMemcpyHtoD and the driver's staging buffers, as
+// PyTorch's tensor.to("cuda") does.
 type gpu struct {
 	name    string
 	context *cuda.Context
@@ -47,8 +47,8 @@ func regionOf(b []byte) region {
 
 func (r region) holds(other region) bool { return r.begin <= other.begin && other.end <= r.end }
 
-// OpenCUDA starts GPUs of an open driver, with room for capacity bytes on all
-// of them together.
+// OpenCUDA opens GPUs of an open driver as one device, with room for capacity bytes
+// on all of them together.
 func OpenCUDA(driver *cuda.Driver, ordinals []int, capacity int64) (Device, error) {
 	var gpus []*gpu
 	var free int64
@@ -67,7 +67,7 @@ func OpenCUDA(driver *cuda.Driver, ordinals []int, capacity int64) (Device, erro
 	}
 	s := &spread{gpus: gpus}
 	if err == nil && capacity > free {
-		err = fmt.Errorf("open device %s: a load takes %d bytes and %d are free: %w", s.Name(), capacity, free, ErrTooSmall)
+		err = fmt.Errorf("open device %s: a load needs %d bytes and %d are free: %w", s.Name(), capacity, free, ErrTooSmall)
 	}
 	if err != nil {
 		return nil, errors.Join(err, s.Close())
@@ -97,31 +97,31 @@ func openGPU(driver *cuda.Driver, ordinal int) (*gpu, error) {
 		g.idle <- s
 	}
 	if err := g.warmUp(); err != nil {
-		return nil, errors.Join(fmt.Errorf("warm device %s up: %w", name, err), g.Close())
+		return nil, errors.Join(fmt.Errorf("warm up device %s: %w", name, err), g.Close())
 	}
 	return g, nil
 }
 
 // warmUp does once what a load does, so that no load pays for what the driver
-// puts off until it is first asked.
+// defers to its first use.
 func (g *gpu) warmUp() (err error) {
-	const some = 4 << 20
-	b, err := hostmem.NewBuffer(g, some)
+	const size = 4 << 20
+	b, err := hostmem.NewBuffer(g, size)
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, b.Close()) }()
-	m, err := g.Allocate(some)
+	m, err := g.Allocate(size)
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, m.Free()) }()
 	for range streams {
-		if err := m.Write(0, b.Bytes[:some]); err != nil {
+		if err := m.Write(0, b.Bytes[:size]); err != nil {
 			return err
 		}
 	}
-	return errors.Join(m.Write(0, make([]byte, some)), m.Sync())
+	return errors.Join(m.Write(0, make([]byte, size)), m.Sync())
 }
 
 func (g *gpu) Name() string { return g.name }
@@ -141,7 +141,7 @@ func (g *gpu) Lock(b []byte) error {
 	if err := g.context.Register(b); err != nil {
 		return fmt.Errorf("page-lock %d bytes: %w", len(b), err)
 	}
-	g.know(b)
+	g.remember(b)
 	return nil
 }
 
@@ -152,14 +152,14 @@ func (g *gpu) Unlock(b []byte) error {
 	return g.context.Unregister(b)
 }
 
-// know keeps in mind that b is page-locked.
-func (g *gpu) know(b []byte) {
+// remember records that b is page-locked.
+func (g *gpu) remember(b []byte) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	g.locked = append(g.locked, regionOf(b))
 }
 
-// forget undoes know, and says whether there was something to undo.
+// forget undoes remember, and reports whether b was page-locked.
 func (g *gpu) forget(b []byte) bool {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -191,7 +191,7 @@ func (g *gpu) allocate(bytes int64) (*gpuMemory, error) {
 		var err error
 		m.at, err = g.context.Alloc(bytes)
 		if errors.Is(err, cuda.OutOfMemory) {
-			free, _, _ := g.context.Memory() // it only says more
+			free, _, _ := g.context.Memory() // only for the message
 			return nil, fmt.Errorf("allocate %d bytes on %s, of which %d are free: %w: %w", bytes, g.name, free, ErrTooSmall, err)
 		}
 		if err != nil {
@@ -204,7 +204,7 @@ func (g *gpu) allocate(bytes int64) (*gpuMemory, error) {
 	return m, nil
 }
 
-// Close gives the GPU back. No copy may be under way.
+// Close releases the GPU. No copy may be in flight.
 func (g *gpu) Close() error {
 	var err error
 	for range len(g.idle) {
@@ -219,9 +219,9 @@ type gpuMemory struct {
 	at    cuda.Pointer
 	bytes int64
 
-	lent     bool          // by another process, which frees it
-	begun    []*cuda.Event // behind copies to lent memory; the GPU's lock guards them
-	pageable atomic.Bool   // bytes came from memory that is not page-locked
+	lent     bool          // by another process, which owns and frees it
+	begun    []*cuda.Event // after copies to lent memory; guarded by the GPU's lock
+	pageable atomic.Bool   // some bytes came from memory that is not page-locked
 }
 
 var (
@@ -248,7 +248,7 @@ func (m *gpuMemory) Begin(offset int64, src []byte) error {
 }
 
 // copy puts a copy from page-locked memory into a stream, and calls then before
-// the stream is given to others. What is pageable is copied at once.
+// others may use the stream. Pageable memory is copied at once.
 func (m *gpuMemory) copy(offset int64, src []byte, then func(*cuda.Stream) error) error {
 	if offset < 0 || offset > m.bytes-int64(len(src)) {
 		return fmt.Errorf("write %d bytes at %d: past the end of %d allocated", len(src), offset, m.bytes)
@@ -273,8 +273,8 @@ func (m *gpuMemory) Read(offset int64, dst []byte) error {
 	return m.gpu.context.CopyFromDevice(dst, m.at+cuda.Pointer(offset))
 }
 
-// Sync waits for all that is under way to the GPU. For lent memory it waits for
-// that memory's copies alone: who serves many clients has those of others too.
+// Sync waits for all copies to the GPU. For lent memory it waits only for copies to
+// that memory: a server of many clients has copies of others in flight.
 func (m *gpuMemory) Sync() error {
 	if m.lent && !m.pageable.Load() {
 		return m.await()

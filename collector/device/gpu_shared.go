@@ -7,12 +7,12 @@ import (
 	"github.com/sllmq/sllmq/collector/nvidia/cuda"
 )
 
-// Importer is a device that can take memory of another process.
+// Importer is a device that can open memory of other processes.
 type Importer interface {
-	// UUID is what handles of its memory name it by.
+	// UUID returns the device's name in handles.
 	UUID() (string, error)
-	// Import opens memory by the bytes of its handle, to be written to. Free
-	// closes it, and leaves it to the other process.
+	// Import opens memory for writing, given its handle's bytes. Free closes it;
+	// the other process keeps it. The error is ErrBadHandle if it is not a handle.
 	Import(handle []byte) (Memory, error)
 }
 
@@ -22,7 +22,7 @@ var (
 	_ Sized    = (*gpuMemory)(nil)
 )
 
-// OpenAll starts every GPU of this machine. The error says why there is none.
+// OpenAll opens all GPUs of this machine as one device. It fails if there are none.
 func OpenAll() (Device, error) {
 	driver, err := cuda.Open("")
 	if err != nil {
@@ -33,7 +33,7 @@ func OpenAll() (Device, error) {
 		return nil, err
 	}
 	if count == 0 {
-		return nil, errors.New("the NVIDIA driver knows no GPU")
+		return nil, errors.New("the NVIDIA driver reports no GPU")
 	}
 	var ordinals []int
 	for i := range count {
@@ -42,7 +42,7 @@ func OpenAll() (Device, error) {
 	return OpenCUDA(driver, ordinals, 0)
 }
 
-// Importers are those of a device's GPUs; none for host.
+// Importers returns the importers of a device's GPUs; none for host.
 func Importers(d Device) []Importer {
 	switch d := d.(type) {
 	case *gpu:
@@ -57,13 +57,13 @@ func Importers(d Device) []Importer {
 	return nil
 }
 
-// UUID is 32 hex digits with dashes, in lower case.
+// UUID returns 32 lower-case hex digits with dashes.
 func (g *gpu) UUID() (string, error) {
 	uuid, err := g.context.Device().UUID()
 	return uuid.String(), err
 }
 
-// Import asks the driver whether the handle is one, and how much it names.
+// Import leaves it to the driver to check the handle and to tell the size.
 func (g *gpu) Import(handle []byte) (Memory, error) {
 	if len(handle) != len(cuda.IPCHandle{}) {
 		return nil, fmt.Errorf("open shared memory of %s: %d bytes: %w", g.name, len(handle), ErrBadHandle)
@@ -79,7 +79,7 @@ func (g *gpu) Import(handle []byte) (Memory, error) {
 	return &gpuMemory{gpu: g, at: at, bytes: bytes, lent: true}, nil
 }
 
-// mark puts an event behind a copy. A copy that has none has ended.
+// mark puts an event after a copy. If it can't, it waits for the copy.
 func (m *gpuMemory) mark(s *cuda.Stream) error {
 	e, err := m.gpu.context.NewEvent()
 	if err == nil {
@@ -94,7 +94,7 @@ func (m *gpuMemory) mark(s *cuda.Stream) error {
 	return err
 }
 
-// await returns when every copy with an event has ended.
+// await waits for all copies with an event.
 func (m *gpuMemory) await() error {
 	m.gpu.mu.Lock()
 	begun := m.begun
@@ -102,7 +102,7 @@ func (m *gpuMemory) await() error {
 	m.gpu.mu.Unlock()
 	var err error
 	for _, e := range begun {
-		// What one of them says, all do.
+		// If several fail, they fail for the same reason.
 		if waitErr := errors.Join(e.Synchronize(), e.Close()); err == nil {
 			err = waitErr
 		}
@@ -110,7 +110,7 @@ func (m *gpuMemory) await() error {
 	return err
 }
 
-// Export names the memory.
+// Export returns a handle of the memory.
 func (m *gpuMemory) Export() (Handle, error) {
 	uuid, err := m.gpu.UUID()
 	if err != nil {
@@ -125,12 +125,12 @@ func (m *gpuMemory) Export() (Handle, error) {
 
 func (m *gpuMemory) Size() int64 { return m.bytes }
 
-// PartsExporter is memory in several allocations that another process can be
-// given.
+// PartsExporter is memory in several allocations that other processes can open.
 type PartsExporter interface {
-	// ExportParts names the allocations.
+	// ExportParts returns handles of the allocations.
 	ExportParts() ([]Handle, error)
-	// PlaceOf says in which of them the byte at offset lies, and where.
+	// PlaceOf returns the index of the handle that has the byte at offset, and the
+	// offset there.
 	PlaceOf(offset int64) (handle int, at int64)
 }
 
@@ -140,7 +140,7 @@ func (m *spreadMemory) ExportParts() ([]Handle, error) {
 	handles := make([]Handle, len(m.on))
 	for i, on := range m.on {
 		if on.bytes == 0 {
-			continue // nothing lies there, and nothing has no handle
+			continue // an empty allocation has no handle
 		}
 		var err error
 		if handles[i], err = on.Export(); err != nil {

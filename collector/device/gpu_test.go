@@ -43,7 +43,7 @@ func random(n int) []byte {
 	return b
 }
 
-func TestNamesAreTakenApart(t *testing.T) {
+func TestParse(t *testing.T) {
 	for name, want := range map[string][]int{"host": nil, "cuda:0": {0}, "cuda:12": {12}, "cuda:1+cuda:0": {1, 0}} {
 		if n, err := device.Parse(name); err != nil || !slices.Equal(n.GPUs, want) {
 			t.Errorf("%s: %v, %v", name, n.GPUs, err)
@@ -51,12 +51,12 @@ func TestNamesAreTakenApart(t *testing.T) {
 	}
 	for _, name := range []string{"", "cuda", "cuda:", "cuda:-1", "cuda:01", "cuda:+1", "cuda:64", "cuda:0+", "cuda:0+cuda:0", "host+cuda:0", "rocm:0"} {
 		if _, err := device.Parse(name); err == nil {
-			t.Errorf("%q was taken", name)
+			t.Errorf("%q was accepted", name)
 		}
 	}
 }
 
-func TestAGPUKeepsWhatIsWrittenFromAnyMemory(t *testing.T) {
+func TestAGPUReturnsWhatWasWrittenFromAnyMemory(t *testing.T) {
 	_, d := openGPUs(t, "", 0)
 	want := random(1 << 20)
 	b, err := hostmem.NewBuffer(device.LockerOf(d), int64(len(want)))
@@ -98,7 +98,7 @@ func TestAGPUKeepsWhatIsWrittenFromAnyMemory(t *testing.T) {
 	}
 }
 
-func TestAGPURefusesWhatDoesNotFit(t *testing.T) {
+func TestAGPUIsBounded(t *testing.T) {
 	library, d := openGPUs(t, "memory=10000000", 0)
 	_, err := d.Allocate(10_000_001)
 	if !errors.Is(err, device.ErrTooSmall) || !strings.Contains(err.Error(), "of which 10000000 are free") {
@@ -110,7 +110,7 @@ func TestAGPURefusesWhatDoesNotFit(t *testing.T) {
 	}
 	for _, offset := range []int64{-1, 1, 11, 1 << 62} {
 		if m.Write(offset, make([]byte, 10)) == nil || m.Read(offset, make([]byte, 10)) == nil {
-			t.Errorf("10 bytes at %d of 10 were taken", offset)
+			t.Errorf("10 bytes at %d of 10 were accepted", offset)
 		}
 	}
 	if err := m.Free(); err != nil {
@@ -121,14 +121,14 @@ func TestAGPURefusesWhatDoesNotFit(t *testing.T) {
 		t.Fatal(err)
 	}
 	if _, err := device.OpenCUDA(driver, []int{0}, 20_000_000); !errors.Is(err, device.ErrTooSmall) {
-		t.Errorf("a device for more than it has: %v", err)
+		t.Errorf("a device with more than its memory: %v", err)
 	}
 	if _, err := device.OpenCUDA(driver, []int{1}, 1); err == nil || !strings.Contains(err.Error(), "no device cuda:1") {
-		t.Errorf("a device that is not there: %v", err)
+		t.Errorf("a device that does not exist: %v", err)
 	}
 }
 
-func TestMemoryThatCannotBeLockedIsStillMemory(t *testing.T) {
+func TestMemoryThatCannotBeLockedStillWorks(t *testing.T) {
 	library, d := openGPUs(t, "", 0)
 	library.Control("fail=cuMemHostRegister:2:0")
 	b, err := hostmem.NewBuffer(device.LockerOf(d), 1<<20)
@@ -140,7 +140,7 @@ func TestMemoryThatCannotBeLockedIsStillMemory(t *testing.T) {
 	}
 }
 
-func TestAModelIsSpreadOverGPUs(t *testing.T) {
+func TestMemorySpreadOverGPUs(t *testing.T) {
 	_, d := openGPUs(t, "devices=3", 2, 0)
 	if d.Name() != "cuda:2+cuda:0" {
 		t.Errorf("name %s", d.Name())
@@ -162,17 +162,17 @@ func TestAModelIsSpreadOverGPUs(t *testing.T) {
 	_, low := m.(device.OnGPU).Locate(100)
 	_, high := m.(device.OnGPU).Locate(1000)
 	if one, two := got[100:108], make([]byte, 8); low == high {
-		t.Errorf("%v %v: two parts lie at one place", one, two)
+		t.Errorf("%v %v: two parts have one address", one, two)
 	}
 	if err := m.Free(); err != nil || d.Used() != 0 {
 		t.Errorf("used %d after Free (%v)", d.Used(), err)
 	}
 	if _, err := d.(device.Spreader).AllocateParts([]device.Part{{0, 100, 0}, {50, 100, 1}}); err == nil {
-		t.Error("parts that overlap were taken")
+		t.Error("overlapping parts were accepted")
 	}
 }
 
-func TestMemoryOfAGPUIsSharedByItsHandle(t *testing.T) {
+func TestMemoryOfAGPUIsSharedByHandle(t *testing.T) {
 	_, d := openGPUs(t, "", 0)
 	m, err := d.Allocate(100_000)
 	if err != nil {
@@ -204,8 +204,7 @@ func TestMemoryOfAGPUIsSharedByItsHandle(t *testing.T) {
 	}
 }
 
-// TestLentMemoryWaitsForItsOwnCopies: of two clients' memory one is there, while
-// the copy to the other has not begun.
+// Of two clients' memory, one is complete before the copy to the other begins.
 func TestLentMemoryWaitsForItsOwnCopies(t *testing.T) {
 	library, d := openGPUs(t, "", 0)
 	const bytes = 4096
@@ -248,15 +247,15 @@ func TestLentMemoryWaitsForItsOwnCopies(t *testing.T) {
 	}
 	has(1, "in time!")
 
-	// A copy that can't be waited for is waited for at once.
+	// If there is no event to wait for later, the copy is waited for at once.
 	library.Control("fail=cuEventCreate:719:0")
 	if err := begin(0, "at once!"); err == nil {
-		t.Error("an event that can't be made is no error")
+		t.Error("an event that could not be created is not an error")
 	}
 	library.Control("")
 	copy(from[0].Bytes, "too late")
 	has(0, "at once!")
-	// What was begun and not waited for has ended when the memory is given back.
+	// Freeing the memory waits for a copy that nobody waited for.
 	if err := begin(1, "the last"); err != nil {
 		t.Error(err)
 	}

@@ -11,13 +11,13 @@ import (
 	"github.com/sllmq/sllmq/collector/hostmem"
 )
 
-// host is RAM used as a device: one region taken at the start, given out
-// from its beginning. It holds one model at a time, as the benchmark does.
+// host is RAM used as a device: one region, mapped when it is opened. It holds one
+// allocation at a time, as a benchmark loads one model at a time.
 type host struct {
 	mu     sync.Mutex
 	region []byte
 	used   int64
-	file   *os.File // of a region that is shared; else nil
+	file   *os.File // of a shared region; else nil
 }
 
 var _ Device = (*host)(nil)
@@ -30,7 +30,7 @@ func newHost(capacity int64) (*host, error) {
 	return &host{region: region}, nil
 }
 
-func (h *host) Name() string { return "host" }
+func (h *host) Name() string { return Host }
 
 func (h *host) Used() int64 {
 	h.mu.Lock()

@@ -8,7 +8,7 @@ import (
 	"github.com/sllmq/sllmq/collector/device"
 )
 
-func TestHostKeepsWhatIsWritten(t *testing.T) {
+func TestHostReturnsWhatWasWritten(t *testing.T) {
 	d, err := device.Open("host", 1000)
 	if err != nil {
 		t.Fatal(err)
@@ -30,7 +30,7 @@ func TestHostKeepsWhatIsWritten(t *testing.T) {
 		t.Errorf("read %v, want %v", got, want)
 	}
 	if place := m.(device.Addressable).Bytes(); len(place) != 1000 || !bytes.Equal(place[900:], want) {
-		t.Error("what was written does not lie where the memory says")
+		t.Error("Bytes has other bytes than were written")
 	}
 	if d.Used() != 1000 {
 		t.Errorf("used %d, want 1000", d.Used())
@@ -43,7 +43,7 @@ func TestHostKeepsWhatIsWritten(t *testing.T) {
 	}
 }
 
-func TestHostRefusesWhatDoesNotFit(t *testing.T) {
+func TestHostIsBounded(t *testing.T) {
 	d, err := device.Open("host", 1)
 	if err != nil {
 		t.Fatal(err)
@@ -65,6 +65,6 @@ func TestHostRefusesWhatDoesNotFit(t *testing.T) {
 		}
 	}
 	if _, err := d.Allocate(1); err == nil {
-		t.Error("a second allocation was given while the first is in use")
+		t.Error("a second allocation was accepted while the first was in use")
 	}
 }

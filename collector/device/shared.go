@@ -16,32 +16,29 @@ import (
 	"github.com/sllmq/sllmq/collector/hostmem"
 )
 
-// HandleBytes is how long a handle is, as CUDA's are.
+// HandleBytes is the length of a handle, the same as of CUDA's.
 const HandleBytes = 64
 
-// ErrBadHandle says that a handle names no memory that this process may have.
+// ErrBadHandle means that a handle does not name memory that this process may use.
 var ErrBadHandle = errors.New("not a handle of memory")
 
-// Handle names memory of a device to another process of this machine.
+// Handle names memory of a device to other processes on this machine.
 type Handle struct {
-	Device string // a GPU's UUID, or HostDevice
+	Device string // a GPU's UUID, or Host
 	Bytes  []byte // HandleBytes of them
 }
 
-// HostDevice is the device of handles of the host's memory.
-const HostDevice = "host"
-
-// Exporter is memory that another process can be given. What it was given
-// begins with this memory's first byte.
+// Exporter is memory that other processes can open. What they open begins with
+// this memory's first byte.
 type Exporter interface {
 	Export() (Handle, error)
 }
 
-// OpenShared is Open for a device whose memory is an Exporter. The host's is
-// then a memory file, in pages of 4 KiB where the kernel has no huge ones for
-// those, and so a little slower than memory of one process.
+// OpenShared is Open for a device whose memory is an Exporter. Host memory is then a
+// memory file, which is a little slower than private memory where the kernel does
+// not back such files with huge pages.
 func OpenShared(name string, capacity int64) (Device, error) {
-	if name != "host" {
+	if name != Host {
 		return Open(name, capacity)
 	}
 	var nonce [nonceBytes]byte
@@ -53,13 +50,13 @@ func OpenShared(name string, capacity int64) (Device, error) {
 	return &host{region: region, file: file}, nil
 }
 
-// A handle of host memory: which descriptor of which process it is, and the
-// file's name, which nobody knows who was not given the handle.
+// A handle of host memory names a file descriptor of a process, and contains the
+// file's random name, which only those who got the handle know:
 //
-//	8 bytes  hostMagic
-//	4 bytes  process id, little endian, as are the others
-//	4 bytes  descriptor
-//	16 bytes of chance, the hexadecimal part of the name
+//	8 bytes   hostMagic
+//	4 bytes   process ID, little endian
+//	4 bytes   file descriptor, little endian
+//	16 bytes  random, in hexadecimal the rest of the name
 //	zeros
 const (
 	hostMagic  = "sllmqmem"
@@ -67,10 +64,10 @@ const (
 	nonceBytes = 16
 )
 
-// Export names the memory, which has to come from OpenShared.
+// Export returns a handle of the memory, which must come from OpenShared.
 func (m *hostMemory) Export() (Handle, error) {
 	if m.host.file == nil {
-		return Handle{}, errors.New("export memory of host: it was not opened to be shared")
+		return Handle{}, errors.New("export memory of host: it was not opened with OpenShared")
 	}
 	nonce, err := hex.DecodeString(m.host.file.Name()[len(namePrefix):])
 	if err != nil {
@@ -81,20 +78,20 @@ func (m *hostMemory) Export() (Handle, error) {
 	b = binary.LittleEndian.AppendUint32(b, uint32(os.Getpid()))
 	b = binary.LittleEndian.AppendUint32(b, uint32(m.host.file.Fd()))
 	b = append(b, nonce...)
-	return Handle{Device: HostDevice, Bytes: b[:HandleBytes]}, nil
+	return Handle{Device: Host, Bytes: b[:HandleBytes]}, nil
 }
 
-// HostImporter takes memory of the host. The two processes have to see each
-// other under /proc: of one user, in one process namespace.
+// HostImporter opens host memory of other processes. The two processes must see
+// each other under /proc: same user, same PID namespace.
 type HostImporter struct{}
 
 var _ Importer = HostImporter{}
 
-// UUID is HostDevice.
-func (HostImporter) UUID() (string, error) { return HostDevice, nil }
+// UUID returns Host.
+func (HostImporter) UUID() (string, error) { return Host, nil }
 
-// Import opens what a handle names, to be written to. Free closes it, and
-// leaves it to the other process.
+// Import opens the memory that a handle names, for reading and writing. Free closes
+// it; the other process keeps it.
 func (HostImporter) Import(handle []byte) (Memory, error) {
 	f, err := openHandle(handle)
 	if err != nil {
@@ -108,15 +105,15 @@ func (HostImporter) Import(handle []byte) (Memory, error) {
 	if err == nil {
 		region, err = unix.Mmap(int(f.Fd()), 0, int(info.Size()), unix.PROT_READ|unix.PROT_WRITE, unix.MAP_SHARED)
 	}
-	// The mapping holds the memory; the descriptor is not needed any more.
+	// The mapping keeps the memory alive without the descriptor.
 	if err := errors.Join(err, f.Close()); err != nil {
 		return nil, fmt.Errorf("map shared memory of host: %w", err)
 	}
 	return &imported{b: region, seen: make([]atomic.Uint64, len(region)/hostmem.HugePage/64+1)}, nil
 }
 
-// openHandle opens what a handle names, if it is what it says: nothing else
-// of that process is touched.
+// openHandle opens the memory file that a handle names, if it is one. It touches
+// nothing else of the other process.
 func openHandle(handle []byte) (*os.File, error) {
 	if len(handle) != HandleBytes || !bytes.HasPrefix(handle, []byte(hostMagic)) {
 		return nil, fmt.Errorf("open shared memory of host: %w", ErrBadHandle)
@@ -124,11 +121,11 @@ func openHandle(handle []byte) (*os.File, error) {
 	pid, fd := binary.LittleEndian.Uint32(handle[8:]), binary.LittleEndian.Uint32(handle[12:])
 	name := namePrefix + hex.EncodeToString(handle[16:16+nonceBytes])
 	path := fmt.Sprintf("/proc/%d/fd/%d", pid, fd)
-	// To open a path so does nothing to what is there; only then is it looked
-	// at, and what was looked at is what is opened.
+	// O_PATH opens nothing yet, so the file can be checked first, and the checked
+	// file is the one that is opened.
 	place, err := os.OpenFile(path, unix.O_PATH, 0)
 	if err != nil {
-		return nil, fmt.Errorf("open shared memory of process %d (it has to be of the same user and in the same process namespace): %w: %w", pid, ErrBadHandle, err)
+		return nil, fmt.Errorf("open shared memory of process %d (it must have the same user and the same PID namespace): %w: %w", pid, ErrBadHandle, err)
 	}
 	defer place.Close()
 	here := "/proc/self/fd/" + strconv.Itoa(int(place.Fd()))
@@ -139,15 +136,15 @@ func openHandle(handle []byte) (*os.File, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open shared memory of process %d: %w: %w", pid, ErrBadHandle, err)
 	}
-	// No regular file has seals: whatever its name, this one is memory, and
-	// stays as long as it is.
+	// Regular files have no seals: whatever its name, this one is memory, and can't
+	// shrink.
 	if seals, err := unix.FcntlInt(f.Fd(), unix.F_GET_SEALS, 0); err != nil || seals&unix.F_SEAL_SHRINK == 0 {
 		return nil, errors.Join(fmt.Errorf("open shared memory of process %d: %w", pid, ErrBadHandle), f.Close())
 	}
 	return f, nil
 }
 
-// Sized is memory that knows how many bytes it has.
+// Sized is memory that knows its size in bytes.
 type Sized interface {
 	Size() int64
 }
@@ -155,7 +152,7 @@ type Sized interface {
 // imported is memory of another process.
 type imported struct {
 	b    []byte
-	seen []atomic.Uint64 // a bit for each 2 MiB that this process has seen
+	seen []atomic.Uint64 // a bit for each 2 MiB that is mapped in this process
 }
 
 var (
@@ -179,9 +176,8 @@ func (m *imported) Write(offset int64, src []byte) error {
 	return nil
 }
 
-// see asks for the pages that lie there, only to be faster. They are there; only
-// this process has not seen them yet. Asking for many at once takes half the time
-// of meeting each on the way.
+// see maps the pages of a range in this process. They exist already, so this is
+// only for speed: mapping many at once takes half the time of a fault for each.
 func (m *imported) see(begin, end int64) {
 	for at := begin / hostmem.HugePage * hostmem.HugePage; at < end; at += hostmem.HugePage {
 		word, bit := &m.seen[at/hostmem.HugePage/64], uint64(1)<<(at/hostmem.HugePage%64)

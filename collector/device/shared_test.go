@@ -12,8 +12,7 @@ import (
 	"github.com/sllmq/sllmq/collector/device"
 )
 
-// With this variable set the test binary writes to the memory of the handle
-// that it holds.
+// With this variable set to a handle, the test binary writes to its memory.
 const writesTo = "SLLMQ_TEST_HANDLE"
 
 func TestMain(m *testing.M) {
@@ -59,7 +58,7 @@ func share(t *testing.T, bytes int64) (device.Memory, device.Handle) {
 
 func TestAnotherProcessWritesToSharedMemory(t *testing.T) {
 	m, h := share(t, 10_000)
-	if h.Device != device.HostDevice || len(h.Bytes) != device.HandleBytes {
+	if h.Device != device.Host || len(h.Bytes) != device.HandleBytes {
 		t.Fatalf("handle %+v", h)
 	}
 	cmd := exec.Command(os.Args[0])
@@ -100,9 +99,8 @@ func TestImportedMemoryIsBounded(t *testing.T) {
 	}
 }
 
-// Whoever takes handles from others must open nothing but memory that was
-// meant for it.
-func TestWhatIsNoHandleOpensNothing(t *testing.T) {
+// A process that gets handles from others must open nothing but shared memory.
+func TestAnInvalidHandleOpensNothing(t *testing.T) {
 	_, good := share(t, 1)
 	// A file whose name looks like a memory file's.
 	fake, err := os.Create(filepath.Join(t.TempDir(), "memfd"))
@@ -116,15 +114,15 @@ func TestWhatIsNoHandleOpensNothing(t *testing.T) {
 		return b
 	}
 	for name, b := range map[string][]byte{
-		"nothing":                        nil,
-		"short":                          good.Bytes[:63],
-		"long":                           append(bytes.Clone(good.Bytes), 0),
-		"zeros":                          make([]byte, 64),
-		"another name":                   change(func(b []byte) { b[20] ^= 1 }),
-		"a process that is not there":    change(func(b []byte) { copy(b[8:], "\xff\xff\xff\x7f") }),
-		"another process":                change(func(b []byte) { copy(b[8:], "\x01\x00\x00\x00") }),
-		"a descriptor that is not there": change(func(b []byte) { copy(b[12:], "\xff\xff\xff\xff") }),
-		"a file":                         change(func(b []byte) { b[12], b[13], b[14], b[15] = byte(fake.Fd()), byte(fake.Fd()>>8), 0, 0 }),
+		"nothing":                          nil,
+		"short":                            good.Bytes[:63],
+		"long":                             append(bytes.Clone(good.Bytes), 0),
+		"zeros":                            make([]byte, 64),
+		"another name":                     change(func(b []byte) { b[20] ^= 1 }),
+		"a process that does not exist":    change(func(b []byte) { copy(b[8:], "\xff\xff\xff\x7f") }),
+		"another process":                  change(func(b []byte) { copy(b[8:], "\x01\x00\x00\x00") }),
+		"a descriptor that does not exist": change(func(b []byte) { copy(b[12:], "\xff\xff\xff\xff") }),
+		"a file":                           change(func(b []byte) { b[12], b[13], b[14], b[15] = byte(fake.Fd()), byte(fake.Fd()>>8), 0, 0 }),
 	} {
 		if m, err := (device.HostImporter{}).Import(b); !errors.Is(err, device.ErrBadHandle) {
 			t.Errorf("%s: %v, %v, want ErrBadHandle", name, m, err)
@@ -132,7 +130,7 @@ func TestWhatIsNoHandleOpensNothing(t *testing.T) {
 	}
 }
 
-func TestMemoryOfOneProcessIsNotExported(t *testing.T) {
+func TestPrivateMemoryIsNotExported(t *testing.T) {
 	d, err := device.Open("host", 1)
 	if err != nil {
 		t.Fatal(err)

@@ -10,25 +10,24 @@ import (
 	"github.com/sllmq/sllmq/collector/nvidia/cuda"
 )
 
-// Part is a stretch of one allocation, and the number of the GPU that it lies
-// on.
+// Part is a range of one allocation, and the GPU that holds it.
 type Part struct {
 	Offset, Bytes int64
-	GPU           int // counted from 0 in the order of the device's name
+	GPU           int // its index in the device's name
 }
 
 // Spreader is a device of several GPUs, each of which holds parts of a model.
 type Spreader interface {
-	// GPUs is how many there are.
+	// GPUs returns the number of GPUs.
 	GPUs() int
-	// Free is how many bytes each has to give.
+	// Free returns how many bytes of each GPU are free.
 	Free() ([]int64, error)
-	// AllocateParts reserves the parts, which are in the order of their offsets
-	// and do not overlap. What lies between them goes nowhere.
+	// AllocateParts reserves the parts, which are sorted by offset and do not
+	// overlap. Bytes written between them are discarded.
 	AllocateParts(parts []Part) (Memory, error)
 }
 
-// spread is several GPUs that hold one model together.
+// spread is a device of several GPUs.
 type spread struct{ gpus []*gpu }
 
 var (
@@ -80,14 +79,14 @@ func (s *spread) InUse() (int64, error) {
 	return all, nil
 }
 
-// Lock locks for every GPU: what one registers, the others' contexts may copy
-// from too.
+// Lock locks for every GPU: the others' contexts may copy from memory that one of
+// them has registered.
 func (s *spread) Lock(b []byte) error {
 	if err := s.gpus[0].Lock(b); err != nil {
 		return err
 	}
 	for _, g := range s.gpus[1:] {
-		g.know(b)
+		g.remember(b)
 	}
 	return nil
 }
@@ -99,7 +98,7 @@ func (s *spread) Unlock(b []byte) error {
 	return s.gpus[0].Unlock(b)
 }
 
-// Allocate puts all of it on the first GPU: nothing says where else.
+// Allocate allocates on the first GPU, since nothing names another.
 func (s *spread) Allocate(bytes int64) (Memory, error) { return s.gpus[0].Allocate(bytes) }
 
 func (s *spread) AllocateParts(parts []Part) (Memory, error) {
@@ -107,7 +106,7 @@ func (s *spread) AllocateParts(parts []Part) (Memory, error) {
 	sizes := make([]int64, len(s.gpus))
 	for i, p := range parts {
 		if p.GPU < 0 || p.GPU >= len(s.gpus) || p.Bytes < 0 || i > 0 && p.Offset < parts[i-1].Offset+parts[i-1].Bytes {
-			return nil, fmt.Errorf("spread over %s: part %d is not in its order", s.Name(), i)
+			return nil, fmt.Errorf("spread over %s: part %d is out of order", s.Name(), i)
 		}
 		m.within[i] = sizes[p.GPU]
 		sizes[p.GPU] += (p.Bytes + partAlign - 1) / partAlign * partAlign
@@ -121,8 +120,8 @@ func (s *spread) AllocateParts(parts []Part) (Memory, error) {
 	return m, nil
 }
 
-// partAlign is where parts begin on their GPU, in bytes, as its allocator has
-// it.
+// partAlign is the alignment of parts on their GPU, in bytes: that of CUDA's
+// allocator.
 const partAlign = 256
 
 func (s *spread) Close() error {
@@ -133,10 +132,10 @@ func (s *spread) Close() error {
 	return err
 }
 
-// spreadMemory is one allocation in parts on several GPUs.
+// spreadMemory is one allocation, in parts on several GPUs.
 type spreadMemory struct {
 	parts  []Part
-	within []int64 // where each begins in its GPU's allocation
+	within []int64 // the offset of each in its GPU's allocation
 	on     []*gpuMemory
 }
 
@@ -146,7 +145,7 @@ var (
 	_ OnGPU  = (*spreadMemory)(nil)
 )
 
-// find is the number of the first part that ends behind offset.
+// find returns the index of the first part that ends after offset.
 func (m *spreadMemory) find(offset int64) int {
 	return sort.Search(len(m.parts), func(i int) bool { return m.parts[i].Offset+m.parts[i].Bytes > offset })
 }
@@ -159,11 +158,11 @@ func (m *spreadMemory) Locate(offset int64) (*cuda.Context, cuda.Pointer) {
 	return m.on[m.parts[i].GPU].Locate(m.within[i] + offset - m.parts[i].Offset)
 }
 
-// each calls f for every part that n bytes from offset have a share in: with
-// its GPU's memory, where the share begins there, and which bytes it is.
+// each calls f for every part that overlaps n bytes from offset: with its GPU's
+// memory, the offset of the overlap there, and the range of the n bytes.
 func (m *spreadMemory) each(offset, n int64, f func(on *gpuMemory, at, begin, end int64) error) error {
 	if offset < 0 || n < 0 {
-		return fmt.Errorf("%d bytes at %d: there are no such", n, offset)
+		return fmt.Errorf("%d bytes at %d: out of range", n, offset)
 	}
 	for i := m.find(offset); i < len(m.parts) && m.parts[i].Offset < offset+n; i++ {
 		p := m.parts[i]

@@ -78,7 +78,7 @@ func TestWithoutGPUDirectStorage(t *testing.T) {
 		t.Fatal(err)
 	}
 	_, err = technique.Open(loader.Options{Format: checkpoint.SLLM, Device: openHost(t, 1<<20), GDS: loader.GDSCompat, CuFile: "/not/there/libcufile.so.0"})
-	if err == nil || !strings.Contains(err.Error(), "no GPUDirect Storage here") {
+	if err == nil || !strings.Contains(err.Error(), "no GPUDirect Storage") {
 		t.Errorf("no library: %v", err)
 	}
 }

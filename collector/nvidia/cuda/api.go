@@ -2,9 +2,9 @@ package cuda
 
 import "unsafe"
 
-// api is what is used of the driver API (cuda.h of CUDA 12 and 13). The names
-// carry the versions that the header gives them; sizes are size_t, handles and
-// device addresses 64 bits.
+// api is the part of the driver API that is used (cuda.h of CUDA 12 and 13). The
+// names include the versions that the header gives them; sizes are size_t, and
+// handles and device addresses have 64 bits.
 type api struct {
 	Init             func(flags uint32) int32                          `c:"cuInit"`
 	DriverGetVersion func(version *int32) int32                        `c:"cuDriverGetVersion"`

@@ -53,7 +53,7 @@ func done(t *testing.T, errs ...error) {
 	}
 }
 
-// mapped is memory that is not Go's.
+// mapped returns memory that is not Go's.
 func mapped(t *testing.T, bytes int) []byte {
 	t.Helper()
 	b := must[[]byte](t)(unix.Mmap(-1, 0, bytes, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_PRIVATE|unix.MAP_ANON))
@@ -61,7 +61,7 @@ func mapped(t *testing.T, bytes int) []byte {
 	return b
 }
 
-func TestADeviceSaysWhatItIs(t *testing.T) {
+func TestDeviceProperties(t *testing.T) {
 	_, driver := open(t, "devices=2 memory=1000000")
 	if n := must[int](t)(driver.Devices()); n != 2 {
 		t.Fatalf("%d devices", n)
@@ -79,12 +79,12 @@ func TestADeviceSaysWhatItIs(t *testing.T) {
 	if major, _, err := device.Compute(); err != nil || major != 9 {
 		t.Errorf("compute %d, %v", major, err)
 	}
-	if _, err := driver.Device(2); err == nil || !strings.Contains(err.Error(), "no device cuda:2: the NVIDIA driver knows 2") {
+	if _, err := driver.Device(2); err == nil || !strings.Contains(err.Error(), "no device cuda:2: the NVIDIA driver reports 2") {
 		t.Errorf("device 2: %v", err)
 	}
 }
 
-func TestMemoryIsCopiedThereAndBackByManyGoroutines(t *testing.T) {
+func TestManyGoroutinesCopyToTheDeviceAndBack(t *testing.T) {
 	library, driver := open(t, "")
 	c := retain(t, driver, 0)
 	want := bytes.Repeat([]byte("weights "), 1<<16)
@@ -124,8 +124,8 @@ func TestMemoryIsCopiedThereAndBackByManyGoroutines(t *testing.T) {
 	}
 }
 
-// A page-locked buffer is the driver's until the stream has come past it.
-func TestAnEventTellsWhenABufferIsFree(t *testing.T) {
+// A page-locked buffer belongs to the driver until the stream has passed it.
+func TestABufferIsFreeAfterItsEvent(t *testing.T) {
 	_, driver := open(t, "")
 	c := retain(t, driver, 0)
 	p := must[cuda.Pointer](t)(c.Alloc(8))
@@ -146,7 +146,7 @@ func TestAnEventTellsWhenABufferIsFree(t *testing.T) {
 	done(t, e.Close(), s.Close(), c.Free(p), c.Unregister(b), c.Release())
 }
 
-func TestAFailureHasTheDriversWords(t *testing.T) {
+func TestAnErrorHasTheDriversDescription(t *testing.T) {
 	library, driver := open(t, "memory=1000")
 	c := retain(t, driver, 0)
 	_, err := c.Alloc(1001)
@@ -166,11 +166,11 @@ func TestAFailureHasTheDriversWords(t *testing.T) {
 	library.Control("")
 	done(t, c.Free(p), c.Release())
 	if err := c.Synchronize(); err == nil {
-		t.Error("a context that was given back still works")
+		t.Error("a released context still works")
 	}
 }
 
-func TestAnotherProcessMayOpenMemoryByItsHandle(t *testing.T) {
+func TestAHandleOpensMemory(t *testing.T) {
 	_, driver := open(t, "")
 	c := retain(t, driver, 0)
 	p := must[cuda.Pointer](t)(c.Alloc(4096))
@@ -184,12 +184,12 @@ func TestAnotherProcessMayOpenMemoryByItsHandle(t *testing.T) {
 	}
 	done(t, c.CloseIPC(q), c.Free(p))
 	if _, err := c.OpenIPC(cuda.IPCHandle{1, 2, 3}); err == nil {
-		t.Error("a handle of nothing was opened")
+		t.Error("an invalid handle was opened")
 	}
 	done(t, c.Release())
 }
 
-func TestAFunctionThatTheDriverLacksIsAnError(t *testing.T) {
+func TestAMissingFunctionIsAnError(t *testing.T) {
 	library := cudatest.BuildWithout(t, "cuModuleLoadData")
 	driver := must[*cuda.Driver](t)(cuda.Open(library.Path))
 	c := retain(t, driver, 0)
@@ -201,7 +201,7 @@ func TestAFunctionThatTheDriverLacksIsAnError(t *testing.T) {
 }
 
 func TestNoDriverAndNoDevice(t *testing.T) {
-	if _, err := cuda.Open("/not/there/libcuda.so.1"); err == nil || !strings.HasPrefix(err.Error(), "no NVIDIA driver here") {
+	if _, err := cuda.Open("/not/there/libcuda.so.1"); err == nil || !strings.HasPrefix(err.Error(), "no NVIDIA driver") {
 		t.Errorf("no library: %v", err)
 	}
 	library := cudatest.Build(t, "devices=0")

@@ -5,48 +5,48 @@ import (
 	"encoding/hex"
 )
 
-// Device is one GPU, or one part of a GPU that is a device of its own.
+// Device is a GPU, or a part of one that is a device of its own (MIG).
 type Device struct {
 	Ordinal int
 	driver  *Driver
 	handle  int32
 }
 
-// UUID names a device on any machine.
+// UUID identifies a device across machines.
 type UUID [16]byte
 
-// String gives 32 hex digits with dashes, lower case, as ServerlessLLM's store
-// does; NVML puts GPU- before them.
+// String returns 32 lower-case hex digits with dashes, as ServerlessLLM's store
+// does; NVML adds the prefix GPU-.
 func (u UUID) String() string {
 	h := hex.EncodeToString(u[:])
 	return h[:8] + "-" + h[8:12] + "-" + h[12:16] + "-" + h[16:20] + "-" + h[20:]
 }
 
-// Name is the product's name.
+// Name returns the product's name.
 func (d *Device) Name() (string, error) {
 	name := make([]byte, 256)
 	err := d.driver.check("cuDeviceGetName", d.driver.api.DeviceGetName(&name[0], int32(len(name)), d.handle))
 	return upToZero(name), err
 }
 
-// UUID names the device.
+// UUID returns the device's UUID.
 func (d *Device) UUID() (UUID, error) {
 	var u UUID
 	err := d.driver.check("cuDeviceGetUuid", d.driver.api.DeviceGetUUID((*[16]byte)(&u), d.handle))
 	return u, err
 }
 
-// TotalBytes is how much memory the device has.
+// TotalBytes returns how much memory the device has.
 func (d *Device) TotalBytes() (int64, error) {
 	var n uint64
 	err := d.driver.check("cuDeviceTotalMem", d.driver.api.DeviceTotalMem(&n, d.handle))
 	return int64(n), err
 }
 
-// Processors is how many multiprocessors the device has.
+// Processors returns the number of multiprocessors.
 func (d *Device) Processors() (int, error) { return d.attribute(attributeProcessors) }
 
-// Compute is the device's compute capability: 9, 0 for Hopper.
+// Compute returns the compute capability: 9, 0 for Hopper.
 func (d *Device) Compute() (major, minor int, err error) {
 	if major, err = d.attribute(attributeComputeMajor); err != nil {
 		return 0, 0, err

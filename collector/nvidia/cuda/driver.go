@@ -2,10 +2,9 @@
 // loading needs: devices, primary contexts, memory, copies, streams, events,
 // handles between processes, and kernels.
 //
-// The driver's library is opened at run time, by Open and nothing else, so
-// that a program that may use a GPU builds and runs where there is none. A
-// call that fails is an *Error in the driver's own words, and so is a function
-// that an older driver lacks.
+// Only Open opens the driver's library, at run time, so that a program that can
+// use a GPU builds and runs without one. A failed call returns an *Error with the
+// driver's description; so does a function that an older driver lacks.
 //
 // Source: cuda.h, and "CUDA Driver API" of NVIDIA's documentation.
 package cuda
@@ -23,16 +22,16 @@ type Driver struct {
 	api     api
 }
 
-// libraries are where the driver's library is: where the linker looks, and
-// where containers and WSL put it without telling the linker.
+// libraries are where the driver's library is: where the dynamic linker looks,
+// and where containers and WSL put it outside the linker's paths.
 var libraries = []string{
 	"libcuda.so.1",
 	"/usr/local/nvidia/lib64/libcuda.so.1",
 	"/usr/lib/wsl/lib/libcuda.so.1",
 }
 
-// Open opens the driver's library, at path or where it usually is, and starts
-// the driver.
+// Open opens the driver's library, at path or, if path is "", where it usually
+// is, and initialises the driver, which may take seconds.
 func Open(path string) (*Driver, error) {
 	names := libraries
 	if path != "" {
@@ -40,7 +39,7 @@ func Open(path string) (*Driver, error) {
 	}
 	library, err := sharedlib.Open(names...)
 	if err != nil {
-		return nil, fmt.Errorf("no NVIDIA driver here, so there is no cuda device: %w", err)
+		return nil, fmt.Errorf("no NVIDIA driver, so no cuda device: %w", err)
 	}
 	d := &Driver{library: library}
 	library.Bind(&d.api)
@@ -50,14 +49,15 @@ func Open(path string) (*Driver, error) {
 	return d, nil
 }
 
-// Version is the newest CUDA that the driver knows, 13.0 as 13000.
+// Version returns the newest CUDA version that the driver supports: 13000 for
+// 13.0.
 func (d *Driver) Version() (int, error) {
 	var v int32
 	err := d.check("cuDriverGetVersion", d.api.DriverGetVersion(&v))
 	return int(v), err
 }
 
-// Devices is how many devices there are.
+// Devices returns the number of devices.
 func (d *Driver) Devices() (int, error) {
 	var n int32
 	err := d.check("cuDeviceGetCount", d.api.DeviceGetCount(&n))
@@ -67,14 +67,14 @@ func (d *Driver) Devices() (int, error) {
 	return int(n), err
 }
 
-// Device finds the device with an ordinal, counted from 0.
+// Device returns the device with an ordinal, counted from 0.
 func (d *Driver) Device(ordinal int) (*Device, error) {
 	count, err := d.Devices()
 	if err != nil {
 		return nil, err
 	}
 	if ordinal < 0 || ordinal >= count {
-		return nil, fmt.Errorf("no device cuda:%d: the NVIDIA driver knows %d", ordinal, count)
+		return nil, fmt.Errorf("no device cuda:%d: the NVIDIA driver reports %d", ordinal, count)
 	}
 	device := &Device{driver: d, Ordinal: ordinal}
 	if err := d.check("cuDeviceGet", d.api.DeviceGet(&device.handle, int32(ordinal))); err != nil {
@@ -82,3 +82,6 @@ func (d *Driver) Device(ordinal int) (*Device, error) {
 	}
 	return device, nil
 }
+
+// Has reports whether the driver has a function.
+func (d *Driver) Has(symbol string) bool { return d.library.Has(symbol) }

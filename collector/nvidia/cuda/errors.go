@@ -7,11 +7,10 @@ import (
 	"github.com/sllmq/sllmq/collector/nvidia/sharedlib"
 )
 
-// Code is a CUresult. It is an error, so that errors.Is(err, cuda.OutOfMemory)
-// tells what a call failed with.
+// Code is a CUresult. It is an error, for errors.Is(err, cuda.OutOfMemory).
 type Code int32
 
-// The codes that somebody asks for.
+// The codes that callers test for.
 const (
 	InvalidValue      Code = 1
 	OutOfMemory       Code = 2
@@ -24,9 +23,9 @@ const (
 
 func (c Code) Error() string { return fmt.Sprintf("CUDA error %d", int32(c)) }
 
-// Error is a call of the driver that failed, in the driver's own words.
+// Error is a failed call of the driver, with the driver's description.
 type Error struct {
-	Call string // as cuda.h names it
+	Call string // its name in cuda.h
 	Code Code
 	Name string // CUDA_ERROR_OUT_OF_MEMORY
 	Text string // out of memory
@@ -77,7 +76,7 @@ func goString(text *byte) string {
 	return string(b)
 }
 
-// cString ends a text for C.
+// cString terminates a string for C.
 func cString(s string) *byte {
 	return &append([]byte(s), 0)[0]
 }

@@ -2,18 +2,17 @@ package cuda
 
 import "errors"
 
-// Graph is work that was recorded once, to be given to a device again and again
-// at the cost of one call.
+// Graph is recorded work, which a device repeats at the cost of one call.
 type Graph struct {
 	context *Context
 	exec    uintptr
 }
 
-// Record calls f and keeps what it puts into the stream, instead of doing it.
-// Kernels keep the arguments that they have then.
+// Record calls f and records the work that f puts into the stream instead of
+// doing it. Kernels keep the arguments they had then.
 func (s *Stream) Record(f func() error) (_ *Graph, err error) {
 	c := s.context
-	// Relaxed, so that other threads may allocate meanwhile.
+	// Relaxed capture lets other threads allocate meanwhile.
 	if err := c.call("cuStreamBeginCapture", func(a *api) int32 { return a.StreamBeginCapture(s.handle, captureRelaxed) }); err != nil {
 		return nil, err
 	}
@@ -40,7 +39,7 @@ func (g *Graph) Launch(s *Stream) error {
 	return g.context.call("cuGraphLaunch", func(a *api) int32 { return a.GraphLaunch(g.exec, s.handle) })
 }
 
-// Close gives the recording back.
+// Close frees the recording.
 func (g *Graph) Close() error {
 	return g.context.call("cuGraphExecDestroy", func(a *api) int32 { return a.GraphExecDestroy(g.exec) })
 }

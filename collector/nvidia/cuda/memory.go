@@ -9,28 +9,28 @@ import (
 type Pointer uint64
 
 // Alloc reserves bytes on the device, at a multiple of 256. The error is
-// OutOfMemory where there are not as many.
+// OutOfMemory if the device does not have them.
 func (c *Context) Alloc(bytes int64) (Pointer, error) {
 	var p uint64
 	err := c.call("cuMemAlloc", func(a *api) int32 { return a.MemAlloc(&p, uint64(bytes)) })
 	return Pointer(p), err
 }
 
-// Size is how many bytes the allocation has that p lies in.
+// Size returns the size of the allocation that contains p.
 func (c *Context) Size(p Pointer) (int64, error) {
 	var base, bytes uint64
 	err := c.call("cuMemGetAddressRange", func(a *api) int32 { return a.MemGetRange(&base, &bytes, uint64(p)) })
 	return int64(bytes), err
 }
 
-// Free gives back what Alloc reserved, after all that is under way with it.
+// Free frees memory that Alloc reserved, after all work that uses it.
 func (c *Context) Free(p Pointer) error {
 	return c.call("cuMemFree", func(a *api) int32 { return a.MemFree(uint64(p)) })
 }
 
-// Register page-locks memory of this process that is not Go's, so that every
-// context of it may copy from there without a staging buffer. It has to be a whole
-// mapping's pages. Unregister undoes it.
+// Register page-locks memory of this process, so that all its contexts copy from
+// there without a staging buffer. The memory must not be Go's and must be whole
+// pages of a mapping. Unregister undoes it.
 func (c *Context) Register(b []byte) error {
 	return c.call("cuMemHostRegister", func(a *api) int32 {
 		return a.MemHostRegister(unsafe.Pointer(unsafe.SliceData(b)), uint64(len(b)), hostPortable)
@@ -44,19 +44,19 @@ func (c *Context) Unregister(b []byte) error {
 	})
 }
 
-// CopyToDevice copies b to the device and returns when b may be reused. From
-// pageable memory the bytes of the last part may still be under way to the
-// device; Synchronize waits for them.
+// CopyToDevice copies b to the device and returns when b may be reused. If b is
+// pageable, the last bytes may still be on their way to the device; Synchronize
+// waits for them.
 func (c *Context) CopyToDevice(to Pointer, b []byte) error {
 	return c.copying("cuMemcpyHtoD", b, func(a *api, host unsafe.Pointer, n uint64) int32 { return a.CopyHtoD(uint64(to), host, n) })
 }
 
-// CopyFromDevice fills b from the device and returns when it is there.
+// CopyFromDevice fills b from the device.
 func (c *Context) CopyFromDevice(b []byte, from Pointer) error {
 	return c.copying("cuMemcpyDtoH", b, func(a *api, host unsafe.Pointer, n uint64) int32 { return a.CopyDtoH(host, uint64(from), n) })
 }
 
-// CopyOnDevice copies bytes from one place of the device to another.
+// CopyOnDevice copies bytes from one place on the device to another.
 func (c *Context) CopyOnDevice(to, from Pointer, bytes int64) error {
 	return c.call("cuMemcpyDtoD", func(a *api) int32 { return a.CopyDtoD(uint64(to), uint64(from), uint64(bytes)) })
 }

@@ -11,11 +11,11 @@ type Module struct {
 	handle  uintptr
 }
 
-// LoadModule loads PTX or a cubin, as NVRTC makes them.
+// LoadModule loads PTX or a cubin, such as NVRTC's.
 func (c *Context) LoadModule(image []byte) (*Module, error) {
 	m := &Module{context: c}
-	ended := append(image[:len(image):len(image)], 0) // PTX is a C string
-	err := c.call("cuModuleLoadData", func(a *api) int32 { return a.ModuleLoadData(&m.handle, &ended[0]) })
+	terminated := append(image[:len(image):len(image)], 0) // PTX is a C string
+	err := c.call("cuModuleLoadData", func(a *api) int32 { return a.ModuleLoadData(&m.handle, &terminated[0]) })
 	if err != nil {
 		return nil, err
 	}
@@ -33,7 +33,7 @@ type Kernel struct {
 	handle  uintptr
 }
 
-// Kernel finds a function by its name in the compiled code.
+// Kernel returns a function by its name in the compiled code.
 func (m *Module) Kernel(name string) (*Kernel, error) {
 	k := &Kernel{context: m.context}
 	c := cString(name)
@@ -44,16 +44,15 @@ func (m *Module) Kernel(name string) (*Kernel, error) {
 	return k, nil
 }
 
-// Launch is how a kernel runs: its blocks, the threads of each, and the bytes of
-// memory that the threads of a block share.
+// Launch is a kernel's shape: its blocks, the threads of each block, and the
+// bytes of memory that the threads of a block share.
 type Launch struct {
 	Grid, Block [3]uint32 // 0 counts as 1
 	SharedBytes uint32
 }
 
 // Launch puts the kernel into a stream. Each argument points to a value of the
-// size that the kernel's parameter has; the values are copied before this
-// returns.
+// size of the kernel's parameter; Launch copies the values before it returns.
 func (k *Kernel) Launch(s *Stream, l Launch, arguments ...unsafe.Pointer) error {
 	for i := range 3 {
 		l.Grid[i], l.Block[i] = max(1, l.Grid[i]), max(1, l.Block[i])

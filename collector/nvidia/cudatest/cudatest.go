@@ -1,5 +1,5 @@
-// Package cudatest makes libraries that stand for NVIDIA's where there is no
-// GPU, for tests: it compiles them from C.
+// Package cudatest builds fakes of NVIDIA's libraries, for tests without a GPU. It
+// compiles them from C, and skips the test if there is no C compiler.
 package cudatest
 
 import (
@@ -24,8 +24,8 @@ var nvmlSource []byte
 //go:embed lib/nvrtc.c
 var nvrtcSource []byte
 
-// BuildCuFile compiles GPUDirect Storage into dir and returns its path: see
-// lib/cufile.c.
+// BuildCuFile compiles a fake GPUDirect Storage library into dir and returns its
+// path: see lib/cufile.c.
 func BuildCuFile(t testing.TB, dir string) string {
 	t.Helper()
 	return compile(t, dir, "libcufile.so.0", cufileSource)
@@ -33,20 +33,20 @@ func BuildCuFile(t testing.TB, dir string) string {
 
 // BuildNVML compiles a fake management library into dir, which may be a
 // Library's, and returns its path: see lib/nvml.c. It lacks the functions
-// without, as an older driver would.
+// without, as an older driver does.
 func BuildNVML(t testing.TB, dir string, without ...string) string {
 	t.Helper()
 	return compile(t, dir, "libnvidia-ml.so.1", nvmlSource, lacking(without)...)
 }
 
-// BuildNVRTC compiles a library that stands for NVRTC into dir and returns its
-// path: see lib/nvrtc.c.
+// BuildNVRTC compiles a fake NVRTC into dir and returns its path: see
+// lib/nvrtc.c.
 func BuildNVRTC(t testing.TB, dir string) string {
 	t.Helper()
 	return compile(t, dir, "libnvrtc.so.13", nvrtcSource)
 }
 
-// Library is the driver's library, built for one test.
+// Library is a fake driver, built for one test.
 type Library struct {
 	Dir  string // for LD_LIBRARY_PATH
 	Path string // of libcuda.so.1
@@ -56,17 +56,17 @@ type Library struct {
 	left    func(bytes, pinned, streams, events, graphs, contexts *uint64)
 }
 
-// Left is what was not given back.
+// Left is what was not freed: bytes, and numbers of objects.
 type Left struct{ Bytes, Pinned, Streams, Events, Graphs, Contexts uint64 }
 
-// Build compiles the driver, opens it in this process, and sets it to what
-// control says: see lib/cuda.c. It skips the test where there is no C compiler.
+// Build compiles a fake driver, opens it in this process, and configures it with
+// control: see lib/cuda.c.
 func Build(t testing.TB, control string) *Library {
 	t.Helper()
 	return build(t, control)
 }
 
-// BuildWithout builds a driver that lacks a function, as an older one would.
+// BuildWithout builds a driver that lacks a function, as an older one does.
 func BuildWithout(t testing.TB, symbol string) *Library {
 	t.Helper()
 	return build(t, "", lacking([]string{symbol})...)
@@ -96,21 +96,21 @@ func build(t testing.TB, control string, flags ...string) *Library {
 	return l
 }
 
-// Control sets the driver anew.
+// Control configures the driver anew.
 func (l *Library) Control(text string) { l.control(text) }
 
-// Copies is how many copies to a device were put into streams so far.
+// Copies returns how many copies to a device have been put into streams.
 func (l *Library) Copies() uint64 { return l.copies() }
 
-// Left says what was not given back.
+// Left returns what was not freed.
 func (l *Library) Left() Left {
 	var left Left
 	l.left(&left.Bytes, &left.Pinned, &left.Streams, &left.Events, &left.Graphs, &left.Contexts)
 	return left
 }
 
-// BuildKernels compiles kernels for the CPU, from a shim that includes their
-// file in folder, and returns the library's path: code for the fake driver.
+// BuildKernels compiles kernels for the CPU, from a shim that includes their file
+// in folder, and returns the library's path, which the fake driver takes as code.
 func BuildKernels(t testing.TB, shim, folder string) string {
 	t.Helper()
 	compiler := os.Getenv("CXX")
@@ -118,7 +118,7 @@ func BuildKernels(t testing.TB, shim, folder string) string {
 		compiler = "c++"
 	}
 	if _, err := exec.LookPath(compiler); err != nil {
-		t.Skipf("no C++ compiler to make the kernels with: %v", err)
+		t.Skipf("no C++ compiler for the kernels: %v", err)
 	}
 	library := filepath.Join(t.TempDir(), "kernels.so")
 	out, err := exec.Command(compiler, "-std=c++17", "-O2", "-Wall", "-Wno-unknown-pragmas", "-shared", "-fPIC", "-I", folder, "-o", library, shim).CombinedOutput()
@@ -135,7 +135,7 @@ func compile(t testing.TB, dir, name string, source []byte, flags ...string) str
 		compiler = "cc"
 	}
 	if _, err := exec.LookPath(compiler); err != nil {
-		t.Skipf("no C compiler to make %s with: %v", name, err)
+		t.Skipf("no C compiler for %s: %v", name, err)
 	}
 	from, to := filepath.Join(dir, name+".c"), filepath.Join(dir, name)
 	if err := os.WriteFile(from, source, 0o644); err != nil {

@@ -1,8 +1,7 @@
-// Package cufile reads files into a GPU's memory by NVIDIA's GPUDirect Storage,
-// where its library is.
+// Package cufile reads files into a GPU's memory with NVIDIA's GPUDirect Storage.
 //
-// The library falls back to reading through host memory, unless it is told not
-// to: that is its compatibility mode, and here one has to ask for it.
+// The library by default falls back to reading through host memory, which it calls
+// compatibility mode. Here it is off unless requested.
 //
 // Source: cufile.h, and "cuFile API Reference" of NVIDIA's documentation.
 package cufile
@@ -17,8 +16,8 @@ import (
 	"github.com/sllmq/sllmq/collector/nvidia/sharedlib"
 )
 
-// api is what is used of cufile.h. Most functions return a struct of two ints,
-// cuFile's code and CUDA's, which comes in one register.
+// api is the part of cufile.h that is used. Most functions return a struct of two
+// ints, cuFile's code and CUDA's, in one register.
 type api struct {
 	SetParameterBool func(parameter int32, value bool) int64                                         `c:"cuFileSetParameterBool"`
 	DriverOpen       func() int64                                                                    `c:"cuFileDriverOpen"`
@@ -30,34 +29,34 @@ type api struct {
 	Read             func(handle uintptr, base cuda.Pointer, bytes uint64, file, memory int64) int64 `c:"cuFileRead"`
 }
 
-// descriptor says which file a handle is to be of.
+// descriptor is a CUfileDescr_t: the file to make a handle of.
 type descriptor struct {
-	kind int32 // 1: a file descriptor of Linux
+	kind int32 // opaqueFD
 	_    int32
 	fd   int32 // in a union with a pointer
 	_    int32
-	_    uintptr // functions of a file system of one's own
+	_    uintptr // functions of a user-space file system
 }
 
 // Parameters and kinds of cufile.h.
 const (
 	allowCompatMode = 1
-	opaqueFD        = 1
+	opaqueFD        = 1 // a file descriptor of Linux
 )
 
-// Driver is the library, started.
+// Driver is the initialised library.
 type Driver struct {
 	library *sharedlib.Library
 	api     api
-	// Compat says that it reads through host memory where it can't do better.
+	// Compat is whether it may read through host memory.
 	Compat bool
 }
 
-// Open starts the library, at path or where it usually is. With compat it may
-// read through host memory; without, whatever it can't bring straight from the
-// storage to the GPU is an error.
+// Open initialises the library, at path or, if path is "", where it usually is.
+// With compat it may read through host memory; without, a read that can't go
+// straight from the storage to the GPU is an error.
 func Open(path string, compat bool) (*Driver, error) {
-	// Its log would be written into the working folder.
+	// By default it writes its log to the working directory.
 	const logPath = "CUFILE_LOGFILE_PATH"
 	if os.Getenv(logPath) == "" {
 		if err := os.Setenv(logPath, filepath.Join(os.TempDir(), "cufile.log")); err != nil {
@@ -66,7 +65,7 @@ func Open(path string, compat bool) (*Driver, error) {
 	}
 	library, err := sharedlib.OpenToolkit(path, "libcufile.so.0", "libcufile.so")
 	if err != nil {
-		return nil, fmt.Errorf("no GPUDirect Storage here (libcufile comes with the CUDA toolkit, and as nvidia-cufile with PyTorch): %w", err)
+		return nil, fmt.Errorf("no GPUDirect Storage (libcufile comes with the CUDA toolkit, and as nvidia-cufile with PyTorch): %w", err)
 	}
 	d := &Driver{library: library, Compat: compat}
 	library.Bind(&d.api)
@@ -79,33 +78,33 @@ func Open(path string, compat bool) (*Driver, error) {
 	return d, nil
 }
 
-// Close ends the library's work.
+// Close shuts the library down.
 func (d *Driver) Close() error {
 	return d.check("cuFileDriverClose", d.api.DriverClose())
 }
 
-// Error is a call that failed.
+// Error is a failed call.
 type Error struct {
 	Call string
 	Code int32 // CUfileOpError, or -1
-	CUDA int32 // CUresult, where Code says that CUDA failed
+	CUDA int32 // CUresult, if Code is that CUDA failed
 	Text string
 }
 
 func (e *Error) Error() string { return e.Call + ": " + e.Text }
 
-// texts are cufile.h's for what people meet.
+// texts describe the codes of cufile.h that users meet.
 var texts = map[int32]string{
 	5001: "the nvidia-fs driver is not loaded, so the storage can't reach the GPU",
 	5007: "GPUDirect Storage is not supported on this platform",
 	5008: "GPUDirect Storage is not supported on this file",
 	5009: "GPUDirect Storage is not supported on this GPU",
 	5011: "the CUDA driver failed",
-	5016: "more memory than the GPU lets others reach (its BAR1)",
+	5016: "more memory than the GPU exposes to other devices (its BAR1)",
 	5018: "a file of this type is not supported",
 	5020: "the file was not opened with O_DIRECT",
 	5025: "permission denied",
-	5027: "the library does not take the file: its log says why, such as that udev, whom it asks, does not know the storage device",
+	5027: "the library refused the file; its log has the reason, for instance that udev does not know the storage device",
 	5030: "internal error",
 	5033: "the nvidia-fs driver could not be set up",
 	5034: "GPUDirect Storage is switched off for this file by cufile.json",
@@ -120,7 +119,7 @@ func (d *Driver) check(call string, result int64) error {
 	e := &Error{Call: call, Code: code, CUDA: cudaCode, Text: texts[code]}
 	switch {
 	case code == sharedlib.Missing:
-		e.Text = d.library.Name() + " does not have it: use a newer one"
+		e.Text = d.library.Name() + " does not have it: use a newer version"
 	case e.Text == "":
 		e.Text = fmt.Sprintf("cuFile error %d", code)
 	}
@@ -136,7 +135,8 @@ type File struct {
 	handle uintptr
 }
 
-// Register takes an open file, which stays the caller's to close, after Close.
+// Register makes an open file readable. The caller closes the file itself, after
+// Close.
 func (d *Driver) Register(fd int) (*File, error) {
 	f := &File{driver: d}
 	if err := d.check("cuFileHandleRegister", d.api.HandleRegister(&f.handle, &descriptor{kind: opaqueFD, fd: int32(fd)})); err != nil {
@@ -145,14 +145,14 @@ func (d *Driver) Register(fd int) (*File, error) {
 	return f, nil
 }
 
-// Close gives the file back.
+// Close releases the file; the descriptor stays open.
 func (f *File) Close() { f.driver.api.HandleDeregister(f.handle) }
 
-// ErrShort is a read at a file's end.
-var ErrShort = errors.New("the file ends")
+// ErrShort is the error of a read at the end of a file.
+var ErrShort = errors.New("end of file")
 
-// ReadAt fills bytes of the GPU's memory from offset of the file, in the
-// context that the memory is of, and returns how many there were.
+// ReadAt reads up to bytes from offset of the file to the GPU's memory at at, in
+// the memory's context, and returns how many it read.
 func (f *File) ReadAt(c *cuda.Context, at cuda.Pointer, bytes, offset int64) (int64, error) {
 	var n int64
 	err := c.Do(func() error {
@@ -161,7 +161,7 @@ func (f *File) ReadAt(c *cuda.Context, at cuda.Pointer, bytes, offset int64) (in
 		case n == 0:
 			return ErrShort
 		case n == -1:
-			return &Error{Call: "cuFileRead", Code: -1, Text: "the system could not read"}
+			return &Error{Call: "cuFileRead", Code: -1, Text: "the system failed to read"}
 		case n < 0:
 			return f.driver.check("cuFileRead", -n)
 		}
@@ -170,8 +170,8 @@ func (f *File) ReadAt(c *cuda.Context, at cuda.Pointer, bytes, offset int64) (in
 	return max(0, n), err
 }
 
-// Pin makes memory of the GPU known to the storage, so that it is written to
-// without a step between. Unpin undoes it.
+// Pin registers memory of the GPU, so that the storage writes to it without an
+// intermediate buffer. Unpin undoes it.
 func (d *Driver) Pin(c *cuda.Context, at cuda.Pointer, bytes int64) error {
 	return c.Do(func() error { return d.check("cuFileBufRegister", d.api.BufRegister(at, uint64(bytes), 0)) })
 }

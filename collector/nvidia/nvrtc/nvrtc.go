@@ -1,5 +1,5 @@
-// Package nvrtc compiles CUDA C++ at run time, with NVIDIA's own compiler
-// library where a machine has it.
+// Package nvrtc compiles CUDA C++ at run time with NVIDIA's compiler library, which
+// Open loads if the machine has it.
 //
 // Source: nvrtc.h, and "NVRTC" of NVIDIA's documentation.
 package nvrtc
@@ -7,13 +7,13 @@ package nvrtc
 import (
 	"errors"
 	"fmt"
-	"strings"
 
 	"github.com/sllmq/sllmq/collector/nvidia/sharedlib"
+	"github.com/sllmq/sllmq/internal/text"
 )
 
-// api is what is used of the library. A program is a pointer of its own; sizes
-// are size_t.
+// api is the part of the library that is used. A program is an opaque pointer;
+// sizes are size_t.
 type api struct {
 	NumSupportedArchs func(count *int32) int32                                                              `c:"nvrtcGetNumSupportedArchs"`
 	SupportedArchs    func(archs *int32) int32                                                              `c:"nvrtcGetSupportedArchs"`
@@ -28,29 +28,29 @@ type api struct {
 	CUBIN             func(program uintptr, code *byte) int32                                               `c:"nvrtcGetCUBIN"`
 }
 
-// Compiler is the library, open.
+// Compiler is the open library.
 type Compiler struct {
 	library *sharedlib.Library
 	api     api
 }
 
-// names are those that the dynamic linker is asked for, the newest first.
+// names are what the dynamic linker is asked for, newest first.
 var names = []string{"libnvrtc.so.13", "libnvrtc.so.12", "libnvrtc.so"}
 
-// Open opens the library, at path or where it usually is.
+// Open opens the library, at path or, if path is "", where it usually is.
 func Open(path string) (*Compiler, error) {
 	library, err := sharedlib.OpenToolkit(path, names...)
 	if err != nil {
-		return nil, fmt.Errorf("no NVRTC here to compile kernels with (it comes with the CUDA toolkit, and as nvidia-cuda-nvrtc with PyTorch): %w", err)
+		return nil, fmt.Errorf("no NVRTC to compile kernels with (it comes with the CUDA toolkit, and as nvidia-cuda-nvrtc with PyTorch): %w", err)
 	}
 	c := &Compiler{library: library}
 	library.Bind(&c.api)
 	return c, nil
 }
 
-// Compile compiles a source for a compute capability, such as 9 and 0, and
-// returns code that the driver loads. A device that is newer than the compiler
-// gets PTX, which its driver finishes.
+// Compile compiles a source for a compute capability, such as 9, 0, and returns
+// code for cuda.LoadModule: a cubin, or, for a device newer than the compiler,
+// PTX, which the driver compiles further.
 func (c *Compiler) Compile(name, source string, major, minor int) (code []byte, err error) {
 	target, native, err := c.target(10*major + minor)
 	if err != nil {
@@ -71,15 +71,15 @@ func (c *Compiler) Compile(name, source string, major, minor int) (code []byte, 
 	return c.take(program, "PTX", c.api.PTXSize, c.api.PTX)
 }
 
-// target names the architecture to compile for: the device's own, or the
-// newest virtual one that the compiler knows and the device has.
+// target returns the architecture to compile for: the device's own, or the newest
+// virtual one that both the compiler and the device support.
 func (c *Compiler) target(capability int) (name string, native bool, err error) {
 	var n int32
 	if err := c.check("nvrtcGetNumSupportedArchs", c.api.NumSupportedArchs(&n)); err != nil {
 		return "", false, err
 	}
 	if n < 1 || n > 1000 {
-		return "", false, fmt.Errorf("%s knows %d architectures", c.library.Name(), n)
+		return "", false, fmt.Errorf("%s reports %d architectures", c.library.Name(), n)
 	}
 	archs := make([]int32, n)
 	if err := c.check("nvrtcGetSupportedArchs", c.api.SupportedArchs(&archs[0])); err != nil {
@@ -93,14 +93,14 @@ func (c *Compiler) target(capability int) (name string, native bool, err error) 
 	}
 	switch best {
 	case 0:
-		return "", false, fmt.Errorf("%s knows no architecture as old as %d.%d: install the NVRTC of an older CUDA toolkit", c.library.Name(), capability/10, capability%10)
+		return "", false, fmt.Errorf("%s does not support an architecture as old as %d.%d: install the NVRTC of an older CUDA toolkit", c.library.Name(), capability/10, capability%10)
 	case capability:
 		return fmt.Sprintf("sm_%d", best), true, nil
 	}
 	return fmt.Sprintf("compute_%d", best), false, nil
 }
 
-// maxCode bounds what the compiler may give, in bytes.
+// maxCode bounds the size of the compiler's output, in bytes.
 const maxCode = 64 << 20
 
 func (c *Compiler) take(program uintptr, what string, size func(uintptr, *uint64) int32, get func(uintptr, *byte) int32) ([]byte, error) {
@@ -109,7 +109,7 @@ func (c *Compiler) take(program uintptr, what string, size func(uintptr, *uint64
 		return nil, err
 	}
 	if n == 0 || n > maxCode {
-		return nil, fmt.Errorf("%s made %d bytes of %s", c.library.Name(), n, what)
+		return nil, fmt.Errorf("%s returned %d bytes of %s", c.library.Name(), n, what)
 	}
 	b := make([]byte, n)
 	if err := c.check("nvrtcGet"+what, get(program, &b[0])); err != nil {
@@ -118,13 +118,13 @@ func (c *Compiler) take(program uintptr, what string, size func(uintptr, *uint64
 	return b, nil
 }
 
-// log is what the compiler says of a program, on one line.
+// log returns the compiler's messages about a program, on one line.
 func (c *Compiler) log(program uintptr) string {
-	text, err := c.take(program, "ProgramLog", c.api.LogSize, c.api.Log)
+	log, err := c.take(program, "ProgramLog", c.api.LogSize, c.api.Log)
 	if err != nil {
 		return err.Error()
 	}
-	return strings.Join(strings.Fields(strings.TrimRight(string(text), "\x00")), " ")
+	return text.OneLine(string(log))
 }
 
 // check turns a call's result into an error.
@@ -138,5 +138,5 @@ func (c *Compiler) check(call string, result int32) error {
 	return fmt.Errorf("%s: NVRTC error %d", call, result)
 }
 
-// cString ends a text as C does.
+// cString terminates a string for C.
 func cString(s string) *byte { return &append([]byte(s), 0)[0] }

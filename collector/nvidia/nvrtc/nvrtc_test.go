@@ -19,11 +19,11 @@ func open(t *testing.T) *nvrtc.Compiler {
 	return c
 }
 
-func TestCodeIsForTheDevice(t *testing.T) {
+func TestCodeFitsTheDevice(t *testing.T) {
 	c := open(t)
 	for capability, want := range map[[2]int]string{
 		{9, 0}:  "--gpu-architecture=sm_90 ",
-		{8, 9}:  "--gpu-architecture=compute_80 ", // the newest that both know
+		{8, 9}:  "--gpu-architecture=compute_80 ", // the newest that both support
 		{12, 0}: "--gpu-architecture=compute_90 ",
 	} {
 		code, err := c.Compile("k.cu", "text", capability[0], capability[1])
@@ -31,12 +31,12 @@ func TestCodeIsForTheDevice(t *testing.T) {
 			t.Errorf("%v: %q, %v, want %q", capability, code, err, want)
 		}
 	}
-	if _, err := c.Compile("k.cu", "text", 5, 2); err == nil || !strings.Contains(err.Error(), "knows no architecture as old as 5.2") {
+	if _, err := c.Compile("k.cu", "text", 5, 2); err == nil || !strings.Contains(err.Error(), "does not support an architecture as old as 5.2") {
 		t.Errorf("too old: %v", err)
 	}
 }
 
-func TestWhatTheCompilerSaysIsOneLine(t *testing.T) {
+func TestTheCompilersMessagesAreOneLine(t *testing.T) {
 	t.Setenv("FAKE_NVRTC_FAILS", "k.cu(3): error:\n  expected a ;\n")
 	_, err := open(t).Compile("k.cu", "text", 9, 0)
 	if err == nil || err.Error() != "nvrtcCompileProgram: NVRTC error 6: k.cu(3): error: expected a ;" {
@@ -45,14 +45,14 @@ func TestWhatTheCompilerSaysIsOneLine(t *testing.T) {
 }
 
 func TestNoCompiler(t *testing.T) {
-	if _, err := nvrtc.Open("/not/there/libnvrtc.so"); err == nil || !strings.HasPrefix(err.Error(), "no NVRTC here") {
+	if _, err := nvrtc.Open("/not/there/libnvrtc.so"); err == nil || !strings.HasPrefix(err.Error(), "no NVRTC to compile") {
 		t.Errorf("error %v", err)
 	}
 }
 
 // TestTheRealCompiler needs NVRTC, which needs no GPU:
 //
-//	SLLMQ_TEST_NVRTC=libnvrtc.so.13 go test ./collector/cuda/nvrtc
+//	SLLMQ_TEST_NVRTC=libnvrtc.so.13 go test ./collector/nvidia/nvrtc
 func TestTheRealCompiler(t *testing.T) {
 	path := os.Getenv("SLLMQ_TEST_NVRTC")
 	if path == "" {

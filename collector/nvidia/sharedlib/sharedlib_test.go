@@ -8,7 +8,7 @@ import (
 	"github.com/sllmq/sllmq/collector/nvidia/sharedlib"
 )
 
-func TestFunctionsAreBoundAndMissingOnesSaySo(t *testing.T) {
+func TestMissingFunctionsReturnMissing(t *testing.T) {
 	l, err := sharedlib.Open("libsllmq-not-there.so", "libc.so.6")
 	if err != nil {
 		t.Skipf("no C library to try: %v", err)
@@ -28,11 +28,11 @@ func TestFunctionsAreBoundAndMissingOnesSaySo(t *testing.T) {
 		t.Errorf("a missing function returned %d", got)
 	}
 	if !l.Has("abs") || l.Has("sllmq_is_not_in_libc") {
-		t.Error("it does not know what it has")
+		t.Error("Has is wrong")
 	}
 }
 
-func TestALibraryThatIsNotThere(t *testing.T) {
+func TestOpenWithoutLibrary(t *testing.T) {
 	_, err := sharedlib.Open("libsllmq-not-there.so", "/nor/this.so")
 	if !errors.Is(err, sharedlib.ErrNotFound) || strings.Contains(err.Error(), "\n") {
 		t.Errorf("error %v, want one line of ErrNotFound", err)

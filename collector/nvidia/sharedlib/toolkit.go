@@ -6,9 +6,9 @@ import (
 	"slices"
 )
 
-// OpenToolkit opens a library of NVIDIA's CUDA toolkit: at path, if there is
-// one, or by the first of its names that can be, where the linker looks and
-// where toolkits and Python's packages keep it without telling the linker.
+// OpenToolkit opens a library of NVIDIA's CUDA toolkit: at path, if it is not "",
+// or else the first of names that it can, where the dynamic linker looks and in
+// the folders of toolkits and Python packages, which the linker does not search.
 func OpenToolkit(path string, names ...string) (*Library, error) {
 	if path != "" {
 		return Open(path)
@@ -39,7 +39,7 @@ func toolkitFolders() []string {
 	}
 	var found []string
 	for _, p := range patterns {
-		matches, _ := filepath.Glob(p) // its one error is of a bad pattern
+		matches, _ := filepath.Glob(p) // its only error is a bad pattern
 		slices.Sort(matches)
 		slices.Reverse(matches)
 		found = append(found, matches...)

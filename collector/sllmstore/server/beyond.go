@@ -20,8 +20,8 @@ type beyond struct {
 // Describe returns the server's version, pool and devices.
 func (b beyond) Describe(context.Context, *storagepb.DescribeRequest) (*storagepb.DescribeResponse, error) {
 	r := &storagepb.DescribeResponse{Version: b.o.Version, Pid: int64(os.Getpid()), PoolLocked: b.LockError() == nil}
-	if b.devices[device.HostDevice] != nil {
-		r.HostDevice = device.HostDevice
+	if b.devices[device.Host] != nil {
+		r.HostDevice = device.Host
 	}
 	if err := b.LockError(); err != nil {
 		r.PoolLockReason = err.Error()

@@ -163,7 +163,7 @@ func newGate() *gate {
 
 func (g *gate) options(o *server.Options) { o.Devices = []device.Importer{g} }
 
-func (g *gate) UUID() (string, error) { return device.HostDevice, nil }
+func (g *gate) UUID() (string, error) { return device.Host, nil }
 
 func (g *gate) Import(handle []byte) (device.Memory, error) {
 	m, err := device.HostImporter{}.Import(handle)

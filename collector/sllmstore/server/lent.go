@@ -88,7 +88,7 @@ func (l *lender) tidy() {
 // memory opens a client's memory for one load.
 func (s *Server) memory(ctx context.Context, t target) (m device.Memory, release func(), err error) {
 	open := s.devices[t.device].Import
-	if l, ok := ctx.Value(lenderKey{}).(*lender); ok && t.device == device.HostDevice {
+	if l, ok := ctx.Value(lenderKey{}).(*lender); ok && t.device == device.Host {
 		return l.borrow(t.handle, open)
 	}
 	if m, err = open(t.handle); err != nil {

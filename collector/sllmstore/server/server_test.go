@@ -64,7 +64,7 @@ func TestALoadIsExplained(t *testing.T) {
 	refused(t, "nobody", err, codes.NotFound)
 
 	d, err := s.Describe(t.Context())
-	if err != nil || d.PoolBytes != 10*chunk || d.ChunkBytes != chunk || d.Beyond == nil || d.Beyond.PID != int64(os.Getpid()) || d.Beyond.HostDevice != device.HostDevice {
+	if err != nil || d.PoolBytes != 10*chunk || d.ChunkBytes != chunk || d.Beyond == nil || d.Beyond.PID != int64(os.Getpid()) || d.Beyond.HostDevice != device.Host {
 		t.Errorf("%+v, %v", d, err)
 	}
 	size, err := s.Register(t.Context(), "model")

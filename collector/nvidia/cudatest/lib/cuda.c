@@ -1,16 +1,16 @@
-/* A driver without a GPU, for tests: the memory of its devices is the host's.
+/* A fake driver, for tests without a GPU: its devices' memory is the host's.
  *
- * What it is strict about is what goes wrong on a real one. A call needs a
- * context that is current on its thread and alive. Addresses have to lie in
- * what was allocated. A copy into a stream is done when somebody waits for the
- * stream, and no sooner, so that a load that does not wait, or that reuses a
- * buffer too soon, gets other bytes. A module's code is the path of a library
- * for the CPU, and its kernel NAME the struct kernel NAME_kernel there.
+ * It is strict where a real one fails. A call needs a live context that is
+ * current on its thread. Addresses must be within an allocation. A copy into a
+ * stream happens when somebody waits for the stream, and no sooner, so that a
+ * load that does not wait, or that reuses a buffer too soon, gets other bytes. A
+ * module's code is the path of a library for the CPU, in which kernel NAME is the
+ * struct kernel NAME_kernel.
  *
- * fake_control, or the variable FAKE_CUDA, is words with spaces between:
- *   devices=N          how many there are (1)
+ * fake_control, or the variable FAKE_CUDA, is words separated by spaces:
+ *   devices=N          number of devices (1)
  *   memory=BYTES       of each (64 GiB)
- *   fail=CALL:CODE:N   CALL fails with CODE after N calls that go well
+ *   fail=CALL:CODE:N   CALL fails with CODE after N successful calls
  */
 #define _GNU_SOURCE
 #include <dlfcn.h>
@@ -98,7 +98,7 @@ void fake_control(const char *text) {
   pthread_mutex_unlock(&lock);
 }
 
-/* How many copies to a device were put into streams so far. */
+/* Number of copies to a device put into streams so far. */
 uint64_t fake_copies(void) {
   pthread_mutex_lock(&lock);
   uint64_t n = to_device;
@@ -106,7 +106,7 @@ uint64_t fake_copies(void) {
   return n;
 }
 
-/* What is not given back, in bytes and things. */
+/* What was not freed, in bytes and objects. */
 void fake_left(uint64_t *device_bytes, uint64_t *pinned, uint64_t *stream_count, uint64_t *event_count, uint64_t *graphs, uint64_t *contexts) {
   pthread_mutex_lock(&lock);
   *device_bytes = *pinned = *contexts = 0;
@@ -129,7 +129,7 @@ static int leave(int code) {
   return code;
 }
 
-/* Every call but those that ask for nothing begins with one of these. */
+/* Every call that needs the driver begins with one of these. */
 #define ENTER(call)                          \
   pthread_mutex_lock(&lock);                 \
   if (!initialised) return leave(3);         \
@@ -363,7 +363,7 @@ int cuMemsetD8_v2(uint64_t at, unsigned char value, size_t size) {
 }
 
 /* Pageable memory is staged before the call returns; page-locked memory is
- * read when the stream comes to it. */
+ * read when the stream reaches the copy. */
 static int enqueue(uintptr_t handle, void *to, const void *from, uint64_t size, const void *host) {
   struct stream *s = known(handle);
   if (!s || s->device != current) return INVALID_HANDLE;
@@ -456,7 +456,7 @@ int cuEventSynchronize(uintptr_t handle) {
   return leave(OK);
 }
 
-/* A handle says which descriptor of which process the memory is. */
+/* A handle names a file descriptor of a process. */
 struct handle { char magic[8]; int pid, fd; uint64_t size; char rest[40]; };
 
 int cuIpcGetMemHandle(struct handle *handle, uint64_t at) {
@@ -538,7 +538,7 @@ int cuStreamEndCapture(uintptr_t stream, uintptr_t *graph) {
   return leave(OK);
 }
 
-/* An instance takes over what was recorded. */
+/* An instance takes over the recorded work. */
 int cuGraphInstantiateWithFlags(uintptr_t *instance, uintptr_t graph, unsigned long long flags) {
   IN_CONTEXT(cuGraphInstantiate);
   struct graph *to = calloc(1, sizeof *to), *from = (struct graph *)graph;

@@ -1,8 +1,8 @@
-/* GPUDirect Storage without either, for tests: it reads into the fake driver's
- * memory, which is the host's. FAKE_CUFILE is words with spaces between:
+/* A fake of GPUDirect Storage, for tests: it reads into the fake driver's memory,
+ * which is the host's. FAKE_CUFILE is words separated by spaces:
  *   nvfs      the storage reaches the GPU; else only compatibility mode works
- *   short=N   no read brings more than N bytes
- *   fail=N    reads fail after N that went well
+ *   short=N   a read returns at most N bytes
+ *   fail=N    reads fail after N successful ones
  */
 #define _GNU_SOURCE
 #include <stdint.h>

@@ -1,8 +1,8 @@
-/* A compiler without NVIDIA's, for tests: the code that it makes is what the
- * variable FAKE_NVRTC says, for the fake driver the path of a library.
- *   FAKE_NVRTC=CODE
- *   FAKE_NVRTC_ARCHS=A,B,...  that it knows (75,80,90)
- *   FAKE_NVRTC_FAILS=LOG      compiling fails, and the log says this
+/* A fake compiler, for tests.
+ *   FAKE_NVRTC=CODE           the code it returns; for the fake driver, the path
+ *                             of a library (default: the options it got)
+ *   FAKE_NVRTC_ARCHS=A,B,...  the architectures it supports (75,80,90)
+ *   FAKE_NVRTC_FAILS=LOG      compiling fails with this log
  */
 #include <stdint.h>
 #include <stdio.h>
@@ -47,7 +47,6 @@ static int give(const char *text, char *to, size_t *size) {
   return 0;
 }
 
-/* What was compiled for stands behind the code where no code was asked for. */
 static const char *code(struct program *p) { return variable("FAKE_NVRTC", p->options); }
 
 int nvrtcGetProgramLogSize(struct program *p, size_t *size) { return give(variable("FAKE_NVRTC_FAILS", ""), NULL, size); }
