@@ -39,7 +39,7 @@ var allowed = map[string][]string{
 	"collector/nvidia/cufile":        {"collector/nvidia/cuda", "collector/nvidia/sharedlib"},
 	"collector/nvidia/nvml":          {"collector/nvidia/nvml/symbols", "collector/nvidia/sharedlib"},
 	"collector/nvidia/nvml/symbols":  {},
-	"collector/nvidia/nvrtc":         {"collector/nvidia/sharedlib"},
+	"collector/nvidia/nvrtc":         {"collector/nvidia/sharedlib", "internal/text"},
 	"collector/nvidia/sharedlib":     {"internal/text"},
 	"collector/pool":                 {"collector/checkpoint", "collector/directio", "collector/hostmem", "collector/stage", "collector/workqueue"},
 	"collector/roofline":             {"collector/device", "collector/directio", "collector/hostmem", "collector/workqueue", "queries/stats"},
