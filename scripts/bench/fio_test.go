@@ -11,10 +11,10 @@ import (
 	"time"
 )
 
-// fioJob is a way to read with fio.
+// fioJob is a configuration of fio.
 type fioJob struct {
 	engine     string
-	depth, mib int // depth is that of the queue, or the number of threads for psync
+	depth, mib int // queue depth; with psync, number of threads
 	huge       bool
 }
 
@@ -26,9 +26,9 @@ func (j fioJob) String() string {
 	return fmt.Sprintf("fio %s %d x %d MiB, %s", j.engine, j.depth, j.mib, pages)
 }
 
-// run reads path, at most so many bytes of it, in disjoint slices where there
-// are several jobs, and returns the time that fio says it would take for all of
-// the file.
+// run reads at most most bytes of path, in disjoint slices if there are several
+// jobs, and returns the time that the whole file takes at the rate that fio
+// reports.
 func (j fioJob) run(path string, most int64) (time.Duration, error) {
 	info, err := os.Stat(path)
 	if err != nil {
@@ -39,11 +39,11 @@ func (j fioJob) run(path string, most int64) (time.Duration, error) {
 		jobs, depth = j.depth, 1
 	}
 	block := int64(j.mib) << 20
-	// Less than the file: fio writes a file anew that is shorter than what it
-	// is to read.
+	// Not more than the file has: fio rewrites a file that is shorter than what
+	// it should read.
 	each := min(most, info.Size()) / int64(jobs) / block * block
 	if each == 0 {
-		return 0, fmt.Errorf("%s: %s is too short for it", j, path)
+		return 0, fmt.Errorf("%s: %s is too short", j, path)
 	}
 	cmd := exec.Command("fio", "--name=read", "--filename="+path, "--rw=read", "--readonly", "--allow_file_create=0", "--direct=1", "--thread", "--group_reporting", "--output-format=json", "--invalidate=0",
 		"--ioengine="+j.engine, fmt.Sprint("--iodepth=", depth), fmt.Sprint("--bs=", block), fmt.Sprint("--numjobs=", jobs),
@@ -56,7 +56,7 @@ func (j fioJob) run(path string, most int64) (time.Duration, error) {
 		return 0, fmt.Errorf("%s: %w: %s", j, err, out)
 	}
 	if after, err := os.Stat(path); err != nil || after.Size() != info.Size() || !after.ModTime().Equal(info.ModTime()) {
-		return 0, fmt.Errorf("%s: fio has written to %s: prepare it again", j, path)
+		return 0, fmt.Errorf("%s: fio has modified %s: prepare it again", j, path)
 	}
 	var result struct {
 		Jobs []struct {
@@ -66,20 +66,20 @@ func (j fioJob) run(path string, most int64) (time.Duration, error) {
 		} `json:"jobs"`
 	}
 	if i := strings.IndexByte(string(out), '{'); i > 0 {
-		out = out[i:] // notes come first
+		out = out[i:] // skip fio's notes
 	}
 	if err := json.Unmarshal(out, &result); err != nil || len(result.Jobs) == 0 || result.Jobs[0].Read.PerSecond == 0 {
-		return 0, fmt.Errorf("%s: its answer is not understood: %v", j, err)
+		return 0, fmt.Errorf("%s: cannot parse fio's output: %v", j, err)
 	}
 	return time.Duration(float64(info.Size()) / float64(result.Jobs[0].Read.PerSecond) * 1e9), nil
 }
 
-// fastFio tries many ways on a GiB of path, the faster half of them again, and
-// returns the two fastest, none without fio.
+// fastFio tries many configurations on a GiB of path, tries the faster half again,
+// and returns the two fastest; none if fio is not installed.
 func fastFio(t *testing.T, path string) []fioJob {
 	t.Helper()
 	if _, err := exec.LookPath("fio"); err != nil {
-		fmt.Println("fio is not installed (apt-get install fio): plain preads alone are what loaders are held against")
+		fmt.Println("fio is not installed (apt-get install fio): comparing with plain preads only")
 		return nil
 	}
 	type trial struct {

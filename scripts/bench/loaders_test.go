@@ -17,21 +17,21 @@ import (
 	"github.com/sllmq/sllmq/collector/stage"
 )
 
-// model is what is loaded: a replica in each format.
+// model is the model to load, with a replica in each format.
 type model struct {
 	name    string
 	dirs    map[checkpoint.Format]string
-	largest map[checkpoint.Format]string // file, which is what plain readers read
+	largest map[checkpoint.Format]string // largest file, which plain readers read
 	files   []string                     // of both formats
 	bytes   int64                        // of the larger format's files
 	rounds  int
 }
 
-func askedModel(t *testing.T) model {
+func givenModel(t *testing.T) model {
 	t.Helper()
 	storage := os.Getenv("SLLMQ_BENCH_MODEL")
 	if storage == "" {
-		t.Skip("no model is given: see scripts/bench")
+		t.Skip("SLLMQ_BENCH_MODEL is not set: see scripts/bench")
 	}
 	m := model{
 		name:    filepath.Base(storage),
@@ -58,8 +58,8 @@ func askedModel(t *testing.T) model {
 	return m
 }
 
-// room says whether this machine can give so many bytes and something beside.
-func room(t *testing.T, bytes int64) bool {
+// fits reports whether bytes and a GiB to spare fit into available memory.
+func fits(t *testing.T, bytes int64) bool {
 	t.Helper()
 	available, err := machine.AvailableMemory()
 	if err != nil {
@@ -87,7 +87,7 @@ func openHost(t *testing.T, bytes int64) device.Device {
 	return d
 }
 
-// open opens a loader as collect does by default, until the test ends.
+// open opens a loader with collect's defaults, until the test ends.
 func (m model) open(t *testing.T, name string, f checkpoint.Format, host device.Device, poolBytes int64) loader.Loader {
 	t.Helper()
 	l, err := openLoader(name, f, host, poolBytes)
@@ -107,7 +107,7 @@ func openLoader(name string, f checkpoint.Format, host device.Device, poolBytes 
 	return technique.Open(loader.Options{Format: f, Device: host, Threads: 4, ChunkBytes: chunk, PoolBytes: (poolBytes + chunk - 1) / chunk * chunk, Stream: true})
 }
 
-// load is a load as it is measured: from the path to the last byte.
+// load times a load, from the path to the last byte.
 func load(t *testing.T, l loader.Loader, dir string) (time.Duration, error) {
 	begun := time.Now()
 	loaded, err := l.Load(t.Context(), dir, stage.Begin())
@@ -118,13 +118,13 @@ func load(t *testing.T, l loader.Loader, dir string) (time.Duration, error) {
 	return took, loaded.Free()
 }
 
-// TestLoaders holds the loaders that reach for the limit against fio and plain
-// reads of the same cold files, the pool's hits against copying, and the pool
-// against the ServerlessLLM store's technique.
+// TestLoaders compares the loaders that aim for the machine's limits with fio and
+// plain reads of the same cold files, hits in the pool with memcpy, and the pool
+// with the technique of ServerlessLLM's store.
 func TestLoaders(t *testing.T) {
-	b, m := openTable(t), askedModel(t)
+	b, m := openTable(t), givenModel(t)
 	host := openHost(t, m.bytes+m.bytes/8+64<<20)
-	whole := room(t, 2*m.bytes+2<<30) // the pool, the store's, and something to copy from
+	whole := fits(t, 2*m.bytes+2<<30) // the pool, the store's pool, and a source of copies
 	poolBytes := m.bytes
 	if !whole {
 		poolBytes = 1 << 30
@@ -153,8 +153,8 @@ func TestLoaders(t *testing.T) {
 		}
 	}
 	pool, dir, turn := m.open(t, "pool", checkpoint.SLLM, host, poolBytes), m.dirs[checkpoint.SLLM], 0
-	// The pool has room for one model: whoever comes by another path makes it
-	// leave.
+	// The pool has room for one model. Another path to the same files counts as
+	// another model, and evicts it.
 	path := func() string { return dir + strings.Repeat("/.", turn%2) }
 	cold = append(cold, contender{name: "sllm: pool", bytes: m.bytes, run: func() (time.Duration, error) {
 		turn++
@@ -172,7 +172,7 @@ func TestLoaders(t *testing.T) {
 		}})
 	}
 	results := race(t, m.rounds, m.files, cold)
-	print(fmt.Sprintf("%s, %d bytes, cold, %d CPUs", m.name, m.bytes, runtime.NumCPU()), results)
+	printResults(fmt.Sprintf("%s, %d bytes, cold, %d CPUs", m.name, m.bytes, runtime.NumCPU()), results)
 
 	for _, f := range checkpoint.Formats() {
 		best, ok := fastest(results, string(f)+": fio")
@@ -191,7 +191,7 @@ func TestLoaders(t *testing.T) {
 	lines := []string{m.name + ": pool against the store's technique, cold", m.name + ": the same, cached", m.name + ": pool, cached"}
 	if !whole {
 		for _, line := range lines {
-			b.none(line, "the model and a pool for it do not fit this machine's memory: the pool streamed")
+			b.none(line, "the model and a pool for it do not fit in memory: the pool streamed")
 		}
 		return
 	}
@@ -201,8 +201,8 @@ func TestLoaders(t *testing.T) {
 	m.cached(t, b, host, pool, path, store, lines)
 }
 
-// cached holds hits of the pool against a copy of as many bytes by all CPUs,
-// and against the store's.
+// cached compares hits in the pool with a memcpy of as many bytes on all CPUs, and
+// with the store's technique.
 func (m model) cached(t *testing.T, b table, host device.Device, pool loader.Loader, path func() string, store *storeTechnique, lines []string) {
 	t.Helper()
 	from, err := hostmem.Map(1 << 30)
@@ -220,7 +220,7 @@ func (m model) cached(t *testing.T, b table, host device.Device, pool loader.Loa
 			return onHost(host, size, func(to []byte) (time.Duration, error) { return store.cached(size, to), nil })
 		}},
 	})
-	print(m.name+", in the pool", results)
+	printResults(m.name+", in the pool", results)
 	copied, hit, theirs := results[0], results[1], results[2]
 	b.least(lines[1], 1.1, hit.speed()/theirs.speed(), fmt.Sprintf("%.2f GB/s", theirs.speed()/1e9))
 	b.least(lines[2], 0.85, hit.speed()/copied.speed(), fmt.Sprintf("memcpy, %.2f GB/s", copied.speed()/1e9))

@@ -11,31 +11,31 @@ import (
 	"testing"
 	"time"
 
-	_ "github.com/duckdb/duckdb-go/v2" // DuckDB itself is what the program is held against
+	_ "github.com/duckdb/duckdb-go/v2" // the program is compared with DuckDB itself
 
 	"github.com/sllmq/sllmq/queries"
 )
 
-// many is a warehouse of many loads. Both sides open it anew each time: ours is a
+// many is a warehouse with many loads. Both sides open it each time: ours is a
 // whole process.
 type many struct {
 	t             *testing.T
 	b             table
 	path          string
 	tables        []string
-	schema        string // that makes the tables, with their keys
+	schema        string // statements that create the tables, with their keys
 	loads, rows   int64
 	rounds        int
-	exported, own string // folders of data sets: the program's, and DuckDB's
+	exported, own string // folders of data sets: the program's and DuckDB's
 }
 
-// TestManyLoads holds what is done with many loads against what DuckDB itself
-// takes for the same SQL. Each part takes rounds in turns.
+// TestManyLoads compares the program on many loads with DuckDB itself running the
+// same SQL. The two sides of each part take turns.
 func TestManyLoads(t *testing.T) {
 	b := openTable(t)
 	path := os.Getenv("SLLMQ_BENCH_WAREHOUSE")
 	if path == "" {
-		t.Skip("no warehouse is given: see scripts/bench")
+		t.Skip("SLLMQ_BENCH_WAREHOUSE is not set: see scripts/bench")
 	}
 	folder, err := os.MkdirTemp(filepath.Dir(path), "copies-*")
 	if err != nil {
@@ -84,7 +84,7 @@ func (m *many) look() error {
 	})
 }
 
-// duckdb opens a database for one piece of work.
+// duckdb calls work with a database that is open for that call.
 func duckdb(dsn string, work func(*sql.DB) error) (err error) {
 	db, err := sql.Open("duckdb", dsn)
 	if err != nil {
@@ -99,7 +99,7 @@ func duckdb(dsn string, work func(*sql.DB) error) (err error) {
 	return err
 }
 
-// answer has DuckDB itself answer a statement as CSV, into nothing.
+// answer runs a statement in DuckDB itself, with the result as CSV to /dev/null.
 func (m many) answer(statement string) func() error {
 	return func() error {
 		return duckdb(m.path+"?access_mode=READ_ONLY", func(db *sql.DB) error {
@@ -109,8 +109,8 @@ func (m many) answer(statement string) func() error {
 	}
 }
 
-// turns lets sides take turns, and returns their medians. Before each, folder is
-// removed, and nothing is left in the page cache that would have to go to the disk.
+// turns runs the sides in turns and returns their medians. Before each run it
+// removes the folder, and writes dirty pages to the disk.
 func (m many) turns(folder string, sides ...func() error) []time.Duration {
 	m.t.Helper()
 	took := make([][]time.Duration, len(sides))
@@ -144,7 +144,7 @@ func (m many) summary() {
 	m.b.most(fmt.Sprintf("summary over %d loads", m.loads), 1.5, took[0].Seconds()/took[1].Seconds(), "", m.beside(took[1]))
 }
 
-// ours runs the program on the warehouse.
+// ours returns a run of the program on the warehouse.
 func (m many) ours(arguments ...string) func() error {
 	return func() error {
 		_, err := program(m.t, append(arguments, "--warehouse", m.path)...)
@@ -163,8 +163,8 @@ func (m many) questions() {
 	}
 }
 
-// exports are the export beside COPY of the same tables, which leaves its files to
-// the page cache, and beside COPY that puts them on the disk as the export does.
+// exports compares the export with COPY of the same tables, which leaves its files
+// in the page cache, and with COPY followed by fsync, which the export does too.
 func (m many) exports() {
 	plain := func(sync bool) func() error {
 		return func() error {
@@ -190,7 +190,7 @@ func (m many) exports() {
 	took := m.turns(m.own, m.ours("export", "--to", m.own), plain(false), plain(true))
 	what := fmt.Sprintf("export of %d loads, %d rows in all", m.loads, m.rows)
 	m.b.most(what, 1.3, took[0].Seconds()/took[1].Seconds(), "", m.beside(took[1]))
-	m.b.write("  the same beside COPY and fsync", "", fmt.Sprintf("%.3g %s", took[0].Seconds()/took[2].Seconds(), m.beside(took[2])), "")
+	m.b.write("  the same, compared with COPY and fsync", "", fmt.Sprintf("%.3g %s", took[0].Seconds()/took[2].Seconds(), m.beside(took[2])), "")
 }
 
 func syncFile(path string) error {
@@ -205,8 +205,8 @@ func syncFile(path string) error {
 	return err
 }
 
-// exporting makes the data set that is imported.
-func (m many) exporting() {
+// export creates the data set to import, once.
+func (m many) export() {
 	if _, err := os.Stat(m.exported); err == nil {
 		return
 	}
@@ -215,7 +215,7 @@ func (m many) exporting() {
 	}
 }
 
-// importing imports the data set into a new warehouse.
+// importing returns an import of the data set into a new warehouse.
 func (m many) importing(path string) func() error {
 	return func() error {
 		_, err := program(m.t, "import", "--warehouse", path, m.exported)
@@ -224,7 +224,7 @@ func (m many) importing(path string) func() error {
 }
 
 func (m many) imports() {
-	m.exporting()
+	m.export()
 	path := m.own + ".duckdb"
 	m.rate(m.turns(path, m.importing(path))[0])
 }
@@ -234,10 +234,10 @@ func (m many) rate(took time.Duration) {
 	m.b.write(fmt.Sprintf("import of %d rows of Parquet", m.rows), "> 1e+06/s", fmt.Sprintf("%.3g rows a second, median of %d", rate, m.rounds), verdict(rate > 1e6))
 }
 
-// inserts are the import beside what DuckDB itself takes to insert the same files
-// into the same tables, keys and all.
+// inserts compares the import with DuckDB inserting the same files into the same
+// tables, with their keys.
 func (m many) inserts() {
-	m.exporting()
+	m.export()
 	path := m.own + ".duckdb"
 	took := m.turns(path, m.importing(path), func() error {
 		return duckdb(path, func(db *sql.DB) error {
@@ -253,5 +253,5 @@ func (m many) inserts() {
 		})
 	})
 	m.rate(took[0])
-	m.b.write("  the same beside INSERT", "", fmt.Sprintf("%.3g %s", took[0].Seconds()/took[1].Seconds(), m.beside(took[1])), "")
+	m.b.write("  the same, compared with INSERT", "", fmt.Sprintf("%.3g %s", took[0].Seconds()/took[1].Seconds(), m.beside(took[1])), "")
 }

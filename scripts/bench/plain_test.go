@@ -14,8 +14,8 @@ import (
 	"github.com/sllmq/sllmq/collector/device"
 )
 
-// onHost takes memory of the device and hands its bytes to use: what loaders
-// write to is what plain reads write to.
+// onHost allocates memory of the device and calls use with it, so that plain
+// readers write to the same kind of memory as loaders.
 func onHost(host device.Device, bytes int64, use func(b []byte) (time.Duration, error)) (time.Duration, error) {
 	m, err := host.Allocate(bytes)
 	if err != nil {
@@ -25,7 +25,7 @@ func onHost(host device.Device, bytes int64, use func(b []byte) (time.Duration, 
 	return took, errors.Join(err, m.Free())
 }
 
-// preads is the least that reading a file takes: nothing of ours is in it.
+// preads reads a file with plain system calls, none of the program's code.
 func preads(path string, buffer []byte, threads int, request int64) (time.Duration, error) {
 	fd, size, err := openDirect(path)
 	if err != nil {
@@ -68,7 +68,7 @@ func openDirect(path string) (fd int, size int64, err error) {
 	return fd, stat.Size, nil
 }
 
-// memcpy copies so many bytes to the device as fast as all CPUs can.
+// memcpy copies bytes to the device on all CPUs.
 func memcpy(to, from []byte, bytes int64) time.Duration {
 	begun := time.Now()
 	const part = 4 << 20
@@ -91,10 +91,10 @@ func memcpy(to, from []byte, bytes int64) time.Duration {
 	return time.Since(begun)
 }
 
-// storeTechnique loads as the ServerlessLLM store does, rebuilt for the host:
-// four threads read chunks of 16 MB with O_DIRECT into a pool of page-locked
-// memory in ordinary pages, and one thread copies them to the device in their
-// order, each as soon as it is there. The store itself wants a GPU.
+// storeTechnique reproduces ServerlessLLM's store on the host, since the store
+// itself needs a GPU: four threads read chunks of 16 MiB with O_DIRECT into a pool
+// of page-locked memory in ordinary pages, and one thread copies them to the
+// device in order, each as soon as it has been read.
 type storeTechnique struct{ pool []byte }
 
 const storeChunk = 16 << 20

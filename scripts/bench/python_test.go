@@ -16,26 +16,26 @@ import (
 	"github.com/sllmq/sllmq/collector/loader"
 )
 
-// byMemmove has load.py copy to the device by the C library, and not by PyTorch's
-// copy_: they show what of a difference is the copy's and not the technique's.
+// byMemmove makes load.py copy to the device with the C library's memmove instead
+// of PyTorch's copy_, to separate the cost of the copy from the technique's.
 const byMemmove = " memmove"
 
-// TestPython holds the loaders that stand for Python packages against those
-// packages, cold and from the page cache. Where the memory of both sides does not
-// fit beside the page cache, each takes its own anew for each load.
+// TestPython compares the loaders that reproduce Python packages with those
+// packages, cold and from the page cache. If the memory of both sides does not fit
+// beside the page cache, each side allocates its own for every load.
 func TestPython(t *testing.T) {
-	b, m := openTable(t), askedModel(t)
+	b, m := openTable(t), givenModel(t)
 	python := os.Getenv("SLLMQ_BENCH_PYTHON")
 	techniques := []string{"mmap", "mmap-parallel", "pinned"}
 	line := func(name string, warm bool) string {
 		return fmt.Sprintf("%s: %s, %s", m.name, name, map[bool]string{false: "cold", true: "cached"}[warm])
 	}
 	dir := m.dirs[checkpoint.SafeTensors]
-	kept := room(t, 3*m.bytes) // the memory of each side, and the page cache
-	if python == "" || !room(t, m.bytes+m.bytes/4) {
-		why := "no Python with the packages (make fixtures makes .venv)"
+	kept := fits(t, 3*m.bytes) // both sides' memory and the page cache
+	if python == "" || !fits(t, m.bytes+m.bytes/4) {
+		why := "SLLMQ_BENCH_PYTHON is not set (make fixtures creates .venv)"
 		if python != "" {
-			why = "the model does not fit this machine's memory"
+			why = "the model does not fit in memory"
 		}
 		for _, name := range techniques {
 			b.none(line(name, false), why)
@@ -45,12 +45,12 @@ func TestPython(t *testing.T) {
 	}
 	theirs := &pythonSide{python: python, dir: dir, keep: kept}
 	defer theirs.stop()
-	mine := &mySide{dir: dir, bytes: m.bytes + m.bytes/8, keep: kept}
+	mine := &ownSide{dir: dir, bytes: m.bytes + m.bytes/8, keep: kept}
 	defer mine.stop()
 	for _, warm := range []bool{false, true} {
 		if warm && !kept {
 			for _, name := range techniques {
-				b.none(line(name, true), "the model and its page cache do not fit this machine's memory")
+				b.none(line(name, true), "the model and its page cache do not fit in memory")
 			}
 			return
 		}
@@ -66,7 +66,7 @@ func TestPython(t *testing.T) {
 				run:   func() (time.Duration, error) { return load(t, mine.loaders[name], dir) }})
 		}
 		results := race(t, m.rounds, m.files, contenders)
-		print(line("beside "+theirs.versions, warm), results)
+		printResults(line("beside "+theirs.versions, warm), results)
 		for _, name := range techniques {
 			own, _ := named(results, name)
 			for _, way := range [][2]string{{"", "the packages' by copy_"}, {byMemmove, "the packages' by memmove"}} {
@@ -77,16 +77,16 @@ func TestPython(t *testing.T) {
 	}
 }
 
-// mySide loads by this program.
-type mySide struct {
+// ownSide loads with this program.
+type ownSide struct {
 	dir     string
-	bytes   int64 // of the memory that it loads into
-	keep    bool  // has its memory and loaders from the first load to the last
+	bytes   int64 // size of the memory to load into
+	keep    bool  // keep memory and loaders from the first load to the last
 	host    device.Device
 	loaders map[string]loader.Loader
 }
 
-func (s *mySide) start(name string) error {
+func (s *ownSide) start(name string) error {
 	if s.host == nil {
 		host, err := device.Open("host", s.bytes)
 		if err != nil {
@@ -102,14 +102,14 @@ func (s *mySide) start(name string) error {
 	return err
 }
 
-// rest lets the other side have the memory.
-func (s *mySide) rest() {
+// rest frees the memory for the other side.
+func (s *ownSide) rest() {
 	if !s.keep {
 		s.stop()
 	}
 }
 
-func (s *mySide) stop() {
+func (s *ownSide) stop() {
 	for _, l := range s.loaders {
 		_ = l.Close()
 	}
@@ -119,16 +119,16 @@ func (s *mySide) stop() {
 	s.host, s.loaders = nil, nil
 }
 
-// pythonSide loads by the packages, in a process with memory of its own.
+// pythonSide loads with the packages, in a process with its own memory.
 type pythonSide struct {
 	python, dir string
-	keep        bool // one process from the first load to the last
+	keep        bool // keep one process from the first load to the last
 	process     *pythonProcess
 	versions    string
 }
 
 func (s *pythonSide) start(t *testing.T) error {
-	s.rest() // another load, another process
+	s.rest() // a new process for each load, unless it is kept
 	if s.process == nil {
 		s.process = startPython(t, s.python, s.dir)
 		s.versions = s.process.versions
@@ -151,7 +151,7 @@ func (s *pythonSide) stop() {
 	s.process = nil
 }
 
-// pythonProcess loads with the packages when it is told to: see load.py.
+// pythonProcess is a process of load.py.
 type pythonProcess struct {
 	cmd      *exec.Cmd
 	in       io.WriteCloser
@@ -184,13 +184,13 @@ func startPython(t *testing.T, python, dir string) *pythonProcess {
 	return p
 }
 
-// stop ends the process, and so gives its memory back.
+// stop ends the process and so frees its memory.
 func (p *pythonProcess) stop() {
 	_ = p.in.Close()
 	_ = p.cmd.Wait()
 }
 
-// load has the process load once.
+// load makes the process load once, and returns the time that it took.
 func (p *pythonProcess) load(technique string) (time.Duration, error) {
 	if _, err := fmt.Fprintln(p.in, technique); err != nil {
 		return 0, err

@@ -12,17 +12,17 @@ import (
 	"github.com/sllmq/sllmq/collector/machine"
 )
 
-// contender brings bytes in one way.
+// contender is one way to load bytes.
 type contender struct {
 	name  string
 	bytes int64
-	warm  bool         // finds the bytes in memory: nothing is dropped before it
-	cache bool         // cold, reads through the page cache: memory is touched for that
-	ready func() error // before a load, of who is not always ready; nil: nothing to do
+	warm  bool         // finds the bytes in memory: do not drop the page cache
+	cache bool         // reads through the page cache: touch free memory before a cold load
+	ready func() error // prepares a run, untimed; nil: nothing to prepare
 	run   func() (time.Duration, error)
 }
 
-// result is what a contender took, sorted.
+// result is a contender's times, in ascending order.
 type result struct {
 	contender
 	took []time.Duration
@@ -35,11 +35,11 @@ func median(sorted []time.Duration) time.Duration {
 	return (sorted[(n-1)/2] + sorted[n/2]) / 2
 }
 
-// speed is in bytes per second, by the median.
+// speed returns bytes per second, by the median.
 func (r result) speed() float64 { return float64(r.bytes) / r.median().Seconds() }
 
-// race lets all take turns, in another order each round, and returns what they
-// took. A round that is not counted comes first.
+// race runs the contenders in turns, in a different order each round, and returns
+// their times. A first round is not counted.
 func race(t *testing.T, rounds int, files []string, contenders []contender) []result {
 	t.Helper()
 	order := rand.New(rand.NewPCG(1, 2))
@@ -78,16 +78,16 @@ func race(t *testing.T, rounds int, files []string, contenders []contender) []re
 	return results
 }
 
-// print prints a line for each contender.
-func print(what string, results []result) {
-	fmt.Printf("\n%s, medians of %d taking turns\n", what, len(results[0].took))
+// printResults prints one line per contender.
+func printResults(what string, results []result) {
+	fmt.Printf("\n%s, medians of %d in turns\n", what, len(results[0].took))
 	fmt.Printf("  %-52s %8s %8s %8s %6s\n", "", "median s", "min", "max", "GB/s")
 	for _, r := range results {
 		fmt.Printf("  %-52s %8.3f %8.3f %8.3f %6.2f\n", r.name, r.median().Seconds(), r.took[0].Seconds(), r.took[len(r.took)-1].Seconds(), r.speed()/1e9)
 	}
 }
 
-// named finds a contender; it is false where there was none of that name.
+// named returns the result of the contender with that name, if there is one.
 func named(results []result, name string) (result, bool) {
 	i := slices.IndexFunc(results, func(r result) bool { return r.name == name })
 	if i < 0 {
@@ -96,7 +96,7 @@ func named(results []result, name string) (result, bool) {
 	return results[i], true
 }
 
-// fastest is the fastest of those whose names begin so.
+// fastest returns the fastest contender whose name has the prefix, if there is one.
 func fastest(results []result, prefix string) (best result, ok bool) {
 	for _, r := range results {
 		if strings.HasPrefix(r.name, prefix) && (!ok || r.speed() > best.speed()) {

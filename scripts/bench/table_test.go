@@ -1,6 +1,7 @@
-// Package bench_test prints, side by side, how fast the parts are beside what
-// they have to reach. scripts/bench/bench.sh sets the environment that it asks
-// for; without it every test here is skipped.
+// Package bench_test measures the program's parts side by side with what they are
+// compared with, and writes the ratios to a table. scripts/bench/bench.sh sets the
+// environment variables that select the benchmarks; without them every test is
+// skipped.
 package bench_test
 
 import (
@@ -10,8 +11,7 @@ import (
 	"testing"
 )
 
-// table collects the lines of the speed table in a file that the script prints
-// at the end.
+// table appends lines to a file that the script prints at the end.
 type table struct {
 	t    *testing.T
 	path string
@@ -21,7 +21,7 @@ func openTable(t *testing.T) table {
 	t.Helper()
 	path := os.Getenv("SLLMQ_BENCH_TABLE")
 	if path == "" {
-		t.Skip("no benchmark is asked for: see scripts/bench")
+		t.Skip("SLLMQ_BENCH_TABLE is not set: see scripts/bench")
 	}
 	return table{t, path}
 }
@@ -41,19 +41,19 @@ func (b table) write(what, target, reached, verdict string) {
 	}
 }
 
-// least keeps a ratio of speeds that has to be at least so much.
+// least records a ratio of speeds and whether it is at least target.
 func (b table) least(what string, target, ratio float64, of string) {
 	b.t.Helper()
 	b.write(what, fmt.Sprintf(">= %.2f", target), fmt.Sprintf("%.2f of %s", ratio, of), verdict(ratio >= target))
 }
 
-// most keeps a number that has to be at most so much.
+// most records a value and whether it is below target.
 func (b table) most(what string, target, value float64, unit, how string) {
 	b.t.Helper()
 	b.write(what, fmt.Sprintf("< %g%s", target, unit), fmt.Sprintf("%.3g%s %s", value, unit, how), verdict(value < target))
 }
 
-// none says why a line is not measured.
+// none records why something was not measured.
 func (b table) none(what, why string) {
 	b.t.Helper()
 	b.write(what, "", why, "not run")
@@ -66,7 +66,7 @@ func verdict(met bool) string {
 	return "missed"
 }
 
-// number reads a number from the environment.
+// number returns an environment variable's positive number, or otherwise.
 func number(name string, otherwise int) int {
 	if n, err := strconv.Atoi(os.Getenv(name)); err == nil && n > 0 {
 		return n
