@@ -91,7 +91,7 @@ def main():
     size = client.register_model(MODEL)
     print(f"pool {config['mem_pool_size']} bytes, chunks {config['chunk_size']} bytes, {MODEL} {size} bytes")
     names = None
-    for what in ("load_dict, from the storage", "load_dict, from the pool"):
+    for what in ("load_dict, from storage", "load_dict, from the pool"):
         state = timed(what, load)
         if names is None:  # the SLLM format has both names of tied tensors, safetensors one
             for name in set(state) - set(want):

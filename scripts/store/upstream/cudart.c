@@ -68,7 +68,7 @@ cudaError_t cudaGetDeviceProperties(struct cudaDeviceProp *p, int device) {
 }
 
 cudaError_t cudaStreamCreate(cudaStream_t *stream) { *stream = NULL; return cudaSuccess; }
-const char *cudaGetErrorString(cudaError_t e) { return e ? "a failure of the stand-in" : "no error"; }
+const char *cudaGetErrorString(cudaError_t e) { return e ? "error of the stand-in" : "no error"; }
 cudaError_t cudaGetLastError(void) { return cudaSuccess; }
 
 cudaError_t cudaHostRegister(void *at, size_t size, unsigned flags) {
