@@ -196,21 +196,12 @@ func (m heatMap) face(width vg.Length) *font.Face {
 	return canvas.Regular(size)
 }
 
-// colour goes from near white over blue to near black. It only gets darker, so that
-// grey prints can be read.
+// colour is darker for faster cells.
 func (m heatMap) colour(rate float64) color.NRGBA {
-	t := 0.5
-	if m.high > m.low {
-		t = (rate - m.low) / (m.high - m.low)
+	if m.high == m.low {
+		return chart.Shade(0.5)
 	}
-	stops := []color.NRGBA{{0xf0, 0xf6, 0xfb, 255}, {0x6b, 0xae, 0xd6, 255}, {0x00, 0x72, 0xb2, 255}, {0x00, 0x2a, 0x4e, 255}}
-	at := t * float64(len(stops)-1)
-	i := min(int(at), len(stops)-2)
-	mix := func(a, b uint8) uint8 {
-		return uint8(math.Round(float64(a) + (float64(b)-float64(a))*(at-float64(i))))
-	}
-	a, b := stops[i], stops[i+1]
-	return color.NRGBA{mix(a.R, b.R), mix(a.G, b.G), mix(a.B, b.B), 255}
+	return chart.Shade((rate - m.low) / (m.high - m.low))
 }
 
 func (d Heat) rows() [][]string {

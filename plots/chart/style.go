@@ -60,7 +60,7 @@ func LookOf(i int) Look {
 
 // Stroke draws a line. Colours too light for white paper get a black edge.
 func (l Look) Stroke(c draw.Canvas, width vg.Length, pts ...vg.Point) {
-	if Lightness(l.Ink) > 0.85 {
+	if lightness(l.Ink) > 0.85 {
 		Stroke(c, draw.LineStyle{Color: Black, Width: width + 0.6, Dashes: l.Dashes}, pts...)
 	}
 	Stroke(c, draw.LineStyle{Color: l.Ink, Width: width, Dashes: l.Dashes}, pts...)
@@ -72,15 +72,28 @@ func Tint(ink color.NRGBA, share float64) color.NRGBA {
 	return color.NRGBA{mix(ink.R), mix(ink.G), mix(ink.B), ink.A}
 }
 
-// Lightness is how light a colour looks, from 0 to 1: the grey that it prints as.
-func Lightness(c color.NRGBA) float64 {
+// Shade is a scale of colours from near white at 0 over blue to near black at 1. It
+// only gets darker, so that it can be read in grey.
+func Shade(t float64) color.NRGBA {
+	stops := []color.NRGBA{{0xf0, 0xf6, 0xfb, 255}, {0x6b, 0xae, 0xd6, 255}, {0x00, 0x72, 0xb2, 255}, {0x00, 0x2a, 0x4e, 255}}
+	at := t * float64(len(stops)-1)
+	i := min(int(at), len(stops)-2)
+	mix := func(a, b uint8) uint8 {
+		return uint8(math.Round(float64(a) + (float64(b)-float64(a))*(at-float64(i))))
+	}
+	a, b := stops[i], stops[i+1]
+	return color.NRGBA{mix(a.R, b.R), mix(a.G, b.G), mix(a.B, b.B), 255}
+}
+
+// lightness is how light a colour looks, from 0 to 1: the grey that it prints as.
+func lightness(c color.NRGBA) float64 {
 	linear := func(v uint8) float64 { return math.Pow(float64(v)/255, 2.2) }
 	return math.Cbrt(0.2126*linear(c.R) + 0.7152*linear(c.G) + 0.0722*linear(c.B))
 }
 
 // Readable is black or white, whichever can be read on c.
 func Readable(c color.NRGBA) color.NRGBA {
-	if Lightness(c) < 0.65 {
+	if lightness(c) < 0.65 {
 		return White
 	}
 	return Black

@@ -24,7 +24,18 @@ func TestLooksDiffer(t *testing.T) {
 			t.Errorf("looks %d and %d differ only in colour", i, i+1)
 		}
 	}
-	if d := Lightness(LookOf(1).Ink) - Lightness(LookOf(0).Ink); d < 0.15 {
+	if d := lightness(LookOf(1).Ink) - lightness(LookOf(0).Ink); d < 0.15 {
 		t.Errorf("the first two looks are alike in grey: %g", d)
+	}
+}
+
+func TestShadeGetsDarker(t *testing.T) {
+	last := 2.0
+	for i := range 101 {
+		l := lightness(Shade(float64(i) / 100))
+		if l > last {
+			t.Errorf("lighter at %d %%", i)
+		}
+		last = l
 	}
 }

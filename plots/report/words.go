@@ -3,6 +3,7 @@ package report
 import (
 	"fmt"
 	"math"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -42,46 +43,45 @@ type fact struct{ Name, Value string }
 func facts(m queries.Machine) []fact {
 	var list []fact
 	add := func(name string, parts ...string) {
-		var known []string
-		for _, p := range parts {
-			if p != "" {
-				known = append(known, p)
-			}
-		}
-		if len(known) > 0 {
-			list = append(list, fact{name, strings.Join(known, ", ")})
+		parts = slices.DeleteFunc(parts, func(p string) bool { return p == "" })
+		if len(parts) > 0 {
+			list = append(list, fact{name, strings.Join(parts, ", ")})
 		}
 	}
 	add("System", text(m.OS), text(m.Kernel), text(m.Arch), with("in ", m.Hypervisor))
 	add("CPU", text(m.CPUModel), count(m.CPUs, "CPU", "CPUs"), count(m.CPUSockets, "socket", "sockets"), count(m.NUMANodes, "NUMA node", "NUMA nodes"), with("governor ", m.CPUGovernor))
-	reporting := ""
-	if m.FreePageReporting != nil && *m.FreePageReporting {
-		reporting = "free pages go back to the host"
-	}
-	add("Memory", bytesText(m.MemoryBytes, size.Binary), with("huge pages ", m.HugePages), reporting)
+	add("Memory", known(m.MemoryBytes, size.Binary), with("huge pages ", m.HugePages), flag(m.FreePageReporting, "free pages go back to the host"))
 	if m.GPUModel != nil {
-		add("GPU", count(m.GPUs, "GPU", "GPUs"), text(m.GPUModel), bytesText(m.GPUMemoryBytes, size.Binary), with("driver ", m.GPUDriver))
+		add("GPU", count(m.GPUs, "GPU", "GPUs"), text(m.GPUModel), known(m.GPUMemoryBytes, size.Binary), with("driver ", m.GPUDriver))
 	}
-	rotating := ""
-	if m.StorageRotational != nil && *m.StorageRotational {
-		rotating = "rotating"
-	}
-	add("Storage", with("device ", m.StorageDevice), text(m.StorageModel), rotating, bytesText(m.StorageBytes, size.Decimal), with("scheduler ", m.StorageScheduler), prefixed("requests up to ", bytesText(m.StorageMaxIOBytes, size.Binary)), prefixed("read-ahead ", bytesText(m.StorageReadAheadBytes, size.Binary)))
+	add("Storage", with("device ", m.StorageDevice), text(m.StorageModel), flag(m.StorageRotational, "rotating"), known(m.StorageBytes, size.Decimal), with("scheduler ", m.StorageScheduler), prefixed("requests up to ", known(m.StorageMaxIOBytes, size.Binary)), prefixed("read-ahead ", known(m.StorageReadAheadBytes, size.Binary)))
 	add("Filesystem", text(m.Filesystem), with("at ", m.MountPoint), text(m.MountOptions))
 	add("Roofline", prefixed("storage ", rate(m.StorageBytesPerS)), prefixed("memory copy ", rate(m.CopyBytesPerS)), prefixed("host to device ", rate(m.DeviceBytesPerS)))
 	add("Measured", count(&m.Loads, "load", "loads"), with("by sllmq ", m.SllmqVersions))
 	return list
 }
 
-func text(s *string) string {
-	if s == nil {
+// known is v in words, empty if v is nil.
+func known[T any](v *T, words func(T) string) string {
+	if v == nil {
 		return ""
 	}
-	return *s
+	return words(*v)
+}
+
+func text(s *string) string { return known(s, func(s string) string { return s }) }
+
+// flag is words if b is true.
+func flag(b *bool, words string) string {
+	if b == nil || !*b {
+		return ""
+	}
+	return words
 }
 
 func with(before string, s *string) string { return prefixed(before, text(s)) }
 
+// prefixed is s after before, empty if s is.
 func prefixed(before, s string) string {
 	if s == "" {
 		return ""
@@ -90,25 +90,14 @@ func prefixed(before, s string) string {
 }
 
 func count(n *int64, one, many string) string {
-	switch {
-	case n == nil:
-		return ""
-	case *n == 1:
-		return "1 " + one
-	}
-	return fmt.Sprintf("%d %s", *n, many)
+	return known(n, func(n int64) string {
+		if n == 1 {
+			return "1 " + one
+		}
+		return fmt.Sprintf("%d %s", n, many)
+	})
 }
 
-func bytesText(n *int64, format func(int64) string) string {
-	if n == nil {
-		return ""
-	}
-	return format(*n)
-}
-
-func rate(v *float64) string {
-	if v == nil {
-		return ""
-	}
-	return fmt.Sprintf("%.2f GB/s", *v/1e9)
+func rate(bytesPerS *float64) string {
+	return known(bytesPerS, func(v float64) string { return fmt.Sprintf("%.2f GB/s", v/1e9) })
 }
