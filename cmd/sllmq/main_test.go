@@ -30,13 +30,16 @@ func TestMain(m *testing.M) {
 // the environment variable UPDATE_SCRIPTS, what they compare is rewritten.
 func TestScripts(t *testing.T) { runScripts(t, "testdata", nil) }
 
-// TestGPUScripts runs testdata/gpu/*.txtar with libraries in the place of
-// NVIDIA's, so that the program and its workers find GPUs.
+// TestGPUScripts runs testdata/gpu/*.txtar with fakes of NVIDIA's libraries, so
+// that the program and its workers find GPUs. OLD_NVML has an older fake NVML.
 func TestGPUScripts(t *testing.T) {
 	library := cudatest.Build(t, "")
 	cudatest.BuildNVML(t, library.Dir)
 	cudatest.BuildCuFile(t, library.Dir)
-	runScripts(t, "testdata/gpu", map[string]string{"LD_LIBRARY_PATH": library.Dir})
+	old := t.TempDir()
+	cudatest.BuildNVML(t, old, "nvmlSystemGetDriverVersion", "nvmlDeviceGetName", "nvmlDeviceGetPowerUsage", "nvmlDeviceGetUtilizationRates",
+		"nvmlDeviceGetCurrentClocksEventReasons", "nvmlDeviceGetComputeRunningProcesses_v3")
+	runScripts(t, "testdata/gpu", map[string]string{"LD_LIBRARY_PATH": library.Dir, "OLD_NVML": old})
 }
 
 func runScripts(t *testing.T, dir string, variables map[string]string) {
