@@ -7,9 +7,9 @@ import (
 	"time"
 )
 
-// madeUp writes what the kernel would tell: the file that names this process's
-// groups, and the files below where the trees are mounted.
-func madeUp(t *testing.T, self string, files map[string]string) controlGroups {
+// fakeGroups writes what the kernel would show: the file that lists this process's
+// groups, and files below the mount point.
+func fakeGroups(t *testing.T, self string, files map[string]string) controlGroups {
 	t.Helper()
 	g := controlGroups{filepath.Join(t.TempDir(), "self"), t.TempDir()}
 	if err := os.WriteFile(g.self, []byte(self), 0o644); err != nil {
@@ -32,7 +32,7 @@ const (
 	v2Stat = "usage_usec 100\nuser_usec 60\nsystem_usec 40\nnr_periods 9\nnr_throttled 3\nthrottled_usec "
 )
 
-func TestThrottlingIsReadOfBothVersions(t *testing.T) {
+func TestThrottledInBothVersions(t *testing.T) {
 	for name, of := range map[string]struct {
 		self  string
 		files map[string]string
@@ -46,7 +46,7 @@ func TestThrottlingIsReadOfBothVersions(t *testing.T) {
 			"pod/container/cpu.stat": v2Stat + "10\n", "pod/cpu.stat": v2Stat + "300\n",
 		}, 310 * time.Microsecond, false},
 		"version 2 in a namespace":               {"0::/\n", map[string]string{"cpu.stat": v2Stat + "40\n"}, 40 * time.Microsecond, false},
-		"version 2, from outside of a namespace": {"0::/../other\n", map[string]string{"cpu.stat": v2Stat + "40\n"}, 40 * time.Microsecond, false},
+		"version 2, outside of the namespace": {"0::/../other\n", map[string]string{"cpu.stat": v2Stat + "40\n"}, 40 * time.Microsecond, false},
 		"version 2 without the controller": {"0::/a\n", map[string]string{
 			"a/cpu.stat": "usage_usec 100\nuser_usec 60\nsystem_usec 40\n",
 		}, 0, true},
@@ -62,22 +62,22 @@ func TestThrottlingIsReadOfBothVersions(t *testing.T) {
 			"memory/a/memory.stat": "total_rss 1\n", "unified/a/cpu.stat": v2Stat + "6\n", "a/cpu.stat": v2Stat + "7\n",
 		}, 6 * time.Microsecond, false},
 		"no groups":       {"", nil, 0, true},
-		"what is no line": {"0\n::\nabc\n", map[string]string{"cpu.stat": v2Stat + "1\n"}, 0, true},
-		"no number":       {"0::/\n", map[string]string{"cpu.stat": v2Stat + "many\n"}, 0, true},
+		"malformed lines": {"0\n::\nabc\n", map[string]string{"cpu.stat": v2Stat + "1\n"}, 0, true},
+		"not a number":       {"0::/\n", map[string]string{"cpu.stat": v2Stat + "many\n"}, 0, true},
 	} {
 		t.Run(name, func(t *testing.T) {
-			got := madeUp(t, of.self, of.files).throttled()
+			got := fakeGroups(t, of.self, of.files).throttled()
 			if (got == nil) != of.none || got != nil && *got != of.want {
 				t.Errorf("%v, want %v", got, of.want)
 			}
 		})
 	}
 	if got := (controlGroups{self: "/nowhere"}).throttled(); got != nil {
-		t.Errorf("%v where nothing is told", got)
+		t.Errorf("%v without control groups", got)
 	}
 }
 
-func TestTheLeastThatLimitsOfMemoryLeaveIsTaken(t *testing.T) {
+func TestMemoryLeftIsThatOfTheTightestLimit(t *testing.T) {
 	const unlimited = "9223372036854771712\n"
 	for name, of := range map[string]struct {
 		self  string
@@ -102,7 +102,7 @@ func TestTheLeastThatLimitsOfMemoryLeaveIsTaken(t *testing.T) {
 		"no groups":           {"", nil, 0, true},
 	} {
 		t.Run(name, func(t *testing.T) {
-			got, limited := madeUp(t, of.self, of.files).memoryLeft()
+			got, limited := fakeGroups(t, of.self, of.files).memoryLeft()
 			if limited == of.none || got != of.want {
 				t.Errorf("%d, %v, want %d", got, limited, of.want)
 			}

@@ -20,41 +20,40 @@ func TestParseCPUs(t *testing.T) {
 	}
 }
 
-// TestNodeOfADevice: the disk says nothing, its controller does; minus one is
-// no node.
+// The disk has no node, its controller has; -1 means none.
 func TestNodeOfADevice(t *testing.T) {
 	root := t.TempDir()
 	disk := filepath.Join(root, "pci0000:40", "0000:41:00.0", "nvme", "nvme0", "nvme0n1")
 	if err := os.MkdirAll(disk, 0o755); err != nil {
 		t.Fatal(err)
 	}
-	say := func(dir, node string) {
+	write := func(dir, node string) {
 		if err := os.WriteFile(filepath.Join(root, dir, "numa_node"), []byte(node+"\n"), 0o644); err != nil {
 			t.Fatal(err)
 		}
 	}
 	if node := nodeOf(disk); node != nil {
-		t.Errorf("nobody says so: %d", *node)
+		t.Errorf("without numa_node: %d", *node)
 	}
-	say("pci0000:40", "1")
-	say("pci0000:40/0000:41:00.0", "3")
-	say("pci0000:40/0000:41:00.0/nvme/nvme0", "-1")
+	write("pci0000:40", "1")
+	write("pci0000:40/0000:41:00.0", "3")
+	write("pci0000:40/0000:41:00.0/nvme/nvme0", "-1")
 	if node := nodeOf(disk); node == nil || *node != 3 {
 		t.Errorf("node %v, want 3", node)
 	}
 	if node := nodeOf(""); node != nil {
-		t.Errorf("no device is on node %d", *node)
+		t.Errorf("no device, but node %d", *node)
 	}
 }
 
-func TestEveryCPUIsOnANode(t *testing.T) {
+func TestNodeCPUs(t *testing.T) {
 	if _, err := os.Stat("/sys/devices/system/node/node0/cpulist"); err != nil {
-		t.Skip("the kernel knows no nodes")
+		t.Skip("the kernel reports no nodes")
 	}
 	if len(NodeCPUs(0)) == 0 && len(NodeCPUs(1)) == 0 {
 		t.Error("neither of the first two nodes has a CPU")
 	}
 	if cpus := NodeCPUs(100_000); cpus != nil {
-		t.Errorf("no such node: %v", cpus)
+		t.Errorf("a node that does not exist has CPUs %v", cpus)
 	}
 }

@@ -8,7 +8,7 @@ import (
 	"github.com/sllmq/sllmq/collector/machine"
 )
 
-func TestResidencyFollowsDropAndRead(t *testing.T) {
+func TestResidentAfterDropAndRead(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "f")
 	const size = 8<<20 + 5
 	if err := os.WriteFile(path, make([]byte, size), 0o644); err != nil {

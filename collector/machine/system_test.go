@@ -12,9 +12,8 @@ import (
 	"github.com/sllmq/sllmq/collector/machine"
 )
 
-// TestSystemSeesWhatWasDone reads a file from the storage and keeps a CPU busy
-// for a while, and wants both to be counted.
-func TestSystemSeesWhatWasDone(t *testing.T) {
+// Reading a file from the storage and keeping a CPU busy must both be counted.
+func TestReadSystemCountsReadsAndCPUTime(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "file")
 	const size = 8 << 20
 	if err := os.WriteFile(path, bytes.Repeat([]byte{1}, size), 0o644); err != nil {
@@ -50,7 +49,7 @@ func TestSystemSeesWhatWasDone(t *testing.T) {
 	if _, err := os.ReadFile("/proc/pressure/io"); err == nil && (did.CPUPressure == nil || did.IOPressure == nil || did.MemoryPressure == nil) {
 		t.Errorf("no pressure: %+v", did)
 	}
-	if kernelThreadsAreSeen(t) != (before.KernelThreads != nil) {
+	if kernelThreadsAreVisible(t) != (before.KernelThreads != nil) {
 		t.Errorf("CPU time of the kernel's threads: %v", before.KernelThreads)
 	}
 	if before.KernelThreads != nil && *before.KernelThreads <= 0 || did.KernelThreads != nil && *did.KernelThreads > time.Minute {
@@ -58,13 +57,13 @@ func TestSystemSeesWhatWasDone(t *testing.T) {
 	}
 	for _, pressure := range []*time.Duration{did.CPUPressure, did.IOPressure, did.MemoryPressure} {
 		if pressure != nil && *pressure < 0 {
-			t.Errorf("pressure went back: %+v", did)
+			t.Errorf("pressure decreased: %+v", did)
 		}
 	}
 }
 
-// kernelThreadsAreSeen looks for kthreadd, which begins all others.
-func kernelThreadsAreSeen(t *testing.T) bool {
+// kernelThreadsAreVisible looks for kthreadd, the parent of all others.
+func kernelThreadsAreVisible(t *testing.T) bool {
 	t.Helper()
 	name, err := os.ReadFile("/proc/2/comm")
 	return err == nil && string(name) == "kthreadd\n"
@@ -81,18 +80,18 @@ func TestNoBlockDevice(t *testing.T) {
 	}
 }
 
-func TestSample(t *testing.T) {
+func TestReadSample(t *testing.T) {
 	s := machine.ReadSample("", os.Getpid())
 	if s.AvailableBytes == nil || *s.AvailableBytes <= 0 || s.ResidentBytes == nil || *s.ResidentBytes < 1<<20 || s.System.Busy == nil {
 		t.Errorf("%+v", s)
 	}
 	if s := machine.ReadSample("", 1<<30); s.ResidentBytes != nil {
-		t.Errorf("a process that is not there has %d bytes", *s.ResidentBytes)
+		t.Errorf("a process that does not exist has %d bytes", *s.ResidentBytes)
 	}
 }
 
-// BenchmarkSystem is what a look before and after each load costs, outside of
-// its time.
+// BenchmarkSystem is the cost of the readings before and after each load, outside
+// of its time.
 func BenchmarkSystem(b *testing.B) {
 	dev := machine.BlockDevice(b.TempDir())
 	for b.Loop() {
@@ -100,8 +99,8 @@ func BenchmarkSystem(b *testing.B) {
 	}
 }
 
-// BenchmarkSample is what a look at the machine costs: ten of them a second
-// are to stay below a hundredth of a core.
+// BenchmarkSample is the cost of a sample: ten a second must stay below a hundredth
+// of a core.
 func BenchmarkSample(b *testing.B) {
 	dev := machine.BlockDevice(b.TempDir())
 	for b.Loop() {

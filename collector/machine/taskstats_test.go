@@ -18,13 +18,13 @@ import (
 	"github.com/sllmq/sllmq/collector/machine"
 )
 
-// waits, in the environment, makes the test's process one that reads a file of
-// this path from the storage when it is told to.
+// waits is a variable that makes the test binary read the file at its path from
+// the storage when it gets a line.
 const waits = "SLLMQ_TEST_WAITS"
 
 func TestMain(m *testing.M) {
 	if path := os.Getenv(waits); path != "" {
-		if err := readWhenTold(path); err != nil {
+		if err := readOnRequest(path); err != nil {
 			fmt.Println(err)
 			os.Exit(1)
 		}
@@ -33,7 +33,7 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-func readWhenTold(path string) error {
+func readOnRequest(path string) error {
 	fmt.Println("ready")
 	if _, err := bufio.NewReader(os.Stdin).ReadString('\n'); err != nil {
 		return err
@@ -58,9 +58,9 @@ func readWhenTold(path string) error {
 	return err
 }
 
-// TestDelaysSeeWhatWasWaitedFor has a process wait for the storage, and wants
-// taskstats to tell. It needs root, and switches delay accounting on meanwhile.
-func TestDelaysSeeWhatWasWaitedFor(t *testing.T) {
+// A process waits for the storage, and taskstats must count it. The test needs root,
+// and switches delay accounting on meanwhile.
+func TestReadDelays(t *testing.T) {
 	const setting = "/proc/sys/kernel/task_delayacct"
 	before, err := os.ReadFile(setting)
 	if err != nil || os.Geteuid() != 0 {
@@ -78,7 +78,7 @@ func TestDelaysSeeWhatWasWaitedFor(t *testing.T) {
 		t.Fatal(err)
 	}
 	if machine.BlockDevice(path) == "" {
-		t.Skip("the temporary folder lies on no block device")
+		t.Skip("the temporary folder has no block device")
 	}
 	reader := exec.Command(os.Args[0])
 	reader.Env = append(os.Environ(), waits+"="+path)
@@ -124,6 +124,6 @@ func TestDelaysSeeWhatWasWaitedFor(t *testing.T) {
 		t.Errorf("%v, %v", later.CPU, later.Memory)
 	}
 	if _, err := machine.ReadDelays(1 << 30); !errors.Is(err, unix.ESRCH) {
-		t.Errorf("of a process that is not there: %v", err)
+		t.Errorf("of a process that does not exist: %v", err)
 	}
 }

@@ -11,12 +11,12 @@ import (
 	"github.com/sllmq/sllmq/collector/machine/grouptest"
 )
 
-// With this variable set TestAQuotaOfCPUTimeIsSeen is the process under a quota.
+// With this variable set TestACPUQuotaIsCounted is the process with a quota.
 const underQuota = "SLLMQ_TEST_UNDER_QUOTA"
 
-// TestAQuotaOfCPUTimeIsSeen keeps a process to a tenth of a CPU. It needs root
-// and the controller of CPU time, in either version of control groups.
-func TestAQuotaOfCPUTimeIsSeen(t *testing.T) {
+// TestACPUQuotaIsCounted limits a process to a tenth of a CPU. It needs root and the
+// cpu controller, in either version of control groups.
+func TestACPUQuotaIsCounted(t *testing.T) {
 	if os.Getenv(underQuota) == "" {
 		group := grouptest.Make(t,
 			grouptest.Limit{Controller: "cpu", Settings: [][2]string{{"cpu.cfs_period_us", "10000"}, {"cpu.cfs_quota_us", "1000"}}},
@@ -36,7 +36,7 @@ func TestAQuotaOfCPUTimeIsSeen(t *testing.T) {
 	}
 }
 
-// usage is the CPU time that this process has used.
+// usage returns the CPU time that this process has used.
 func usage(t *testing.T) time.Duration {
 	t.Helper()
 	u, err := machine.ReadUsage()

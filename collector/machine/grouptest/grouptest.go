@@ -1,5 +1,5 @@
-// Package grouptest makes control groups with limits, for tests of what is slow
-// because it is kept from being fast.
+// Package grouptest makes control groups with limits, for tests that must run with
+// little CPU time or slow storage.
 package grouptest
 
 import (
@@ -10,17 +10,16 @@ import (
 	"time"
 )
 
-// Limit is what a controller is told.
+// Limit is a controller and its settings.
 type Limit struct {
 	Controller string
-	Settings   [][2]string // file and value, in the order in which they are written
+	Settings   [][2]string // files and values, in the order to write them
 }
 
-// Make makes a control group that has a limit and returns its folder: a process
-// joins by writing its id to cgroup.procs there. It goes by version 2 of control
-// groups where that has the controller, else by version 1, and skips the test
-// where none can be made. The group is removed when the test ends, after the last
-// process has left.
+// Make makes a control group with a limit and returns its folder; a process joins by
+// writing its ID to cgroup.procs there. Make uses version 2 of control groups if it
+// is mounted, else version 1, and skips the test if it can't make the group. The
+// group is removed when the test ends, after its last process has left.
 func Make(t testing.TB, v1, v2 Limit) string {
 	t.Helper()
 	const root = "/sys/fs/cgroup"
@@ -30,7 +29,7 @@ func Make(t testing.TB, v1, v2 Limit) string {
 	}
 	group := filepath.Join(tree, fmt.Sprintf("sllmq-test-%d", os.Getpid()))
 	if err := os.Mkdir(group, 0o755); err != nil {
-		t.Skipf("no control group can be made: %v", err)
+		t.Skipf("can't make a control group: %v", err)
 	}
 	t.Cleanup(func() {
 		for range 100 {
@@ -51,7 +50,7 @@ func Make(t testing.TB, v1, v2 Limit) string {
 			err = closeErr
 		}
 		if err != nil {
-			t.Skipf("the control group takes no limit: %v", err)
+			t.Skipf("the control group refused the limit: %v", err)
 		}
 	}
 	return group
