@@ -45,7 +45,7 @@ func TestThrottledInBothVersions(t *testing.T) {
 		"version 2, a quota above": {"0::/pod/container\n", map[string]string{
 			"pod/container/cpu.stat": v2Stat + "10\n", "pod/cpu.stat": v2Stat + "300\n",
 		}, 310 * time.Microsecond, false},
-		"version 2 in a namespace":               {"0::/\n", map[string]string{"cpu.stat": v2Stat + "40\n"}, 40 * time.Microsecond, false},
+		"version 2 in a namespace":            {"0::/\n", map[string]string{"cpu.stat": v2Stat + "40\n"}, 40 * time.Microsecond, false},
 		"version 2, outside of the namespace": {"0::/../other\n", map[string]string{"cpu.stat": v2Stat + "40\n"}, 40 * time.Microsecond, false},
 		"version 2 without the controller": {"0::/a\n", map[string]string{
 			"a/cpu.stat": "usage_usec 100\nuser_usec 60\nsystem_usec 40\n",
@@ -63,7 +63,7 @@ func TestThrottledInBothVersions(t *testing.T) {
 		}, 6 * time.Microsecond, false},
 		"no groups":       {"", nil, 0, true},
 		"malformed lines": {"0\n::\nabc\n", map[string]string{"cpu.stat": v2Stat + "1\n"}, 0, true},
-		"not a number":       {"0::/\n", map[string]string{"cpu.stat": v2Stat + "many\n"}, 0, true},
+		"not a number":    {"0::/\n", map[string]string{"cpu.stat": v2Stat + "many\n"}, 0, true},
 	} {
 		t.Run(name, func(t *testing.T) {
 			got := fakeGroups(t, of.self, of.files).throttled()
