@@ -4,6 +4,8 @@ import (
 	"encoding/binary"
 	"fmt"
 	"math"
+
+	"github.com/sllmq/sllmq/internal/float16"
 )
 
 // conversion converts elements from src to dst until dst is full, and returns
@@ -42,61 +44,11 @@ func conversionBetween(from, to DType) (conversion, error) {
 	return nil, fmt.Errorf("cannot convert %s to %s: use --dtype auto", from, to)
 }
 
-// The bits of infinity, without the sign.
-const (
-	infinity16  = 0x7c00
-	infinityB16 = 0x7f80
-	infinity32  = 0x7f80_0000
-)
-
-// toFloat16 rounds the bits of a float32 to IEEE 754 binary16.
-func toFloat16(bits uint32) uint16 {
-	sign := uint16(bits>>16) & 0x8000
-	bits &= 0x7fff_ffff
-	switch {
-	case bits > infinity32: // a quiet NaN
-		return sign | infinity16 | 0x200 | uint16(bits>>13)&0x3ff
-	case bits >= 0x4780_0000: // 2^16 and more
-		return sign | infinity16
-	case bits < 0x3880_0000: // below 2^-14, where halves are multiples of 2^-24
-		// In [0.5, 1), float32 values are 2^-24 apart, so the addition rounds.
-		return sign | uint16(math.Float32bits(math.Float32frombits(bits)+0.5)-math.Float32bits(0.5))
-	}
-	// Rebias the exponent and round the significand. A significand that overflows
-	// carries into the exponent, and past the largest exponent into infinity.
-	bits -= (127 - 15) << 23
-	return sign | uint16((bits+0xfff+bits>>13&1)>>13)
-}
-
-// toBFloat16 rounds the bits of a float32 to their upper half.
-func toBFloat16(bits uint32) uint16 {
-	if bits&0x7fff_ffff > infinity32 {
-		return uint16(bits>>16) | 0x40
-	}
-	return uint16((bits + 0x7fff + bits>>16&1) >> 16)
-}
-
-// fromFloat16 returns the bits of a binary16 value as a float32, which is exact.
-func fromFloat16(h uint16) uint32 {
-	sign := uint32(h&0x8000) << 16
-	exponent, fraction := uint32(h>>10)&0x1f, uint32(h&0x3ff)
-	switch exponent {
-	case 0:
-		return sign | math.Float32bits(float32(fraction)*0x1p-24)
-	case 0x1f:
-		if fraction != 0 {
-			fraction |= 0x200
-		}
-		return sign | infinity32 | fraction<<13
-	}
-	return sign | (exponent+127-15)<<23 | fraction<<13
-}
-
 func float32ToFloat16(dst, src []byte) (overflows int64) {
 	for len(dst) >= 2 && len(src) >= 4 {
 		bits := binary.LittleEndian.Uint32(src)
-		h := toFloat16(bits)
-		if h&0x7fff == infinity16 && bits&0x7fff_ffff != infinity32 {
+		h := float16.Round(bits)
+		if h&0x7fff == float16.Infinity && bits&0x7fff_ffff != float16.Float32Infinity {
 			overflows++
 		}
 		binary.LittleEndian.PutUint16(dst, h)
@@ -108,8 +60,8 @@ func float32ToFloat16(dst, src []byte) (overflows int64) {
 func float32ToBFloat16(dst, src []byte) (overflows int64) {
 	for len(dst) >= 2 && len(src) >= 4 {
 		bits := binary.LittleEndian.Uint32(src)
-		h := toBFloat16(bits)
-		if h&0x7fff == infinityB16 && bits&0x7fff_ffff != infinity32 {
+		h := float16.RoundBFloat16(bits)
+		if h&0x7fff == float16.BFloat16Infinity && bits&0x7fff_ffff != float16.Float32Infinity {
 			overflows++
 		}
 		binary.LittleEndian.PutUint16(dst, h)
@@ -171,12 +123,12 @@ func convert16(from DType) conversion {
 	var over [1 << 16]uint8
 	for i := range table {
 		bits := float32Bits(from, uint16(i))
-		limit := uint16(infinity16)
-		table[i] = toFloat16(bits)
+		limit := uint16(float16.Infinity)
+		table[i] = float16.Round(bits)
 		if from == Float16 {
-			table[i], limit = toBFloat16(bits), infinityB16
+			table[i], limit = float16.RoundBFloat16(bits), float16.BFloat16Infinity
 		}
-		if table[i]&0x7fff == limit && bits&0x7fff_ffff != infinity32 {
+		if table[i]&0x7fff == limit && bits&0x7fff_ffff != float16.Float32Infinity {
 			over[i] = 1
 		}
 	}
@@ -194,7 +146,7 @@ func convert16(from DType) conversion {
 // float32Bits returns the bits of a 16-bit value as a float32.
 func float32Bits(d DType, v uint16) uint32 {
 	if d == BFloat16 {
-		return uint32(v) << 16
+		return float16.WidenBFloat16(v)
 	}
-	return fromFloat16(v)
+	return float16.Widen(v)
 }

@@ -13,6 +13,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/sllmq/sllmq/internal/float16"
 )
 
 // TestConversionEqualsTorch compares with torch's results, which
@@ -83,9 +85,9 @@ func convertedBytes(t testing.TB, from, to string, in []byte) []byte {
 func canonical(b []byte, dtype string) []byte {
 	for i := 0; i < len(b); i += 2 {
 		switch v := binary.LittleEndian.Uint16(b[i:]); {
-		case dtype == "float16" && v&0x7fff > infinity16:
+		case dtype == "float16" && v&0x7fff > float16.Infinity:
 			binary.LittleEndian.PutUint16(b[i:], 0x7e00)
-		case dtype == "bfloat16" && v&0x7fff > infinityB16:
+		case dtype == "bfloat16" && v&0x7fff > float16.BFloat16Infinity:
 			binary.LittleEndian.PutUint16(b[i:], 0x7fc0)
 		}
 	}
@@ -93,34 +95,11 @@ func canonical(b []byte, dtype string) []byte {
 		return b
 	}
 	for i := 0; i < len(b); i += 4 {
-		if v := binary.LittleEndian.Uint32(b[i:]); v&0x7fff_ffff > infinity32 {
+		if v := binary.LittleEndian.Uint32(b[i:]); v&0x7fff_ffff > float16.Float32Infinity {
 			binary.LittleEndian.PutUint32(b[i:], 0x7fc0_0000)
 		}
 	}
 	return b
-}
-
-// TestRoundingAgainstArithmetic compares the rounding of bits with the rounding
-// of numbers, for float32 values all over the range.
-func TestRoundingAgainstArithmetic(t *testing.T) {
-	for bits := uint64(0); bits < 1<<32; bits += 997 {
-		v := float64(math.Float32frombits(uint32(bits)))
-		if math.IsNaN(v) {
-			continue
-		}
-		step := 0x1p-24
-		if a := math.Abs(v); a >= 0x1p-14 && !math.IsInf(v, 0) {
-			_, exponent := math.Frexp(a)
-			step = math.Ldexp(1, exponent-11)
-		}
-		want := math.RoundToEven(v/step) * step
-		if math.Abs(want) >= 65536 {
-			want = math.Inf(int(math.Copysign(1, v)))
-		}
-		if got := float64(math.Float32frombits(fromFloat16(toFloat16(uint32(bits))))); got != want {
-			t.Fatalf("%g rounds to %g, want %g", v, got, want)
-		}
-	}
 }
 
 func TestPrepareConverts(t *testing.T) {

@@ -3,7 +3,6 @@ package checkpoint
 import (
 	"context"
 	"errors"
-	"fmt"
 	"os"
 	"path/filepath"
 
@@ -18,14 +17,8 @@ const lockName = ".lock"
 func lockFolder(ctx context.Context, dir string) (*os.File, error) {
 	path := filepath.Join(dir, lockName)
 	f, err := filelock.Lock(ctx, path)
-	if err == nil {
-		return f, nil
-	}
-	if ctx.Err() != nil {
-		return nil, fmt.Errorf("wait for another process to leave %s: %w", path, err)
-	}
 	if _, ok := errors.AsType[*os.PathError](err); ok {
 		return nil, writeError(path, cause(err))
 	}
-	return nil, err
+	return f, err
 }

@@ -6,6 +6,8 @@ import (
 	"math"
 
 	"github.com/cespare/xxhash/v2"
+
+	"github.com/sllmq/sllmq/internal/float16"
 )
 
 // kind is a kind of weight, which determines the distribution of its values.
@@ -75,9 +77,9 @@ func newGenerator(s synthetic, d DType) *generator {
 		quantiles := normalQuantiles(k.spread())
 		switch d {
 		case Float16:
-			g.table2[k] = quantize(quantiles, toFloat16)
+			g.table2[k] = quantize(quantiles, float16.Round)
 		case BFloat16:
-			g.table2[k] = quantize(quantiles, toBFloat16)
+			g.table2[k] = quantize(quantiles, float16.RoundBFloat16)
 		default:
 			g.table4[k] = quantize(quantiles, func(bits uint32) uint32 { return bits })
 		}

@@ -5,51 +5,9 @@ import (
 	"encoding/binary"
 	"math"
 	"testing"
+
+	"github.com/sllmq/sllmq/internal/float16"
 )
-
-// halfValue decodes a binary16.
-func halfValue(b uint16) float64 {
-	sign := 1.0
-	if b&0x8000 != 0 {
-		sign = -1
-	}
-	exponent, fraction := int(b>>10&31), float64(b&1023)
-	if exponent == 0 {
-		return sign * math.Ldexp(fraction, -24)
-	}
-	return sign * math.Ldexp(1024+fraction, exponent-25)
-}
-
-// TestToFloat16 checks rounding against its definition: finite values stay the
-// same, and midpoints round to even.
-func TestToFloat16(t *testing.T) {
-	for b := uint16(0); b < 31<<10; b++ {
-		for _, sign := range []uint16{0, 0x8000} {
-			v := halfValue(b | sign)
-			if got := toFloat16(math.Float32bits(float32(v))); got != b|sign && v != 0 {
-				t.Fatalf("%g has bits %04x, got %04x", v, b|sign, got)
-			}
-		}
-		if b+1 == 31<<10 {
-			break
-		}
-		half := (halfValue(b) + halfValue(b+1)) / 2
-		even := b + b&1
-		if got := toFloat16(math.Float32bits(float32(half))); got != even {
-			t.Fatalf("%g, the midpoint above %04x: got %04x, want %04x", half, b, got, even)
-		}
-	}
-}
-
-func TestToBFloat16(t *testing.T) {
-	for in, want := range map[uint32]uint16{
-		0x3f800000: 0x3f80, 0x3f808000: 0x3f80, 0x3f808001: 0x3f81, 0x3f818000: 0x3f82, 0xbcffffff: 0xbd00,
-	} {
-		if got := toBFloat16(in); got != want {
-			t.Errorf("%08x rounds to %04x, want %04x", in, got, want)
-		}
-	}
-}
 
 // TestFillAnywhere generates a tensor in parts that begin and end anywhere.
 func TestFillAnywhere(t *testing.T) {
@@ -87,9 +45,11 @@ func TestPlausible(t *testing.T) {
 		t.Fatal(err)
 	}
 	decode := map[DType]func([]byte) float64{
-		Float16: func(b []byte) float64 { return halfValue(binary.LittleEndian.Uint16(b)) },
+		Float16: func(b []byte) float64 {
+			return float64(math.Float32frombits(float16.Widen(binary.LittleEndian.Uint16(b))))
+		},
 		BFloat16: func(b []byte) float64 {
-			return float64(math.Float32frombits(uint32(binary.LittleEndian.Uint16(b)) << 16))
+			return float64(math.Float32frombits(float16.WidenBFloat16(binary.LittleEndian.Uint16(b))))
 		},
 		Float32: func(b []byte) float64 { return float64(math.Float32frombits(binary.LittleEndian.Uint32(b))) },
 	}

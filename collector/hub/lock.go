@@ -17,11 +17,8 @@ func lock(ctx context.Context, path string) (*os.File, error) {
 		return nil, writeError(err)
 	}
 	f, err := filelock.Lock(ctx, path)
-	if err == nil {
-		return f, nil
-	}
-	if ctx.Err() != nil {
-		return nil, fmt.Errorf("wait for another process to release %s: %w", path, err)
+	if err == nil || ctx.Err() != nil {
+		return f, err
 	}
 	if _, ok := errors.AsType[*os.PathError](err); ok {
 		return nil, writeError(err)

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -62,7 +61,14 @@ func onGPU(t testing.TB, c *cuda.Context, tensors map[string]Tensor, offsets []i
 func fakeGPU(t *testing.T, control string) (*cudatest.Library, *cuda.Context) {
 	t.Helper()
 	library := cudatest.Build(t, control)
-	driver, err := cuda.Open(library.Path)
+	return library, openDevice(t, library.Path)
+}
+
+// openDevice returns the context of the first device of the driver at path, which
+// is released at the end of the test.
+func openDevice(t testing.TB, path string) *cuda.Context {
+	t.Helper()
+	driver, err := cuda.Open(path)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -79,7 +85,7 @@ func fakeGPU(t *testing.T, control string) (*cudatest.Library, *cuda.Context) {
 			t.Error(err)
 		}
 	})
-	return library, c
+	return c
 }
 
 // TestKernelsEqualTransformers runs the source of the kernels on the CPU.
@@ -106,18 +112,7 @@ func realGPU(t testing.TB) (*cuda.Context, *GPU) {
 	if os.Getenv("SLLMQ_TEST_CUDA") == "" {
 		t.Skip("SLLMQ_TEST_CUDA is not set")
 	}
-	driver, err := cuda.Open("")
-	if err != nil {
-		t.Fatal(err)
-	}
-	device, err := driver.Device(0)
-	if err != nil {
-		t.Fatal(err)
-	}
-	c, err := device.Retain()
-	if err != nil {
-		t.Fatal(err)
-	}
+	c := openDevice(t, "")
 	compiler, err := nvrtc.Open("")
 	if err != nil {
 		t.Fatal(err)
@@ -127,7 +122,7 @@ func realGPU(t testing.TB) (*cuda.Context, *GPU) {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
-		if err := errors.Join(g.Close(), c.Release()); err != nil {
+		if err := g.Close(); err != nil {
 			t.Error(err)
 		}
 	})
@@ -205,16 +200,7 @@ func equalTransformers(t *testing.T, c *cuda.Context, g *GPU, used func() uint64
 		if err != nil {
 			t.Fatalf("%s: %v", name, err)
 		}
-		logits, err := m.Logits(t.Context(), golden.Prompt)
-		if err != nil {
-			t.Fatal(err)
-		}
-		compare(t, name+" first", logits[0], golden.First)
-		compare(t, name+" last", logits[len(logits)-1], golden.Last)
-		r, err := m.Generate(t.Context(), golden.Prompt, Settings{NewTokens: 20})
-		if err != nil || !slices.Equal(r.Tokens, golden.Tokens) {
-			t.Errorf("%s: tokens %v, want %v (%v)", name, r.Tokens, golden.Tokens, err)
-		}
+		golden.check(t, name, m)
 		m.Close()
 		if after := used(); after > before {
 			t.Errorf("%s: %d bytes of device memory were not freed", name, after-before)

@@ -81,22 +81,28 @@ func TestEqualsTransformers(t *testing.T) {
 					t.Fatalf("%s: %v", name, err)
 				}
 				m.team.kernel = kernel
-				logits, err := m.Logits(t.Context(), g.Prompt)
-				if err != nil {
-					t.Fatal(err)
-				}
-				compare(t, name+" first", logits[0], g.First)
-				compare(t, name+" last", logits[len(logits)-1], g.Last)
-				r, err := m.Generate(t.Context(), g.Prompt, Settings{NewTokens: 20})
-				if err != nil || !slices.Equal(r.Tokens, g.Tokens) {
-					t.Errorf("%s on %d threads with kernel %d: tokens %v, want %v (%v)", name, threads, kernel, r.Tokens, g.Tokens, err)
-				}
-				if len(r.Times) != 20 || !slices.IsSorted(r.Times) || r.Times[0] <= 0 {
-					t.Errorf("%s: times %v", name, r.Times)
-				}
+				g.check(t, fmt.Sprintf("%s on %d threads with kernel %d", name, threads, kernel), m)
 				m.Close()
 			}
 		}
+	}
+}
+
+// check compares a model's results with the golden ones.
+func (g golden) check(t *testing.T, name string, m *Model) {
+	t.Helper()
+	logits, err := m.Logits(t.Context(), g.Prompt)
+	if err != nil {
+		t.Fatal(err)
+	}
+	compare(t, name+" first", logits[0], g.First)
+	compare(t, name+" last", logits[len(logits)-1], g.Last)
+	r, err := m.Generate(t.Context(), g.Prompt, Settings{NewTokens: 20})
+	if err != nil || !slices.Equal(r.Tokens, g.Tokens) {
+		t.Errorf("%s: tokens %v, want %v (%v)", name, r.Tokens, g.Tokens, err)
+	}
+	if len(r.Times) != 20 || !slices.IsSorted(r.Times) || r.Times[0] <= 0 {
+		t.Errorf("%s: times %v", name, r.Times)
 	}
 }
 

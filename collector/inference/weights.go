@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/sllmq/sllmq/collector/nvidia/cuda"
+	"github.com/sllmq/sllmq/internal/float16"
 )
 
 // matrix is a two-dimensional weight, used in place.
@@ -159,21 +160,9 @@ func (k elementKind) widen(dst []float32, src []byte) {
 		case float32Kind:
 			dst[i] = math.Float32frombits(binary.LittleEndian.Uint32(src[4*i:]))
 		case bfloat16Kind:
-			dst[i] = math.Float32frombits(uint32(binary.LittleEndian.Uint16(src[2*i:])) << 16)
+			dst[i] = math.Float32frombits(float16.WidenBFloat16(binary.LittleEndian.Uint16(src[2*i:])))
 		default:
-			dst[i] = half(binary.LittleEndian.Uint16(src[2*i:]))
+			dst[i] = math.Float32frombits(float16.Widen(binary.LittleEndian.Uint16(src[2*i:])))
 		}
 	}
-}
-
-// half converts a float16 to a float32.
-func half(h uint16) float32 {
-	sign, exponent, fraction := uint32(h&0x8000)<<16, uint32(h>>10)&31, uint32(h&0x3ff)
-	switch exponent {
-	case 0:
-		return math.Float32frombits(sign | math.Float32bits(float32(fraction)*0x1p-24))
-	case 31:
-		return math.Float32frombits(sign | 0x7f80_0000 | fraction<<13)
-	}
-	return math.Float32frombits(sign | (exponent+112)<<23 | fraction<<13)
 }

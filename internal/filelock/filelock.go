@@ -24,8 +24,8 @@ var ErrLocked = errors.New("locked by another process")
 // files. Others, such as Python's filelock, do remove it, so Lock makes sure that
 // path still names the file that it locked.
 //
-// The error is the cause of ctx's end, an *os.PathError if the file could not be
-// opened, or why flock failed.
+// The error wraps the cause of ctx's end, is an *os.PathError if the file could not
+// be opened, or says why flock failed.
 func Lock(ctx context.Context, path string) (*os.File, error) {
 	for {
 		f, err := Try(path)
@@ -34,7 +34,7 @@ func Lock(ctx context.Context, path string) (*os.File, error) {
 		}
 		select {
 		case <-ctx.Done():
-			return nil, context.Cause(ctx)
+			return nil, fmt.Errorf("wait for another process to release %s: %w", path, context.Cause(ctx))
 		case <-time.After(poll):
 		}
 	}
