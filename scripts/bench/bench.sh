@@ -50,7 +50,7 @@ go build -o "$work/simulate" ./scripts/simulate
 run() { (cd scripts/bench && "$work/bench.test" -test.timeout 3h -test.run "$1" | sed '/^PASS$/d'); }
 
 if [[ ,$parts, == *,loaders,* ]]; then
-	run '^TestAppend$'
+	run '^TestAppend(BesideDuckDB)?$'
 else
 	models=()
 fi

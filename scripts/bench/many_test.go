@@ -235,7 +235,7 @@ func (m many) rate(took time.Duration) {
 }
 
 // inserts compares the import with DuckDB inserting the same files into the same
-// tables, with their keys.
+// tables.
 func (m many) inserts() {
 	m.export()
 	path := m.own + ".duckdb"

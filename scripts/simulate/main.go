@@ -1,8 +1,8 @@
-// Simulate writes a warehouse of made-up measurements: many machines, models
-// and loaders, night after night, with what real ones have (sessions that share
-// their luck, moods of machines, level changes by kernel, driver and version, A/A
-// runs, branches, second modes, outliers, failures). The same seed gives the same
-// rows. Queries, plots, comparisons and gates are tried on it, at any scale.
+// Simulate writes a warehouse of made-up measurements of any size, to try queries,
+// plots, comparisons and gates on: many machines, models and loaders, night after
+// night, with the traits of real ones (sessions whose loads share their luck, slow
+// drifts of machines, level changes with kernel, driver and version, A/A runs, branches,
+// second modes, outliers, failures). The same seed gives the same rows.
 //
 //	go run ./scripts/simulate -loads 20000 -warehouse sim.duckdb
 package main
@@ -30,11 +30,11 @@ var rowsSQL string
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
-	path := flag.String("warehouse", "", "`file` to make; one that is there is not touched")
-	loads := flag.Int64("loads", 20_000, "loads in it, warm-ups and failures counted")
-	seed := flag.Uint64("seed", 1, "of all that is drawn")
+	path := flag.String("warehouse", "", "`file` to create; an existing one is not touched")
+	loads := flag.Int64("loads", 20_000, "number of loads, including warm-ups and failures")
+	seed := flag.Uint64("seed", 1, "seed of the random draws")
 	lastNight := flag.String("last-night", "2026-06-30", "`day` of the last measurements")
-	memory := flag.String("memory", "4GB", "that DuckDB may take")
+	memory := flag.String("memory", "4GB", "memory limit of DuckDB")
 	flag.Parse()
 	if err := simulate(ctx, *path, *loads, *seed, *lastNight, *memory); err != nil {
 		fmt.Fprintln(os.Stderr, "simulate:", err)
@@ -47,10 +47,10 @@ func simulate(ctx context.Context, path string, loads int64, seed uint64, lastNi
 		return errors.New("name a file with -warehouse, and at least 1000 -loads")
 	}
 	if _, err := time.Parse(time.DateOnly, lastNight); err != nil {
-		return fmt.Errorf("-last-night %q is no day: write 2026-06-30", lastNight)
+		return fmt.Errorf("-last-night %q is not a day such as 2026-06-30", lastNight)
 	}
 	if _, err := os.Stat(path); !errors.Is(err, fs.ErrNotExist) {
-		return fmt.Errorf("%s is there already: name another file", path)
+		return fmt.Errorf("%s exists already: name another file", path)
 	}
 	db, err := warehouse.At(path, warehouse.Options{}).Open(ctx, warehouse.Access{Write: true})
 	if err != nil {

@@ -8,7 +8,7 @@ import (
 	"github.com/sllmq/sllmq/warehouse"
 )
 
-// digestSQL is of all figures that are drawn, whatever the order of the rows.
+// digestSQL digests the random figures, whatever the order of the rows.
 const digestSQL = `SELECT count(*), count(error), bit_xor(hash(run_id::VARCHAR || '/' || seq))::VARCHAR || ' ' || sum((1e9 * coalesce(loading_time_s, 0))::HUGEINT) FROM loads`
 
 func TestTheSameSeedIsTheSameWarehouse(t *testing.T) {

@@ -1,25 +1,24 @@
--- What is simulated: machines that load models every night for as long as it
--- takes to get to the number of loads asked for, the last nights first. Nothing
--- is drawn from a generator that has a state: every figure is a hash of the seed
--- and of what it belongs to, so a warehouse is the same on any number of threads.
+-- What is simulated: machines that load models every night until there are as many
+-- loads as requested, last nights first. No generator has a state: every figure is a
+-- hash of the seed and of what it belongs to, so the warehouse does not depend on the
+-- number of threads.
 --
 -- Variables: seed, loads, last_night.
 
--- A key is a number that tells one thing of its kind apart; a purpose tells the
--- draws for one key apart. hash of one integer mixes all its bits; of two, it
--- would not.
+-- A key distinguishes things of one kind, a purpose the draws for one key. They are
+-- hashed as one integer: a hash of two would not mix all bits.
 CREATE TEMP MACRO uniform(key, purpose) AS
     ((hash(xor((key * 64 + purpose)::UBIGINT, getvariable('seed_bits'))) >> 11)::DOUBLE + 0.5) / 9007199254740992.0;
 CREATE TEMP MACRO normal(key, purpose) AS
     sqrt(-2 * ln(uniform(key, purpose))) * cos(2 * pi() * uniform(key, purpose + 1));
 CREATE TEMP MACRO digits(key, purpose) AS
     lpad(to_hex(hash(xor((key * 64 + purpose)::UBIGINT, getvariable('seed_bits')))), 16, '0');
--- A version 7 UUID (RFC 9562) of a moment.
+-- A UUID of version 7 (RFC 9562) for a time.
 CREATE TEMP MACRO uuid_at(moment, key, purpose) AS
     (lpad(to_hex(epoch_ms(moment)), 12, '0') || '7' || substr(digits(key, purpose), 1, 3) || '8' || digits(key, purpose + 1)[2:16])::UUID;
 SET VARIABLE seed_bits = hash(getvariable('seed')::UBIGINT);
 
--- The whole of it grows in machines, models and nights.
+-- More loads mean more machines, models and nights.
 SET VARIABLE units = getvariable('loads') / 130.0;
 SET VARIABLE machines = greatest(2, floor(getvariable('units') ^ 0.2))::BIGINT;
 SET VARIABLE models = greatest(1, least(14, round(getvariable('units') ^ 0.22)))::BIGINT;
@@ -50,8 +49,8 @@ JOIN (VALUES
     (2, 'h100', 'cuda:0', 'NVIDIA H100 80GB HBM3',  104, 1099511627776, 'Intel Xeon Platinum 8480', 'nvme1n1', 'KIOXIA KCD8XPUG7T68', NULL,  11.8e9, 47e9)
 ) AS v(kind, prefix, device, gpu_model, cpus, memory_bytes, cpu_model, storage_device, storage_model, hypervisor, storage, copy) ON kind = i % 3;
 
--- How near each loader comes to the machine's bandwidth, cold and cached. The
--- version and the kernel that change it are the level changes of the trend.
+-- The share of the machine's bandwidth that each loader reaches, cold and cached.
+-- Versions and kernels that change it are the level changes of trend.
 CREATE TEMP TABLE sim_arms AS
 SELECT row_number() OVER () - 1 AS arm_no, *
 FROM (VALUES
@@ -62,9 +61,9 @@ FROM (VALUES
     ('random', 'sllm',        'raw',           0.94), ('random', 'safetensors', 'pinned',        0.32)
 ) AS v(benchmark_type, format, loader, share);
 
--- A collect is what one command measures of one model on one machine in a
--- night: main every night, an A/A run now and then, and in the last weeks two
--- branches on the first machine, of which slow-copy is slower by an eighth.
+-- A collect is one command that measures one model on one machine in one night: main
+-- every night, an A/A run now and then, and in the last weeks two branches on the first
+-- machine, one of them, slow-copy, slower by an eighth.
 CREATE TEMP TABLE sim_collects AS
 WITH nights AS (
     SELECT n AS night_no, getvariable('last_night')::TIMESTAMPTZ - to_days((getvariable('nights') - 1 - n) * getvariable('days_between')) AS night,
@@ -80,19 +79,19 @@ SELECT ((night_no * getvariable('machines') + machine_no) * getvariable('models'
        CASE WHEN progress < 0.35 + 0.02 * machine_no THEN '6.1.0-28-amd64' ELSE '6.12.9-amd64' END AS kernel,
        CASE WHEN gpu_model IS NULL THEN NULL WHEN progress < 0.65 THEN '550.90.07' ELSE '570.86.15' END AS gpu_driver,
        md5(machine || kernel || coalesce(gpu_driver, ''))[1:16] AS machine_id,
-       -- The mood of the machine: a slow wave between knots ten nights apart, and the night's own.
+       -- The machine's mood: a slow wave between knots ten nights apart, plus the night's own.
        (1 - night_no % 10 / 10) * 0.02 * normal(machine_no * 100000 + night_no // 10, 5)
            + night_no % 10 / 10 * 0.02 * normal(machine_no * 100000 + night_no // 10 + 1, 5)
            + 0.008 * normal(machine_no * 100000 + night_no, 7) AS mood,
-       -- On a bad night a disk or a neighbour gives trouble.
+       -- On a bad night a disk or a neighbour causes trouble.
        uniform(machine_no * 100000 + night_no, 9) < 0.02 AS bad_night
 FROM nights, sim_machines, sim_models, variants
 WHERE variant = 0
    OR (variant IN (1, 2) AND machine_no = 0 AND model_no < 2 AND progress > 0.8)
    OR (variant = 3 AND model_no < 2 AND night_no % 8 = 3);
 
--- A run a loader, or two where there are twins. Its loads come in sessions;
--- of a cached run, the first of each is a warm-up.
+-- One run per loader, or two with twins. Its loads come in sessions. In a cached run,
+-- the first load of each session is a warm-up.
 CREATE TEMP TABLE sim_runs AS
 WITH runs AS (
     SELECT (collect_no * 10 + arm_no) * 2 + twin AS run_no, c.*, a.*, twin,
@@ -111,14 +110,14 @@ SELECT counted.* REPLACE (least(run_loads, run_loads - (so_far - getvariable('lo
        began_at + to_minutes(2) + to_seconds(50 * arm_no + 20 * twin) AS started_at,
        uuid_at(began_at + to_minutes(2) + to_seconds(50 * arm_no + 20 * twin), run_no, 12) AS run_id,
        CASE WHEN benchmark_type = 'cached' AND format = 'sllm' THEN 'pool' WHEN benchmark_type = 'cached' THEN 'page_cache' ELSE 'storage' END AS tier,
-       -- Level changes of what is measured, as factors of time.
+       -- Level changes, as factors of the loading time.
        CASE WHEN loader = 'pool' AND sllmq_version >= 'v1.3.0' THEN 0.87 ELSE 1 END
            * CASE WHEN loader = 'direct' AND sllmq_version >= 'v1.3.1' THEN 1.06 ELSE 1 END
            * CASE WHEN loader LIKE 'mmap%' AND kernel >= '6.12' AND benchmark_type = 'random' THEN 0.91 ELSE 1 END
            * CASE WHEN gpu_driver >= '570' AND benchmark_type = 'cached' THEN 0.92 ELSE 1 END
            * CASE WHEN branch = 'slow-copy' AND benchmark_type = 'cached' THEN 1.125 ELSE 1 END AS level,
        (CASE WHEN benchmark_type = 'random' THEN storage_bytes_per_s ELSE copy_bytes_per_s END) * share AS bytes_per_s,
-       -- Rooflines as measured before the run.
+       -- Rooflines measured before the run.
        storage_bytes_per_s * exp(0.02 * normal(run_no, 14) - mood) AS storage_roofline, copy_bytes_per_s * exp(0.02 * normal(run_no, 16) - mood) AS copy_roofline,
        uniform(run_no, 18) AS generates, uniform(run_no, 19) < 0.002 AND loader IN ('pool', 'direct') AS traced
 FROM counted

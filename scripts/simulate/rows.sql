@@ -1,4 +1,4 @@
--- The rows of what plan.sql laid out, table by table.
+-- The rows for plan.sql, table by table.
 
 INSERT INTO machines BY NAME
 SELECT machine_id, any_value(machine) AS machine, min(began_at) AS first_seen_at, 'Debian GNU/Linux 13 (trixie)' AS os, any_value(kernel) AS kernel, 'amd64' AS arch,
@@ -20,9 +20,9 @@ SELECT run_id, session, started_at + to_seconds(5 * session) AS started_at, 2000
 FROM sim_runs, range(sessions) s(session)
 WHERE session * session_loads < run_loads;
 
--- Times: bytes over the bandwidth that the loader gets, and on top of it the
--- level, the machine's mood, the session's luck, a tilt in the session, the
--- load's own noise, a second mode in some runs, and seldom something rare.
+-- Times: bytes over the loader's bandwidth, times the level, the machine's mood, the
+-- session's luck, a tilt within the session, the load's own noise, a second mode in some
+-- runs, and, rarely, an outlier.
 CREATE TEMP TABLE sim_loads AS
 WITH drawn AS (
     SELECT run_no, seq, seq // session_loads AS session, run_no * 64 + seq AS load_no, run_no * 16 + seq // session_loads AS session_no,
@@ -73,7 +73,7 @@ SELECT run_id, seq, session, load_at AS started_at, CASE WHEN benchmark_type = '
        would_take_s AS machine_cpu_s, CASE WHEN is_shared THEN would_take_s * CASE WHEN bad_night THEN 0.08 ELSE 0.004 * uniform(load_no, 11) END ELSE 0 END AS steal_s, 0 AS throttled_s
 FROM rates;
 
--- Stages follow each other, but for a loader that reads and copies at once.
+-- Stages follow each other, except in loaders that read and copy at once.
 INSERT INTO stages BY NAME
 WITH timed AS (
     SELECT run_id, seq, loading_time_s AS t, bytes, tensors, loader IN ('pool', 'direct') AS reads_ahead, tier <> 'storage' AS near, 0.0004 + 3e-6 * tensors AS indexing
@@ -101,7 +101,7 @@ SELECT uuid_at(started_at, run_no, 20 + 2 * k) AS roofline_id, machine_id, run_i
        CASE k WHEN 0 THEN 4194304 END AS io_size_bytes, 1073741824 AS bytes, 1073741824 / bandwidth AS duration_s, bandwidth AS bandwidth_bytes_per_s
 FROM (SELECT *, CASE k WHEN 0 THEN storage_roofline ELSE copy_roofline END AS bandwidth FROM sim_runs, (VALUES (0, 'storage_read'), (1, 'memory_copy')) v(k, kind));
 
--- A sweep of tune on each machine, on the last night.
+-- A sweep by tune on each machine, on the last night.
 INSERT INTO rooflines BY NAME
 SELECT uuid_at(getvariable('last_night')::TIMESTAMPTZ, key, 30) AS roofline_id, machine_id, getvariable('last_night')::TIMESTAMPTZ + to_hours(machine_no) AS measured_at, 'storage_read' AS kind, 'pread, O_DIRECT' AS method,
        depth AS threads, depth, io_size_bytes, 1073741824 AS bytes, 1073741824 / bandwidth AS duration_s, bandwidth AS bandwidth_bytes_per_s
@@ -113,7 +113,7 @@ FROM (
     WHERE io >= 0
 );
 
--- Requests of the first load of a few runs, and what was sampled during them.
+-- Requests of the first load of a few runs, and samples taken during them.
 INSERT INTO io_trace BY NAME
 SELECT run_id, seq, chunk, CASE WHEN format = 'sllm' THEN 'tensor.data_0' ELSE 'model.safetensors' END AS file, chunk * size AS offset_bytes, least(size, bytes - chunk * size) AS bytes,
        0.01 * t AS queued_s, queued_s + wave * t / waves * 0.95 AS start_s, t / waves * 0.9 * exp(0.15 * normal(run_no * 4096 + chunk, 34)) AS duration_s, least(t, start_s + duration_s * 1.1) AS copied_s, chunk % depth AS thread
@@ -135,7 +135,7 @@ SELECT run_id, started_at + to_milliseconds(100 * tick) AS sampled_at, source, m
 FROM sim_runs, range(200) t(tick), (VALUES ('disk', 'read_bytes_per_s'), ('disk', 'busy_share'), ('cpu', 'busy_cores'), ('cpu', 'stolen_cores'), ('memory', 'available_bytes'), ('worker', 'resident_bytes')) v(source, metric)
 WHERE traced;
 
--- Runs last: what they say of their end is known now.
+-- Runs last: their ends are known now.
 INSERT INTO runs BY NAME
 SELECT run_id, collect_id, machine_id, started_at, started_at + to_microseconds((1e6 * total_s)::BIGINT) AS ended_at, CASE WHEN failures > 0 THEN 'failed' ELSE 'completed' END AS status,
        model, CASE WHEN model LIKE 'synthetic/%' THEN 'synthetic' ELSE 'hub' END AS model_source, CASE WHEN model NOT LIKE 'synthetic/%' THEN sha1(model) END AS model_revision,

@@ -41,8 +41,9 @@ func Open(ctx context.Context, path string, readOnly bool) (*DB, error) {
 	}
 	// Extensions that are not linked in would be fetched over the network.
 	//
-	// A commit checkpoints at once: the file is closed after it, which
-	// checkpoints anyway, so a log would only write and sync everything twice.
+	// A commit checkpoints at once. The file is closed after it, which checkpoints
+	// anyway, and a large commit then skips the log: half the bytes and two syncs
+	// instead of four. A single load costs the same either way.
 	//
 	// An append writes at least one block for each column. With a quarter of
 	// DuckDB's block size appends take a third less time, and queries over many

@@ -13,12 +13,12 @@ import (
 	"github.com/sllmq/sllmq/internal/atomicfile"
 )
 
-// writeBack has what is written into a folder go to the disk meanwhile. DuckDB
-// leaves all of it in the page cache, where the kernel lets it lie for half a
-// minute: whoever asks for it to be on the disk only then waits for the whole.
+// writeBack starts writing files of a folder to the disk while they grow. DuckDB
+// leaves its output in the page cache, and the kernel lets it lie there for half a
+// minute: a sync at the end would wait for all of it.
 //
-// Closing a file gives up the locks that this process has on it: not for a
-// database in which others may write.
+// It opens and closes the files, which releases this process's locks on them, so it
+// is not for databases.
 type writeBack struct {
 	dir   string
 	done  chan struct{}
@@ -28,7 +28,7 @@ type writeBack struct {
 	err error
 }
 
-// writeBackPause is between two looks at what was written.
+// writeBackPause is the time between two looks at the files.
 const writeBackPause = 100 * time.Millisecond
 
 func newWriteBack(dir string) *writeBack {
@@ -48,8 +48,8 @@ func newWriteBack(dir string) *writeBack {
 	return w
 }
 
-// begin starts writing the files that have grown. What goes wrong is left to sync
-// to find: files come and go here.
+// begin starts writing the files that have grown. It leaves errors to sync, since
+// files come and go here.
 func (w *writeBack) begin(seen map[string]int64) {
 	_ = filepath.WalkDir(w.dir, func(path string, entry fs.DirEntry, err error) error {
 		if err != nil || !entry.Type().IsRegular() {
@@ -68,7 +68,7 @@ func (w *writeBack) begin(seen map[string]int64) {
 	})
 }
 
-// sync begins to put a folder that is finished on the disk.
+// sync starts syncing a folder that is complete.
 func (w *writeBack) sync(dir string) {
 	w.tasks.Go(func() {
 		if err := atomicfile.SyncTree(dir); err != nil {
@@ -79,7 +79,7 @@ func (w *writeBack) sync(dir string) {
 	})
 }
 
-// wait ends it, and returns when all that sync began is on the disk.
+// wait stops, and returns when everything that sync started is on the disk.
 func (w *writeBack) wait() error {
 	close(w.done)
 	w.tasks.Wait()

@@ -5,12 +5,12 @@ import (
 	"strings"
 )
 
-// Column is a field of a record that holds a column.
+// Column is a column and the field of a record that holds it.
 type Column struct {
 	Name     string // in SQL
 	Index    []int  // of the field, for reflect.Value.FieldByIndex
 	Type     reflect.Type
-	ViewOnly bool // the views have the column, the table does not
+	ViewOnly bool // in views, not in the table
 }
 
 // Columns lists the columns of a record type in the order of its fields, with

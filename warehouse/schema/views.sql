@@ -1,8 +1,8 @@
--- The views that people type, over the tables that the numbered steps made. This
--- file is no step: what it says is put into a warehouse anew whenever it changed.
+-- The views for people. Their column names are a promise. Applied again to every
+-- warehouse whenever this text changes.
 --
--- Warm-up and failed loads are rows of load_facts like any other; summary and
--- comparison leave them out of their figures and count them.
+-- load_facts has warm-up and failed loads too; summary and comparison count them and
+-- exclude them from their figures.
 
 CREATE OR REPLACE VIEW load_facts AS
 SELECT
@@ -36,7 +36,7 @@ JOIN runs r USING (run_id)
 JOIN machines m USING (machine_id)
 LEFT JOIN sessions s ON s.run_id = l.run_id AND s.session = l.session
 LEFT JOIN inferences i ON i.run_id = l.run_id AND i.seq = l.seq;
-COMMENT ON VIEW load_facts IS 'one wide row a load, joined with its run, machine, session and inference';
+COMMENT ON VIEW load_facts IS 'one wide row per load, joined with its run, machine, session and inference';
 
 CREATE OR REPLACE VIEW summary AS
 SELECT
@@ -69,4 +69,4 @@ SELECT
 FROM summary a
 JOIN summary b USING (model, benchmark_type, device, engine, machine)
 WHERE a.format = 'safetensors' AND b.format = 'sllm' AND (a.loader = 'raw') = (b.loader = 'raw');
-COMMENT ON VIEW comparison IS 'safetensors beside sllm; speedup over 1: sllm is faster';
+COMMENT ON VIEW comparison IS 'safetensors and sllm side by side; a speedup above 1 means sllm is faster';
