@@ -48,7 +48,7 @@ var allowed = map[string][]string{
 	"collector/sllmstore/storagepb":  {},
 	"collector/sllmstore/storetest":  {"collector/sllmstore/server", "collector/sllmstore/storagepb"},
 	"collector/stage":                {},
-	"collector/worker":               {"collector/checkpoint", "collector/device", "collector/inference", "collector/inference/tokenizer", "collector/loader", "collector/machine", "collector/nvidia/cuda", "collector/nvidia/nvrtc", "collector/roofline", "collector/sllmstore/client", "collector/stage", "collector/workqueue"},
+	"collector/worker":               {"collector/checkpoint", "collector/device", "collector/inference", "collector/inference/tokenizer", "collector/loader", "collector/machine", "collector/nvidia/cuda", "collector/nvidia/nvrtc", "collector/roofline", "collector/sllmstore/client", "collector/stage", "collector/workqueue", "warehouse/record"},
 	"collector/workqueue":            {},
 	"internal/atomicfile":            {},
 	"internal/filelock":              {},

@@ -3,117 +3,95 @@ package collector
 import (
 	"encoding/json"
 	"fmt"
+	"math"
 	"strings"
 	"time"
 
 	"github.com/sllmq/sllmq/collector/checkpoint"
+	"github.com/sllmq/sllmq/collector/device"
 	"github.com/sllmq/sllmq/collector/hub"
+	"github.com/sllmq/sllmq/warehouse/record"
 )
 
 // Cost is what a benchmark takes.
 type Cost struct {
 	FetchBytes  int64 // from the Hub
 	WriteBytes  int64 // of replicas
-	DiskBytes   int64 // of all replicas and of what is fetched
+	DiskBytes   int64 // of all replicas and of the models to fetch
 	MemoryBytes int64 // of the host, for the largest worker: its pool, and the model if the device is the host
 	DeviceBytes int64 // of the device, for the largest worker
-	Arms        []ArmCost
+	Runs        []RunCost
 }
 
-// ArmCost is one arm's part.
-type ArmCost struct {
-	Format, Loader, BenchmarkType string
-	Bytes                         int64 // of one load
-	Loads, Texts                  int
+// RunCost is one run's part.
+type RunCost struct {
+	Arm          record.Arm
+	Bytes        int64 // of one load
+	Loads, Texts int
 }
 
-// Cost tells what the plan takes.
-func (p Plan) Cost() Cost {
+// Cost returns what the plan takes.
+func (p Plan) Cost() Cost { return costOf(p.Checkpoints, p.Groups) }
+
+func costOf(checkpoints []checkpoint.Plan, groups [][]PlannedRun) Cost {
 	var c Cost
-	for _, made := range p.Checkpoints {
+	for _, made := range checkpoints {
 		c.WriteBytes += made.MissingBytes
 		c.DiskBytes += made.ReplicaBytes * int64(len(made.Dirs))
 	}
-	for _, group := range p.Groups {
-		for _, arm := range group {
-			c.DeviceBytes = max(c.DeviceBytes, arm.Worker.DeviceBytes)
-			memory := arm.Worker.PoolBytes
-			if arm.Device == hostDevice {
-				memory += arm.Worker.DeviceBytes
+	for _, group := range groups {
+		for _, run := range group {
+			c.DeviceBytes = max(c.DeviceBytes, run.Worker.DeviceBytes)
+			memory := run.Worker.PoolBytes
+			if run.Arm.Device == device.Host {
+				memory += run.Worker.DeviceBytes
 			}
 			c.MemoryBytes = max(c.MemoryBytes, memory)
-			cost := ArmCost{Format: arm.Worker.Format, Loader: arm.Loader, BenchmarkType: arm.BenchmarkType, Bytes: arm.Checkpoint.ReplicaBytes}
-			for _, steps := range arm.Sessions {
-				cost.Loads += len(steps)
+			cost := RunCost{Arm: run.Arm, Bytes: run.Checkpoint.ReplicaBytes, Loads: run.Loads()}
+			for _, steps := range run.Sessions {
 				for _, s := range steps {
 					if s.Generate {
 						cost.Texts++
 					}
 				}
 			}
-			c.Arms = append(c.Arms, cost)
+			c.Runs = append(c.Runs, cost)
 		}
 	}
 	return c
 }
 
-// EstimateCost tells what a benchmark of a model takes that was not fetched
-// yet, from the sizes of its files and its config.json. A checkpoint of another
-// type than the config names is as much smaller or larger as the types are.
-func (c Config) EstimateCost(m hub.Model, fetchBytes int64, configJSON []byte) (Cost, error) {
-	weights, err := weightBytes(m, configJSON, c.DType)
+// Estimate returns what a benchmark of an absent model would take, from the sizes
+// of its files and its config.json. The model is planned as if it were here, on a
+// machine with enough memory for it.
+func (r *Resolved) Estimate(m AbsentModel) (Cost, error) {
+	weights, err := weightBytes(m.Model, m.Config, r.Request.DType)
 	if err != nil {
-		return Cost{}, fmt.Errorf("plan %s: %w", m.Repo, err)
+		return Cost{}, fmt.Errorf("estimate %s: %w", m.Name, err)
 	}
-	pairs, err := c.techniques()
+	replicas := r.Request.replicasOnDisk()
+	var checkpoints []checkpoint.Plan
+	for _, f := range formatsOf(r.techniques) {
+		checkpoints = append(checkpoints, checkpoint.Plan{
+			Model: checkpoint.Model{Name: m.Name, Source: checkpoint.SourceHub}, Format: f, DType: r.Request.DType, Dirs: make([]string, replicas),
+			Files: 1, TensorBytes: weights, ReplicaBytes: weights, MissingBytes: weights * int64(replicas),
+		})
+	}
+	roomy := *r
+	roomy.memory = memory{available: math.MaxInt64, lockable: -1}
+	roomy.Request.PoolBytes = max(r.Request.PoolBytes, poolBytes(checkpoints[0], r.Request.ChunkBytes))
+	groups, _, err := roomy.groups(checkpoints)
 	if err != nil {
 		return Cost{}, err
 	}
-	cost := Cost{FetchBytes: fetchBytes}
-	seen := map[checkpoint.Format]bool{}
-	for _, pair := range pairs {
-		if !seen[pair.format] {
-			seen[pair.format] = true
-			cost.WriteBytes += weights * int64(c.replicasOnDisk())
-		}
-		pool, device := int64(0), int64(0)
-		if pair.loader.Device {
-			device = weights
-		}
-		for _, benchmarkType := range c.BenchmarkTypes {
-			if pair.loader.Pooled && weights > 0 {
-				one := (weights + c.ChunkBytes - 1) / c.ChunkBytes * c.ChunkBytes
-				pool = max(one, min(c.PoolBytes/one, int64(c.replicasFor(benchmarkType)))*one)
-			}
-			cost.DeviceBytes = max(cost.DeviceBytes, device)
-			for _, name := range c.devices() {
-				if !pair.takes(name) {
-					continue
-				}
-				cost.MemoryBytes = max(cost.MemoryBytes, pool)
-				if name == hostDevice {
-					cost.MemoryBytes = max(cost.MemoryBytes, device+pool)
-				}
-				arm := ArmCost{Format: string(pair.format), Loader: pair.loader.Name, BenchmarkType: benchmarkType, Bytes: weights}
-				for _, steps := range c.steps(benchmarkType, pair.loader) {
-					arm.Loads += len(steps)
-					for _, s := range steps {
-						if s.Generate {
-							arm.Texts++
-						}
-					}
-				}
-				for range c.twins(Arm{}) {
-					cost.Arms = append(cost.Arms, arm)
-				}
-			}
-		}
-	}
-	cost.DiskBytes = cost.WriteBytes + m.Bytes()
+	cost := costOf(checkpoints, groups)
+	cost.FetchBytes = m.MissingBytes
+	cost.DiskBytes += m.Model.Bytes()
 	return cost, nil
 }
 
-// weightBytes is how large a checkpoint of the model will be in a type.
+// weightBytes returns the size of the model's checkpoint in a type, by the sizes of
+// its files and the type that config.json names.
 func weightBytes(m hub.Model, configJSON []byte, dtype string) (int64, error) {
 	var bytes int64
 	for _, f := range m.Files {
@@ -141,22 +119,25 @@ func weightBytes(m hub.Model, configJSON []byte, dtype string) (int64, error) {
 	if name == "" {
 		name = says.OldDType
 	}
-	from := checkpoint.Float32 // what torch makes unless told otherwise
+	from := checkpoint.Float32 // torch's default
 	if known, err := checkpoint.ParseDType(strings.TrimPrefix(name, "torch.")); err == nil {
 		from = known
 	}
 	return bytes / from.Size() * to.Size(), nil
 }
 
-// Rates are how fast a machine was seen to be, in bytes per second. What is
-// not known is assumed.
+// Rates are how fast a machine was seen to be, in bytes per second. Unknown rates
+// are assumed.
 type Rates struct {
-	Load   map[ArmCost]float64 // by format, loader and benchmark type alone
-	Decode float64             // weights read while a text is generated; 0: not known
+	Load   map[LoadKind]float64
+	Decode float64 // weights read while a text is generated; 0: unknown
 }
 
-// What is assumed where nothing was measured, in bytes per second: a network,
-// a disk and a memory of the slower kind.
+// LoadKind is what the rate of loads depends on, on one machine.
+type LoadKind struct{ Format, Loader, BenchmarkType string }
+
+// Rates that are assumed where nothing was measured, in bytes per second: those of
+// a slow network, disk and memory.
 const (
 	assumedFetch  = 50e6
 	assumedWrite  = 500e6
@@ -164,16 +145,16 @@ const (
 	assumedDecode = 10e9
 )
 
-// Times are what the parts of a benchmark take.
+// Times are the durations of the parts of a benchmark.
 type Times struct {
 	Fetch, Write, Load, Generate time.Duration
-	Assumed                      bool // Load or Generate, at least in part
+	Assumed                      bool // some rate of Load or Generate was assumed
 }
 
 // Total is their sum.
 func (t Times) Total() time.Duration { return t.Fetch + t.Write + t.Load + t.Generate }
 
-// Times tells how long it takes at rates; a text is of newTokens.
+// Times returns how long it takes at rates, with texts of newTokens.
 func (c Cost) Times(r Rates, newTokens int) Times {
 	seconds := func(s float64) time.Duration { return time.Duration(s * float64(time.Second)) }
 	t := Times{Fetch: seconds(float64(c.FetchBytes) / assumedFetch), Write: seconds(float64(c.WriteBytes) / assumedWrite)}
@@ -181,14 +162,14 @@ func (c Cost) Times(r Rates, newTokens int) Times {
 	if decode <= 0 {
 		decode = assumedDecode
 	}
-	for _, arm := range c.Arms {
-		rate, ok := r.Load[ArmCost{Format: arm.Format, Loader: arm.Loader, BenchmarkType: arm.BenchmarkType}]
+	for _, run := range c.Runs {
+		rate, ok := r.Load[LoadKind{run.Arm.Format, run.Arm.Loader, run.Arm.BenchmarkType}]
 		if !ok || rate <= 0 {
 			rate, t.Assumed = assumedLoad, true
 		}
-		t.Load += seconds(float64(arm.Loads) * float64(arm.Bytes) / rate)
-		t.Generate += seconds(float64(arm.Texts) * float64(newTokens) * float64(arm.Bytes) / decode)
-		t.Assumed = t.Assumed || arm.Texts > 0 && r.Decode <= 0
+		t.Load += seconds(float64(run.Loads) * float64(run.Bytes) / rate)
+		t.Generate += seconds(float64(run.Texts) * float64(newTokens) * float64(run.Bytes) / decode)
+		t.Assumed = t.Assumed || run.Texts > 0 && r.Decode <= 0
 	}
 	return t
 }

@@ -58,7 +58,7 @@ func denied(t *testing.T, command func(self []string) []string) (*memory, *silen
 	c := config(t, larger(t))
 	c.BenchmarkTypes, c.DType, c.Inference, c.Replicas = []string{collector.Random}, "auto", collector.InferenceNone, 1
 	c.Loaders, c.Verify, c.Sessions = []string{"pinned", "direct", "pool", "raw"}, collector.VerifyAll, 2
-	plan, err := collector.NewPlan(c)
+	plan, err := planned(t, c)
 	if err != nil {
 		t.Fatal(err)
 	}

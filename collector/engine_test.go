@@ -13,7 +13,7 @@ import (
 )
 
 // onPython is a benchmark of both engines, with stand-ins for the packages.
-func onPython(t *testing.T, model string) collector.Config {
+func onPython(t *testing.T, model string) collector.Request {
 	t.Helper()
 	python, err := exec.LookPath("python3")
 	if err != nil {
@@ -30,20 +30,11 @@ func onPython(t *testing.T, model string) collector.Config {
 	return c
 }
 
-func asked(t *testing.T, c collector.Config) collector.Config {
-	t.Helper()
-	c, err := c.AskPython(t.Context())
-	if err != nil {
-		t.Fatal(err)
-	}
-	return c
-}
-
 func TestEnginesTakeTurnsAndLeaveTheSameRows(t *testing.T) {
 	dir := tiny(t)
 	write(t, filepath.Join(dir, "config.json"), []byte(`{"model_type":"opt"}`))
 	write(t, filepath.Join(dir, "tokenizer.json"), []byte(`{}`))
-	c := asked(t, onPython(t, dir))
+	c := onPython(t, dir)
 	c.Sessions = 2
 	c.Formats = []string{"safetensors"}
 	var sink memory
@@ -99,8 +90,7 @@ func TestAPythonWorkerThatDiesIsARow(t *testing.T) {
 	write(t, filepath.Join(dir, "config.json"), []byte(`{"model_type":"opt"}`))
 	c := onPython(t, dir)
 	c.Engines, c.BenchmarkTypes = []string{collector.EngineTransformers}, []string{collector.Random}
-	c = asked(t, c)
-	p, err := collector.NewPlan(c)
+	p, err := planned(t, c)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -128,38 +118,32 @@ func TestAPythonWorkerThatDiesIsARow(t *testing.T) {
 
 func TestEnginesAreChecked(t *testing.T) {
 	for _, test := range []struct {
-		change func(*collector.Config)
+		change func(*collector.Request)
 		want   string
 	}{
-		{func(c *collector.Config) { c.Engines = []string{"vllm"} }, `no engine "vllm": use native or transformers`},
-		{func(c *collector.Config) { c.Engines = nil }, "--engine is empty"},
-		{func(c *collector.Config) { c.Engines = []string{"native"}; c.Loaders = []string{"from_pretrained"} }, "add --engine transformers"},
-		{func(c *collector.Config) { c.Engines = []string{"transformers"}; c.Loaders = []string{"pool"} }, "add --engine native"},
-		{func(c *collector.Config) { c.Engines = []string{"transformers"}; c.Loaders = []string{"nonesuch"} }, "use one of from_pretrained, store"},
-		{func(c *collector.Config) { c.Engines = []string{"transformers"}; c.Formats = []string{"sllm"} }, "to GPUs only"},
+		{func(c *collector.Request) { c.Engines = []string{"vllm"} }, `Engines: unknown value "vllm": use native or transformers`},
+		{func(c *collector.Request) { c.Engines = nil }, "Engines: is empty"},
+		{func(c *collector.Request) { c.Engines = []string{"native"}; c.Loaders = []string{"from_pretrained"} }, "from_pretrained belongs to engine transformers: add that engine"},
+		{func(c *collector.Request) { c.Engines = []string{"transformers"}; c.Loaders = []string{"pool"} }, "pool belongs to engine native: add that engine"},
+		{func(c *collector.Request) { c.Engines = []string{"transformers"}; c.Loaders = []string{"nonesuch"} }, "use one of from_pretrained, store"},
+		{func(c *collector.Request) { c.Engines = []string{"transformers"}; c.Formats = []string{"sllm"} }, "to GPUs only"},
 	} {
 		c := onPython(t, tiny(t))
 		test.change(&c)
 		err := c.Validate()
-		if err == nil {
-			_, err = collector.NewPlan(c)
-		}
 		if err == nil || !strings.Contains(err.Error(), test.want) {
 			t.Errorf("error %v, want one with %q", err, test.want)
 		}
 	}
 	c := onPython(t, tiny(t))
-	if _, err := collector.NewPlan(c); err == nil {
-		t.Error("a plan was made with an interpreter that nobody asked what it has")
-	}
 	// On the host, both formats mean what can be had there.
-	p, err := collector.NewPlan(asked(t, c))
+	p, err := planned(t, c)
 	if err != nil {
 		t.Fatal(err)
 	}
 	var arms []string
-	for _, arm := range p.Groups[0] {
-		arms = append(arms, arm.Engine+" "+arm.Loader)
+	for _, run := range p.Groups[0] {
+		arms = append(arms, run.Arm.Engine+" "+run.Arm.Loader)
 	}
 	if want := []string{"native mmap-parallel", "transformers from_pretrained", "native pool"}; !slices.Equal(arms, want) {
 		t.Errorf("arms %v, want %v", arms, want)
@@ -183,7 +167,6 @@ func TestRealTransformers(t *testing.T) {
 			c.Prompt = "Thequickbrownfox" // transformers has its own mind about spaces in qwen2
 			c.Formats, c.DType, c.Verify = []string{"safetensors"}, "float32", collector.VerifyAll
 			c.BenchmarkTypes, c.Replicas, c.NewTokens = []string{collector.Cached}, 1, 9
-			c = asked(t, c)
 			var sink memory
 			result, progress := run(t, t.Context(), c, &sink)
 			if result.Failed != 0 || result.Loads != 2*2 {

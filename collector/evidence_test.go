@@ -33,7 +33,7 @@ func TestTiersOfRealLoads(t *testing.T) {
 		t.Skip("the temporary folder lies on no block device")
 	}
 	model := larger(t)
-	measure := func(change func(*collector.Config), before func(files []string)) map[string]string {
+	measure := func(change func(*collector.Request), before func(files []string)) map[string]string {
 		t.Helper()
 		c := config(t, model)
 		c.StoragePath = storage
@@ -94,12 +94,12 @@ func TestTiersOfRealLoads(t *testing.T) {
 			}
 		}
 	}
-	keep := func(c *collector.Config) { c.PageCache = collector.PageCacheKeep }
-	expect("dropped", measure(func(*collector.Config) {}, nil), map[string]string{
+	keep := func(c *collector.Request) { c.PageCache = collector.PageCacheKeep }
+	expect("dropped", measure(func(*collector.Request) {}, nil), map[string]string{
 		"safetensors mmap-parallel": record.TierStorage, "safetensors direct": record.TierStorage, "sllm direct": record.TierStorage, "sllm pool": record.TierStorage})
 	expect("read before", measure(keep, read(1)), map[string]string{"safetensors mmap-parallel": record.TierPageCache})
 	expect("half read before", measure(keep, read(0.5)), map[string]string{"safetensors mmap-parallel": record.TierMixed})
-	expect("loaded before", measure(func(c *collector.Config) { c.BenchmarkTypes = []string{collector.Cached} }, nil), map[string]string{
+	expect("loaded before", measure(func(c *collector.Request) { c.BenchmarkTypes = []string{collector.Cached} }, nil), map[string]string{
 		"safetensors mmap-parallel": record.TierPageCache, "sllm pool": record.TierPool})
 
 	inMemory, err := os.MkdirTemp("/dev/shm", "sllmq-test-")
@@ -108,7 +108,7 @@ func TestTiersOfRealLoads(t *testing.T) {
 		return
 	}
 	t.Cleanup(func() { os.RemoveAll(inMemory) })
-	expect("on tmpfs", measure(func(c *collector.Config) { c.StoragePath = inMemory }, nil), map[string]string{
+	expect("on tmpfs", measure(func(c *collector.Request) { c.StoragePath = inMemory }, nil), map[string]string{
 		"safetensors mmap-parallel": record.TierPageCache, "safetensors direct": record.TierPageCache, "sllm direct": record.TierPageCache, "sllm pool": record.TierPageCache})
 }
 

@@ -17,7 +17,7 @@ import (
 )
 
 // tensorFilesOf are the files with tensors of every replica of a format.
-func tensorFilesOf(t *testing.T, c collector.Config, format string) []string {
+func tensorFilesOf(t *testing.T, c collector.Request, format string) []string {
 	t.Helper()
 	pattern := "tensor.data_*"
 	if format == "safetensors" {
@@ -208,7 +208,7 @@ func beDeaf(mark string) {
 		os.Exit(1)
 	}
 	_, _ = os.Stdin.Read(make([]byte, 4096)) // the request to open
-	fmt.Println(`{"ready":{"pid":1,"setup_s":0}}`)
+	fmt.Println(`{"ready":{"pid":1,"setup_time_s":0}}`)
 	time.Sleep(time.Hour)
 }
 
@@ -224,7 +224,7 @@ func TestAWorkerThatDoesNotReadIsARow(t *testing.T) {
 	t.Setenv(deafens, filepath.Join(t.TempDir(), "mark"))
 	var sink memory
 	result, _ := run(t, t.Context(), c, &sink)
-	if failed := failures(&sink); result.Loads != 2 || len(failed) != 1 || !strings.Contains(failed[0], "gave no answer within 5s") {
+	if failed := failures(&sink); result.Loads != 2 || len(failed) != 1 || !strings.Contains(failed[0], "did not answer within 5s") {
 		t.Errorf("%+v, failed: %q", result, failed)
 	}
 }

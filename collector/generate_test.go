@@ -116,10 +116,10 @@ func TestOtherTokensAreAnError(t *testing.T) {
 			wrong = append(wrong, i)
 		}
 	}
-	if len(wrong) != 1 || !strings.Contains(*wrong[0].Error, "token ids are not those") || wrong[0].TokenIDsSHA256 == nil {
+	if len(wrong) != 1 || !strings.Contains(*wrong[0].Error, "token IDs differ from those") || wrong[0].TokenIDsSHA256 == nil {
 		t.Fatalf("wrong ones: %+v", wrong)
 	}
-	if !strings.Contains(strings.Join(progress.notes, "\n"), "token ids are not those") {
+	if !strings.Contains(strings.Join(progress.notes, "\n"), "token IDs differ from those") {
 		t.Errorf("nobody is told: %v", progress.notes)
 	}
 	for _, end := range sink.RunEnds {

@@ -1,46 +1,49 @@
 package collector
 
 import (
-	"context"
-	"errors"
 	"fmt"
 	"math/rand/v2"
-	"path/filepath"
 	"runtime"
 	"slices"
 	"time"
 
 	"github.com/sllmq/sllmq/collector/checkpoint"
+	"github.com/sllmq/sllmq/collector/device"
 	"github.com/sllmq/sllmq/collector/directio"
 	"github.com/sllmq/sllmq/collector/loader"
 	"github.com/sllmq/sllmq/collector/machine"
+	"github.com/sllmq/sllmq/collector/sllmstore/client"
 	"github.com/sllmq/sllmq/collector/worker"
 	"github.com/sllmq/sllmq/internal/size"
+	"github.com/sllmq/sllmq/warehouse/record"
 )
 
-// Plan is a benchmark with nothing left open. It is not changed once made.
+// Plan is a benchmark in which nothing is left to decide. Run carries it out,
+// before the Resolved that it is from is closed.
 type Plan struct {
-	Config      Config // with every default filled in
+	Request     Request
+	Machine     record.Machine
 	Checkpoints []checkpoint.Plan
-	Groups      [][]Arm // the arms of a group take turns, session by session
-	FreeBytes   int64   // that the storage path has now
+	Groups      [][]PlannedRun // the runs of a group take turns, session by session
+	FreeBytes   int64          // on the storage path
 	Notes       []string
+
+	gpus     *machine.GPUs
+	packages map[string]string
 }
 
-// Arm is one run as it is planned.
-type Arm struct {
-	Checkpoint    checkpoint.Plan
-	Name          string // of an arm that has a twin; empty else
-	Engine        string
-	Loader        string
-	Threads       int // that the loader moves bytes on
-	Device        string
-	BenchmarkType string
-	PageCache     string
-	TouchMemory   bool // before each load, in a virtual machine: see TouchFreeMemory
-	Worker        worker.Open
-	Sessions      [][]Step
-	Generate      worker.Generate // its Dir is each load's replica
+// PlannedRun is an arm to be measured once, with its configuration.
+type PlannedRun struct {
+	Arm         record.Arm
+	Twin        string // a or b, if the arm is run twice to estimate noise
+	Checkpoint  checkpoint.Plan
+	Threads     int // that the loader moves bytes with
+	PageCache   string
+	TouchMemory bool // before each load: see TouchFreeMemory
+	IOTrace     bool
+	Worker      worker.Open
+	Sessions    [][]Step
+	Generate    worker.Generate // its Dir is each load's replica
 
 	LoadTimeout     time.Duration
 	StartTimeout    time.Duration
@@ -49,251 +52,200 @@ type Arm struct {
 
 // Step is one load to come.
 type Step struct {
-	Replica int
-	Warmup  bool
-	Verify  bool
-	// Generate a text afterwards.
-	Generate bool
+	Replica  int
+	Warmup   bool
+	Verify   bool
+	Generate bool // a text afterwards
 }
 
-// Loads is how many loads the plan has, warm-ups counted.
+// Loads counts the loads, including warm-ups.
+func (r PlannedRun) Loads() int {
+	n := 0
+	for _, steps := range r.Sessions {
+		n += len(steps)
+	}
+	return n
+}
+
+// Loads counts the plan's loads, including warm-ups.
 func (p Plan) Loads() int {
 	n := 0
 	for _, group := range p.Groups {
-		for _, arm := range group {
-			for _, session := range arm.Sessions {
-				n += len(session)
-			}
+		for _, run := range group {
+			n += run.Loads()
 		}
 	}
 	return n
 }
 
-// NewPlan turns a configuration into a plan, or says why it can't be carried
-// out on this machine. It writes nothing.
-func NewPlan(c Config) (Plan, error) {
-	if err := c.Validate(); err != nil {
-		return Plan{}, err
+// Plan plans every load, or says why the request cannot be carried out on this
+// machine. It does no I/O.
+func (r *Resolved) Plan() (Plan, error) {
+	if len(r.Absent) > 0 {
+		return Plan{}, fmt.Errorf("plan %s: it has to be fetched first", r.Absent[0].Name)
 	}
-	storage, err := filepath.Abs(c.StoragePath)
-	if err != nil {
-		return Plan{}, fmt.Errorf("find the storage path: %w", err)
-	}
-	c.StoragePath = storage
-	pairs, err := c.techniques()
-	if err != nil {
-		return Plan{}, err
-	}
-	if slices.Contains(c.Engines, EngineTransformers) && c.Packages == nil {
-		return Plan{}, errors.New("plan engine transformers: its interpreter was not asked what it has")
-	}
-	devices := c.devices()
-	gpus, err := openGPUs(context.Background(), devices)
-	if err != nil {
-		return Plan{}, err
-	}
-	defer func() { _ = gpus.Close() }() // it was only asked
-	if err := c.askStore(pairs, devices); err != nil {
-		return Plan{}, err
-	}
-	p := Plan{Config: c}
-	available, err := machine.AvailableMemory()
-	if err != nil {
-		return Plan{}, err
-	}
-	for _, name := range c.Models {
-		model, err := c.resolve(context.TODO(), name)
+	p := Plan{Request: r.Request, Machine: r.Machine, FreeBytes: r.FreeBytes, gpus: r.gpus, packages: r.packages}
+	for _, checkpoints := range r.checkpoints {
+		groups, notes, err := r.groups(checkpoints)
 		if err != nil {
 			return Plan{}, err
 		}
-		prepared := map[checkpoint.Format]checkpoint.Plan{}
-		for _, pair := range pairs {
-			if _, ok := prepared[pair.format]; ok {
-				continue
-			}
-			made, err := model.Plan(context.TODO(), storage, pair.format, c.DType, c.replicasOnDisk(), checkpoint.Options{ReplicaMode: checkpoint.ReplicaMode(c.ReplicaMode)})
-			if err != nil {
-				return Plan{}, err
-			}
-			prepared[pair.format] = made
-			p.Checkpoints = append(p.Checkpoints, made)
-		}
-		for _, device := range devices {
-			for _, benchmarkType := range c.BenchmarkTypes {
-				var group []Arm
-				for _, pair := range pairs {
-					if !pair.takes(device) {
-						continue
-					}
-					arm, notes, err := c.arm(prepared[pair.format], pair, device, benchmarkType, available)
-					if err == nil {
-						err = fitGPUs(arm, gpus)
-					}
-					if err != nil {
-						return Plan{}, err
-					}
-					p.note(notes...)
-					group = append(group, c.twins(arm)...)
-				}
-				p.Groups = append(p.Groups, group)
+		p.Checkpoints = append(p.Checkpoints, checkpoints...)
+		p.Groups = append(p.Groups, groups...)
+		for _, n := range notes {
+			if !slices.Contains(p.Notes, n) {
+				p.Notes = append(p.Notes, n)
 			}
 		}
-	}
-	if p.FreeBytes, err = machine.FreeSpace(storage); err != nil {
-		return Plan{}, err
 	}
 	return p, p.checkSpace()
 }
 
-// note keeps each note once.
-func (p *Plan) note(notes ...string) {
-	for _, n := range notes {
-		seen := false
-		for _, old := range p.Notes {
-			seen = seen || old == n
+// groups plans the runs of one model, given its checkpoint in each format.
+func (r *Resolved) groups(checkpoints []checkpoint.Plan) (groups [][]PlannedRun, notes []string, err error) {
+	for _, deviceName := range r.Request.devices() {
+		for _, benchmarkType := range r.Request.BenchmarkTypes {
+			var group []PlannedRun
+			for _, t := range r.techniques {
+				if !t.takes(deviceName) {
+					continue
+				}
+				i := slices.IndexFunc(checkpoints, func(c checkpoint.Plan) bool { return c.Format == t.format })
+				planned, more, err := r.run(checkpoints[i], t, deviceName, benchmarkType)
+				if err != nil {
+					return nil, nil, err
+				}
+				group = append(group, r.Request.twins(planned)...)
+				notes = append(notes, more...)
+			}
+			groups = append(groups, group)
 		}
-		if !seen {
-			p.Notes = append(p.Notes, n)
-		}
 	}
+	return groups, notes, nil
 }
 
-// replicasOnDisk is the most that any of the benchmark types needs.
-func (c Config) replicasOnDisk() int {
-	n := 1
-	for _, t := range c.BenchmarkTypes {
-		n = max(n, c.replicasFor(t))
+// twins returns the run or, if noise is to be estimated, the run under two names.
+func (r Request) twins(planned PlannedRun) []PlannedRun {
+	if !r.AA {
+		return []PlannedRun{planned}
 	}
-	return n
+	a, b := planned, planned
+	a.Twin, b.Twin = "a", "b"
+	return []PlannedRun{a, b}
 }
 
-// twins are the arm itself or, for an A/A run, the arm under two names: what
-// differs between them is the machine's own noise.
-func (c Config) twins(arm Arm) []Arm {
-	if !c.AA {
-		return []Arm{arm}
-	}
-	a, b := arm, arm
-	a.Name, b.Name = "a", "b"
-	return []Arm{a, b}
-}
-
-// replicasFor is how many replicas a benchmark type loads.
-func (c Config) replicasFor(benchmarkType string) int {
-	if benchmarkType == Random {
-		return c.Replicas
-	}
-	return 1
-}
-
-func (c Config) arm(made checkpoint.Plan, pair technique, device, benchmarkType string, available int64) (Arm, []string, error) {
-	pageCache := c.pageCache(benchmarkType)
-	open := worker.Open{
-		Format:     string(pair.format),
-		Loader:     pair.loader.Name,
-		Device:     device,
-		Threads:    c.Threads,
-		ChunkBytes: c.ChunkBytes,
-		Depth:      c.IODepth,
-		IOBytes:    c.IOBytes,
-		Buffered:   pageCache == PageCacheKeep,
-		GDS:        c.GDS,
-	}
-	if device == hostDevice {
-		open.Node = machine.StorageNode(c.StoragePath)
-	}
-	if pair.loader.Device {
-		// Loaders may begin every tensor on a boundary of 256 bytes, or every
-		// file's tensors on one of a block and end them on another, and want
-		// a block to find the first.
-		open.DeviceBytes = made.ReplicaBytes + 256*int64(made.Tensors) + directio.Align*(2*int64(made.Files)+1)
-	}
-	notes, err := c.fitMemory(&open, made, pair, benchmarkType, available)
-	if err != nil {
-		return Arm{}, nil, err
-	}
-	arm := Arm{
-		Checkpoint:    made,
-		Engine:        pair.engine,
-		Loader:        pair.loader.Name,
-		Threads:       pair.loader.Threads(c.Threads),
-		Device:        device,
-		BenchmarkType: benchmarkType,
-		PageCache:     pageCache,
-		TouchMemory:   touches(pair.loader, pageCache),
-		Worker:        open,
-		Sessions:      c.steps(benchmarkType, pair.loader),
+// run plans one run.
+func (r *Resolved) run(made checkpoint.Plan, t technique, deviceName, benchmarkType string) (PlannedRun, []string, error) {
+	q := r.Request
+	pageCache := q.pageCache(benchmarkType)
+	planned := PlannedRun{
+		Arm: record.Arm{
+			Machine: r.Machine.Machine, Model: made.Model.Name, BenchmarkType: benchmarkType,
+			Format: string(t.format), Engine: t.engine, Loader: t.loader.Name, Device: deviceName,
+		},
+		Checkpoint:  made,
+		Threads:     t.loader.Threads(q.Threads),
+		PageCache:   pageCache,
+		TouchMemory: touches(t.loader, pageCache, r.Machine),
+		IOTrace:     q.IOTrace,
+		Worker: worker.Open{
+			Format:     string(t.format),
+			Loader:     t.loader.Name,
+			Device:     deviceName,
+			Threads:    q.Threads,
+			ChunkBytes: q.ChunkBytes,
+			Depth:      q.IODepth,
+			IOBytes:    q.IOBytes,
+			Buffered:   pageCache == PageCacheKeep,
+			GDS:        q.GDS,
+		},
+		Sessions: q.sessions(benchmarkType, t.loader),
 		Generate: worker.Generate{
-			Prompt:      c.Prompt,
-			NewTokens:   c.NewTokens,
-			Temperature: c.Temperature,
-			TopP:        c.TopP,
-			Seed:        c.Seed,
+			Prompt:      q.Prompt,
+			NewTokens:   q.NewTokens,
+			Temperature: q.Temperature,
+			TopP:        q.TopP,
+			Seed:        q.Seed,
 			Threads:     runtime.GOMAXPROCS(0),
 		},
-		GenerateTimeout: 2*time.Minute + time.Duration(c.NewTokens)*patience(2*made.ReplicaBytes/generationReach),
-		LoadTimeout:     c.LoadTimeout,
-		StartTimeout:    2*time.Minute + patience(open.PoolBytes+open.DeviceBytes),
 	}
-	if pair.engine == EngineTransformers {
-		arm.Worker.Dir, arm.Worker.DType, arm.Worker.StoragePath = made.Dirs[0], made.DType, c.StoragePath
-		arm.StartTimeout += importPatience
+	open := &planned.Worker
+	if deviceName == device.Host {
+		open.Node = r.storageNode
 	}
-	if arm.LoadTimeout == 0 {
-		arm.LoadTimeout = 2*time.Minute + patience(made.ReplicaBytes)
+	if t.loader.Device {
+		// Loaders may align each tensor to 256 bytes, or each file's tensors to a
+		// block at both ends, and need one more block to align the first.
+		open.DeviceBytes = made.ReplicaBytes + 256*int64(made.Tensors) + directio.Align*(2*int64(made.Files)+1)
 	}
-	if pair.loader.Served {
-		served, err := c.serve(&arm)
-		if err != nil {
-			return Arm{}, nil, err
-		}
-		notes = append(notes, served...)
+	if err := r.fitGPUs(made, deviceName, open.DeviceBytes); err != nil {
+		return PlannedRun{}, nil, err
 	}
-	return arm, notes, nil
+	pool, notes, err := r.fitMemory(made, t, deviceName, benchmarkType, open.DeviceBytes)
+	if err != nil {
+		return PlannedRun{}, nil, err
+	}
+	open.PoolBytes, open.Stream = pool.bytes, pool.stream
+	planned.LoadTimeout = q.LoadTimeout
+	if planned.LoadTimeout == 0 {
+		planned.LoadTimeout = leastTimeout + timeFor(made.ReplicaBytes)
+	}
+	planned.StartTimeout = leastTimeout + timeFor(open.PoolBytes+open.DeviceBytes)
+	planned.GenerateTimeout = leastTimeout + time.Duration(q.NewTokens)*timeFor(2*made.ReplicaBytes/memorySpeed)
+	if t.engine == EngineTransformers {
+		open.Dir, open.DType, open.StoragePath = made.Dirs[0], made.DType, q.StoragePath
+		planned.StartTimeout += importTimeout
+	}
+	if t.loader.Served {
+		notes = append(notes, r.serve(&planned)...)
+	}
+	return planned, notes, nil
 }
 
-// patience is how long bytes may take before their process is taken for hung:
-// at 10 MB/s, below the slowest disk that anyone would serve from.
-func patience(bytes int64) time.Duration {
+const (
+	// leastTimeout is the timeout of anything that moves no bytes.
+	leastTimeout = 2 * time.Minute
+	// importTimeout is the time that importing torch may take from a slow disk.
+	importTimeout = 10 * time.Minute
+	// memorySpeed is how many times faster than timeFor's disk the slowest memory
+	// is. A generation reads the weights from memory once per token.
+	memorySpeed = 50
+)
+
+// timeFor returns how long bytes may take at 10 MB/s, which is slower than any
+// disk that models are served from. After that a process is considered hung.
+func timeFor(bytes int64) time.Duration {
 	return time.Duration(bytes/(10<<20)) * time.Second
 }
 
-// importPatience is what importing torch may take from a slow disk.
-const importPatience = 10 * time.Minute
-
-// generationReach is how much faster than patience's disk the memory is that a
-// generation reads the weights from, once a token, on the slowest machine.
-const generationReach = 50
-
-// steps is the order of the loads of every session. The permutation is drawn
-// from the seed and the session's number, so that both formats meet the
-// replicas in one order.
+// sessions plans the loads of every session. The order is drawn from the seed and
+// the session's number, so that all arms load the replicas in the same order.
 //
-// What a store brings is checked after every load: ServerlessLLM's was seen to
-// say that it had loaded what it had not.
-func (c Config) steps(benchmarkType string, l loader.Technique) [][]Step {
+// Loads by a store are verified every time: ServerlessLLM's was seen to report
+// loads that it had not done.
+func (r Request) sessions(benchmarkType string, l loader.Technique) [][]Step {
 	seen := map[int]bool{}
 	verify := func(replica int) bool {
 		first := !seen[replica]
 		seen[replica] = true
-		return c.Verify == VerifyAll || c.Verify == VerifyFirst && (first || l.Served)
+		return r.Verify == VerifyAll || r.Verify == VerifyFirst && (first || l.Served)
 	}
 	var sessions [][]Step
-	for s := range c.Sessions {
+	for s := range r.Sessions {
 		var steps []Step
 		switch benchmarkType {
 		case Random:
-			for _, replica := range rand.New(rand.NewPCG(uint64(c.Seed), uint64(s))).Perm(c.Replicas) {
+			for _, replica := range rand.New(rand.NewPCG(uint64(r.Seed), uint64(s))).Perm(r.Replicas) {
 				steps = append(steps, Step{Replica: replica, Verify: verify(replica)})
 			}
 		case Cached:
 			steps = append(steps, Step{Warmup: true, Verify: verify(0)})
-			for range c.Replicas {
+			for range r.Replicas {
 				steps = append(steps, Step{Verify: verify(0)})
 			}
 		}
 		for i := range steps {
-			steps[i].Generate = l.Device && (c.Inference == InferenceAll || c.Inference == InferenceFirst && i == 0)
+			steps[i].Generate = l.Device && (r.Inference == InferenceAll || r.Inference == InferenceFirst && i == 0)
 		}
 		sessions = append(sessions, steps)
 	}
@@ -303,73 +255,129 @@ func (c Config) steps(benchmarkType string, l loader.Technique) [][]Step {
 // spareMemory is left to the rest of the system when memory is planned.
 const spareMemory = 1 << 30
 
-// fitMemory holds what the worker will take against what the machine can
-// give, and chooses the pool's size.
-func (c Config) fitMemory(open *worker.Open, made checkpoint.Plan, pair technique, benchmarkType string, available int64) (notes []string, err error) {
-	staging := pair.loader.StagingBytes(made.LargestBytes)
-	taken := staging
-	if open.Device == hostDevice {
-		taken += open.DeviceBytes
-	} else {
-		taken += pair.loader.ReadBufferBytes(loader.Options{Threads: c.Threads, Depth: c.IODepth, IOBytes: c.IOBytes})
-	}
-	room := available - spareMemory - taken
-	if room < 0 {
-		return nil, fmt.Errorf("%s in %s takes %s of memory to come to device %s and this machine has %s to give: use a smaller model",
-			made.Model.Name, pair.format, size.Binary(taken), open.Device, size.Binary(max(0, available-spareMemory)))
-	}
-	if lockable := machine.LockableMemory(); open.Device == hostDevice && lockable >= 0 && lockable < staging {
-		notes = append(notes, fmt.Sprintf("%s's buffers are not page-locked: the limit is %s (raise it with ulimit -l)", pair.loader.Name, size.Binary(lockable)))
-	}
-	if !pair.loader.Pooled {
-		return notes, nil
-	}
-	if pair.loader.Served && c.StoreAddress != "" {
-		return notes, c.fitStore(made)
-	}
-	limit := c.PoolBytes
-	if limit > room {
-		if c.PoolAsked {
-			return nil, fmt.Errorf("--mem-pool-size %s is more than the %s that this machine can give beside the model on device %s: lower it, or leave it out",
-				size.Exact(limit), size.Binary(room), open.Device)
-		}
-		limit = room / c.ChunkBytes * c.ChunkBytes
-		notes = append(notes, fmt.Sprintf("the pool is lowered from %s to %s, which is what this machine can give", size.Exact(c.PoolBytes), size.Binary(limit)))
-	}
-	one := poolBytes(made, c.ChunkBytes)
-	if one > limit && c.Stream && !pair.loader.Served && limit >= c.ChunkBytes {
-		open.PoolBytes, open.Stream = limit, true
-		return append(notes, fmt.Sprintf("%s takes %s of pool and is streamed through %s of it: no load finds it there", made.Model.Name, size.Binary(one), size.Binary(limit))), nil
-	}
-	if one > limit {
-		return nil, fmt.Errorf("%s takes %s of pool in chunks of %s, and the pool has %s: give a larger --mem-pool-size, a smaller model, or --stream",
-			made.Model.Name, size.Binary(one), size.Exact(c.ChunkBytes), size.Binary(limit))
-	}
-	// Chunks that no replica will ever lie in are not taken.
-	replicas := int64(c.replicasFor(benchmarkType))
-	open.PoolBytes = limit
-	if limit/one >= replicas {
-		open.PoolBytes = one * replicas
-	}
-	if lockable := machine.LockableMemory(); open.Device == hostDevice && lockable >= 0 && lockable < open.PoolBytes {
-		notes = append(notes, fmt.Sprintf("the pool is not page-locked: the limit is %s (raise it with ulimit -l)", size.Binary(lockable)))
-	}
-	return notes, nil
+// pool is the host memory that a worker keeps models in.
+type pool struct {
+	bytes  int64 // 0: it has none
+	stream bool  // it is smaller than the model
 }
 
-// poolBytes is what a replica takes of a pool. A chunk never spans two files, so
-// each may leave one partly empty.
+// fitMemory chooses the size of the pool, or says why the worker needs more
+// memory than the machine has.
+func (r *Resolved) fitMemory(made checkpoint.Plan, t technique, deviceName, benchmarkType string, deviceBytes int64) (p pool, notes []string, err error) {
+	q := r.Request
+	onHost := deviceName == device.Host
+	staging := t.loader.StagingBytes(made.LargestBytes)
+	taken := staging
+	if onHost {
+		taken += deviceBytes
+	} else {
+		taken += t.loader.ReadBufferBytes(loader.Options{Threads: q.Threads, Depth: q.IODepth, IOBytes: q.IOBytes})
+	}
+	room := r.memory.available - spareMemory - taken
+	if room < 0 {
+		return p, nil, fmt.Errorf("%s in %s needs %s of memory to load to device %s, and this machine has %s available: use a smaller model",
+			made.Model.Name, t.format, size.Binary(taken), deviceName, size.Binary(max(0, r.memory.available-spareMemory)))
+	}
+	noteUnlocked := func(what string, bytes int64) {
+		if onHost && r.memory.lockable >= 0 && r.memory.lockable < bytes {
+			notes = append(notes, fmt.Sprintf("%s not page-locked: the limit is %s (raise it with ulimit -l)", what, size.Binary(r.memory.lockable)))
+		}
+	}
+	noteUnlocked(t.loader.Name+"'s buffers are", staging)
+	if !t.loader.Pooled {
+		return p, notes, nil
+	}
+	if t.loader.Served && r.store != nil {
+		return p, notes, r.fitStore(made)
+	}
+	limit := q.PoolBytes
+	if limit > room {
+		if q.PoolFixed {
+			return p, nil, fieldErrorf("PoolBytes", "%s is more than the %s available beside the model on device %s: use less, or leave it out",
+				size.Exact(limit), size.Binary(room), deviceName)
+		}
+		limit = room / q.ChunkBytes * q.ChunkBytes
+		notes = append(notes, fmt.Sprintf("pool reduced to %s (available memory)", size.Binary(limit)))
+	}
+	one := poolBytes(made, q.ChunkBytes)
+	switch {
+	case one <= limit:
+		// No more than all replicas fill.
+		p.bytes = min(limit, one*int64(q.replicasFor(benchmarkType)))
+	case q.Stream && !t.loader.Served && limit >= q.ChunkBytes:
+		p = pool{limit, true}
+		return p, append(notes, fmt.Sprintf("%s needs %s of pool and is streamed through %s: no load will hit the pool", made.Model.Name, size.Binary(one), size.Binary(limit))), nil
+	default:
+		return p, nil, fmt.Errorf("%s needs %s of pool in chunks of %s, and the pool has %s: use a larger pool, a smaller model, or streaming",
+			made.Model.Name, size.Binary(one), size.Exact(q.ChunkBytes), size.Binary(limit))
+	}
+	noteUnlocked("the pool is", p.bytes)
+	return p, notes, nil
+}
+
+// poolBytes returns the pool memory of one replica. A chunk never spans two
+// files, so each file may leave one partly empty.
 func poolBytes(made checkpoint.Plan, chunk int64) int64 {
 	return ((made.ReplicaBytes+chunk-1)/chunk + int64(made.Files) - 1) * chunk
 }
 
-// checkSpace holds what preparing will write against what the storage has.
+// fitStore checks that a replica fits the pool of the running store.
+func (r *Resolved) fitStore(made checkpoint.Plan) error {
+	chunk := r.store.ChunkBytes
+	if chunk <= 0 {
+		return nil // it does not report one
+	}
+	if one := poolBytes(made, chunk); one > r.store.PoolBytes {
+		return fmt.Errorf("%s needs %s of pool in chunks of %s, and the store at %s has %s: start it with a larger pool, or use a smaller model",
+			made.Model.Name, size.Binary(one), size.Exact(chunk), r.Request.StoreAddress, size.Binary(r.store.PoolBytes))
+	}
+	return nil
+}
+
+// serve says which store a run's worker is the client of.
+func (r *Resolved) serve(planned *PlannedRun) (notes []string) {
+	q := r.Request
+	program := r.stores[planned.Arm.Device]
+	planned.Worker.Store = &worker.Store{
+		StoreOptions: loader.StoreOptions{
+			Address: q.StoreAddress, StoragePath: q.StoragePath,
+			// Less than the worker's own, so that the worker reports it.
+			LoadTimeout: planned.LoadTimeout - min(planned.LoadTimeout/5, 30*time.Second),
+		},
+		Command: client.Command{
+			Program: program.argv, StoragePath: q.StoragePath, Log: q.StoreLog,
+			PoolBytes: planned.Worker.PoolBytes, ChunkBytes: q.ChunkBytes, Threads: q.Threads,
+		},
+	}
+	if program.note != "" {
+		notes = append(notes, program.note)
+	}
+	return notes
+}
+
+// fitGPUs checks that a load fits the device's GPUs.
+func (r *Resolved) fitGPUs(made checkpoint.Plan, deviceName string, bytes int64) error {
+	has, ok := r.gpuMemory[deviceName]
+	if !ok {
+		return nil
+	}
+	need := fmt.Sprintf("%s in %s needs %s on device %s", made.Model.Name, made.Format, size.Binary(bytes), deviceName)
+	switch {
+	case bytes > has.total:
+		return fmt.Errorf("%s, which has %s: use a smaller model, or spread it over more GPUs", need, size.Binary(has.total))
+	case bytes > has.free:
+		return fmt.Errorf("%s, of which other processes leave %s: free it (nvidia-smi lists them) or use a smaller model", need, size.Binary(has.free))
+	}
+	return nil
+}
+
+// checkSpace checks that the storage has room for what will be written.
 func (p Plan) checkSpace() error {
 	var missing int64
 	for _, c := range p.Checkpoints {
 		missing += c.SpaceBytes
 	}
-	// The filesystem wants something for itself: directories, blocks begun.
+	// For the filesystem itself: directories and partly filled blocks.
 	const spare = 64 << 20
 	if missing == 0 || missing+spare <= p.FreeBytes {
 		return nil
@@ -380,19 +388,10 @@ func (p Plan) checkSpace() error {
 		perReplica += c.ReplicaBytes
 	}
 	fit := (all - missing + p.FreeBytes - spare) / max(1, perReplica)
-	advice := "no replica fits: use another --storage-path or a smaller model"
+	advice := "no replica fits: use another storage path or a smaller model"
 	if fit > 0 {
-		advice = fmt.Sprintf("--num-replicas %d would fit", fit)
+		advice = fmt.Sprintf("reduce the number of replicas to %d", fit)
 	}
-	return fmt.Errorf("storage path %s has room for %s and the replicas need %s more: %s",
-		p.Config.StoragePath, size.Binary(p.FreeBytes), size.Binary(missing), advice)
-}
-
-// tensorFiles names the files of a prepared replica that hold tensors.
-func tensorFiles(c *checkpoint.Checkpoint) []string {
-	var paths []string
-	for i := range c.Files {
-		paths = append(paths, c.Path(i))
-	}
-	return paths
+	return fmt.Errorf("storage path %s has %s free and the replicas need %s more: %s",
+		p.Request.StoragePath, size.Binary(p.FreeBytes), size.Binary(missing), advice)
 }

@@ -10,6 +10,7 @@ import (
 
 	"github.com/google/uuid"
 
+	"github.com/sllmq/sllmq/collector/device"
 	"github.com/sllmq/sllmq/collector/directio"
 	"github.com/sllmq/sllmq/collector/machine"
 	"github.com/sllmq/sllmq/collector/roofline"
@@ -17,7 +18,7 @@ import (
 	"github.com/sllmq/sllmq/warehouse/record"
 )
 
-// What a session's roofline takes: about a second.
+// The roofline of a session takes about a second.
 const (
 	rooflineBytes   = 256 << 20
 	rooflineTime    = 300 * time.Millisecond
@@ -26,20 +27,20 @@ const (
 	maxCopyThreads  = 32
 )
 
-// rooflinePlan is what is measured before a session: the storage as the
-// loader asks it and as it does best, and copies of memory.
-func rooflinePlan(paths []string, matched roofline.Setting, device string) roofline.Plan {
+// rooflinePlan plans the measurement before a session: storage as the loader reads
+// it and as it is fastest, and copies of memory.
+func rooflinePlan(paths []string, matched roofline.Setting, deviceName string) roofline.Plan {
 	settings := []roofline.Setting{matched}
 	for _, s := range []roofline.Setting{{Threads: 16, IOBytes: 4 << 20}, {Threads: 4, IOBytes: 16 << 20}, {Threads: 8, IOBytes: 16 << 20}} {
 		if !slices.Contains(settings, s) {
 			settings = append(settings, s)
 		}
 	}
-	if device == hostDevice {
-		device = ""
+	if deviceName == device.Host {
+		deviceName = ""
 	}
 	return roofline.Plan{
-		Device:      device,
+		Device:      deviceName,
 		Files:       paths,
 		Settings:    settings,
 		Bytes:       rooflineBytes,
@@ -50,49 +51,49 @@ func rooflinePlan(paths []string, matched roofline.Setting, device string) roofl
 	}
 }
 
-// measureRoofline measures what the machine can do for the session's loads,
-// keeps it as rows, and holds the loads against it. Where it can't be had the
-// loads are measured all the same.
-func (r *run) measureRoofline(ctx context.Context, session int64, steps []Step) error {
-	r.ceiling = ceiling{threads: min(r.arm.Threads, runtime.NumCPU()), brings: r.arm.Worker.DeviceBytes > 0}
-	if !r.plan.Config.Roofline {
-		return nil
+// measureRoofline measures what the machine can do for a session's loads, and
+// keeps it as rows. If that fails, the loads are measured without efficiency.
+func (r *run) measureRoofline(ctx context.Context, steps []Step) (ceiling, error) {
+	open := r.planned.Worker
+	best := ceiling{threads: min(r.planned.Threads, runtime.NumCPU()), brings: open.DeviceBytes > 0}
+	if !r.bench.plan.Request.Roofline {
+		return best, nil
 	}
-	// The replicas that are loaded last come first, so that what caches there
-	// may be below the filesystem have time to forget.
+	// The replicas that are loaded last come first, so that caches below the
+	// filesystem have time to forget them.
 	var paths []string
 	seen := map[int]bool{}
 	for _, step := range slices.Backward(steps) {
 		if !seen[step.Replica] {
 			seen[step.Replica] = true
-			paths = append(paths, r.open(r.arm.Checkpoint.Dirs[step.Replica])...)
+			paths = append(paths, r.files(r.planned.Checkpoint.Dirs[step.Replica])...)
 		}
 	}
-	queue := cmp.Or(r.arm.Worker.Depth, max(r.arm.Worker.Threads, directio.Queue))
-	size := cmp.Or(r.arm.Worker.IOBytes, directio.RequestBytes(r.arm.Checkpoint.TensorBytes, queue))
-	plan := rooflinePlan(paths, roofline.Setting{Threads: queue, IOBytes: size}, r.arm.Device)
-	measured, err := worker.Roofline(ctx, r.host.WorkerCommand, r.arm.Worker.Node, plan, rooflineTimeout)
+	queue := cmp.Or(open.Depth, max(open.Threads, directio.Queue))
+	size := cmp.Or(open.IOBytes, directio.RequestBytes(r.planned.Checkpoint.TensorBytes, queue))
+	plan := rooflinePlan(paths, roofline.Setting{Threads: queue, IOBytes: size}, open.Device)
+	measured, err := worker.Roofline(ctx, r.bench.program.WorkerCommand, open.Node, plan, rooflineTimeout)
 	if ctx.Err() != nil {
-		return ctx.Err()
+		return best, ctx.Err()
 	}
 	if err != nil {
-		r.progress.Note(fmt.Sprintf("%s %s: no roofline, so loads have no efficiency: %v", r.row.Model, r.row.Format, err))
-		return nil
+		r.bench.progress.Note(fmt.Sprintf("%s %s: no roofline, so loads have no efficiency: %v", r.row.Model, r.row.Format, err))
+		return best, nil
 	}
-	r.ceiling.storage = roofline.Best(measured.Measurements, roofline.StorageRead)
-	r.ceiling.copy = roofline.Best(measured.Measurements, roofline.MemoryCopy)
-	r.ceiling.link = roofline.Best(measured.Measurements, roofline.HostToDevice)
-	rows, err := rooflineRows(r.machine.ID, &r.row.ID, &session, measured)
+	best.storage = roofline.Best(measured.Measurements, roofline.StorageRead)
+	best.copy = roofline.Best(measured.Measurements, roofline.MemoryCopy)
+	best.link = roofline.Best(measured.Measurements, roofline.HostToDevice)
+	rows, err := rooflineRows(r.row.MachineID, &r.row.ID, new(r.processes), measured)
 	if err != nil {
-		return err
+		return best, err
 	}
-	// Direct reads leave no pages, buffered ones would warm the first loads.
-	if r.arm.PageCache == PageCacheDrop {
+	// Direct reads leave no pages, but buffered ones would warm the first loads.
+	if r.planned.PageCache == PageCacheDrop {
 		if err := machine.Drop(paths); err != nil {
-			return err
+			return best, err
 		}
 	}
-	return r.append(record.Batch{Rooflines: rows})
+	return best, r.bench.append(record.Batch{Rooflines: rows})
 }
 
 func rooflineRows(machineID string, runID *string, session *int64, measured *worker.Measured) ([]record.Roofline, error) {
@@ -100,7 +101,7 @@ func rooflineRows(machineID string, runID *string, session *int64, measured *wor
 	for _, m := range measured.Measurements {
 		id, err := uuid.NewV7()
 		if err != nil {
-			return nil, fmt.Errorf("make an id: %w", err)
+			return nil, fmt.Errorf("make an ID: %w", err)
 		}
 		row := record.Roofline{
 			ID:                 id.String(),

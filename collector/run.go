@@ -13,71 +13,75 @@ import (
 
 	"github.com/sllmq/sllmq/collector/checkpoint"
 	"github.com/sllmq/sllmq/collector/machine"
+	"github.com/sllmq/sllmq/collector/worker"
 	"github.com/sllmq/sllmq/warehouse/record"
 )
 
-// Sink keeps what is measured: each batch whole or not at all.
+// Sink keeps measurements: each batch entirely or not at all.
 type Sink interface {
 	Append(ctx context.Context, b record.Batch) error
 }
 
-// Progress is told how a benchmark goes. Add may be called from several
-// goroutines.
+// Progress shows how a benchmark goes. Add may be called from several goroutines.
 type Progress interface {
-	// Begin starts a part of the work, which is so many of a unit.
+	// Begin starts a part of the work, of total units.
 	Begin(what string, total int64, of Unit)
-	// Add says that so many more are done.
+	// Add reports that n more units are done.
 	Add(n int64)
 	// End ends the part.
 	End()
-	// Note says something that people should know.
+	// Note shows a line that people should know.
 	Note(line string)
 }
 
 // Unit is what a part of the work is counted in.
 type Unit string
 
-// Loads are not counted in bytes: what is between them would make a rate of theirs
-// look like a loader's.
+// Loads are not counted in bytes: a rate of bytes would include the time between
+// loads, and look like a loader's.
 const (
 	Bytes  Unit = "bytes"
 	Loads  Unit = "loads"
 	Trials Unit = "trials"
 )
 
-// Host is what Run needs to know of the program around it.
-type Host struct {
-	WorkerCommand []string // the native worker's command line
-	StoreCommand  []string // that of sllmq's own store, before its flags
-	Version       string   // of this program
-	CommandLine   string   // recorded with the runs
+// Program is what Run needs to know of the program around it.
+type Program struct {
+	WorkerCommand []string // command line of the native worker
+	StoreCommand  []string // command line of sllmq's own store, before its flags
+	Version       string
+	CommandLine   string // recorded with the runs
 }
 
 // Result is how a benchmark went.
 type Result struct {
 	CollectID   string
-	Loads       int // that ended, well or not, warm-ups counted
+	Loads       int // that ended, failed or not, including warm-ups
 	Failed      int
 	Interrupted bool
 }
 
-// Run carries a plan out: prepares the checkpoints and runs every arm's
-// sessions, appending to sink as each load ends. When ctx ends the load under
-// way is given up, what was measured is kept, and the runs are marked
-// interrupted; that is no error. An error is what keeps the benchmark from
-// going on.
-func Run(ctx context.Context, p Plan, sink Sink, progress Progress, host Host) (Result, error) {
+// Run carries out a plan: it prepares the checkpoints and runs every session,
+// appending to sink as each load ends. When ctx ends, the current load is given
+// up, the rows so far are kept and the runs are marked interrupted; that is not
+// an error. An error means that the benchmark could not continue.
+func Run(ctx context.Context, p Plan, sink Sink, progress Progress, program Program) (Result, error) {
 	id, err := uuid.NewV7()
 	if err != nil {
-		return Result{}, fmt.Errorf("make an id: %w", err)
+		return Result{}, fmt.Errorf("make an ID: %w", err)
 	}
-	b := &benchmark{plan: p, sink: sink, progress: progress, host: host, result: Result{CollectID: id.String()}, generations: map[string]generation{}}
+	b := &benchmark{
+		plan: p, sink: sink, progress: progress, program: program,
+		result: Result{CollectID: id.String()}, generations: map[textSource]generation{},
+	}
 	for _, n := range p.Notes {
 		progress.Note(n)
 	}
-	err = b.prepare(ctx)
-	if err == nil {
-		err = b.run(ctx)
+	err = prepare(ctx, p.Checkpoints, progress)
+	for _, group := range p.Groups {
+		if err == nil {
+			err = b.runGroup(ctx, group)
+		}
 	}
 	if ctx.Err() != nil {
 		b.result.Interrupted = true
@@ -88,47 +92,26 @@ func Run(ctx context.Context, p Plan, sink Sink, progress Progress, host Host) (
 	return b.result, err
 }
 
-// benchmark is a plan being carried out.
-type benchmark struct {
-	plan     Plan
-	sink     Sink
-	progress Progress
-	host     Host
-	machine  record.Machine
-	gpus     *machine.GPUs // that the arms name
-	result   Result
-
-	generations map[string]generation // the first of each model by each engine on each device
-
-	toldUnlocked bool // that a pool is not page-locked
-}
-
-// generation is what a load gave, and which one.
-type generation struct {
-	tokens string // their digest
-	run    string
-	seq    int64
-}
-
-func (b *benchmark) prepare(ctx context.Context) error {
-	for _, c := range b.plan.Checkpoints {
+// prepare writes the missing replicas of checkpoints.
+func prepare(ctx context.Context, checkpoints []checkpoint.Plan, progress Progress) error {
+	for _, c := range checkpoints {
 		if c.MissingBytes == 0 {
 			continue
 		}
-		b.progress.Begin(fmt.Sprintf("preparing %s %s", c.Model.Name, c.Format), c.MissingBytes, Bytes)
-		err := c.Prepare(ctx, b.progress.Add)
-		b.progress.End()
+		progress.Begin(fmt.Sprintf("preparing %s %s", c.Model.Name, c.Format), c.MissingBytes, Bytes)
+		err := c.Prepare(ctx, progress.Add)
+		progress.End()
 		if err != nil {
 			return err
 		}
 	}
-	return b.tellOverflows()
+	return warnOverflows(checkpoints, progress)
 }
 
-// tellOverflows says it where a conversion made values infinite: such a model
-// loads as fast as any and computes nonsense.
-func (b *benchmark) tellOverflows() error {
-	for _, c := range b.plan.Checkpoints {
+// warnOverflows warns if a conversion produced infinities: such a model loads as
+// fast as any other and computes nonsense.
+func warnOverflows(checkpoints []checkpoint.Plan, progress Progress) error {
+	for _, c := range checkpoints {
 		tensors, err := checkpoint.Overflows(c.Dirs[0])
 		if err != nil {
 			return err
@@ -138,42 +121,39 @@ func (b *benchmark) tellOverflows() error {
 			values += n
 		}
 		if values > 0 {
-			b.progress.Note(fmt.Sprintf("%s %s: %d values in %d tensors are infinite in %s; they were too large for it (--dtype bfloat16 holds them)",
+			progress.Note(fmt.Sprintf("%s %s: %d values in %d tensors were too large for %s and became infinite (bfloat16 can hold them)",
 				c.Model.Name, c.Format, values, len(tensors), c.DType))
 		}
 	}
 	return nil
 }
 
-func (b *benchmark) run(ctx context.Context) error {
-	var err error
-	if b.machine, err = machine.Describe(ctx, b.plan.Config.StoragePath); err != nil {
-		return err
-	}
-	if b.gpus, err = openGPUs(ctx, b.plan.Config.devices()); err != nil {
-		return err
-	}
-	defer func() { _ = b.gpus.Close() }() // they were only looked at
-	for _, group := range b.plan.Groups {
-		if err := b.runGroup(ctx, group); err != nil {
-			return err
-		}
-	}
-	return ctx.Err()
+// benchmark is a plan being carried out.
+type benchmark struct {
+	plan     Plan
+	sink     Sink
+	progress Progress
+	program  Program
+	result   Result
+
+	generations    map[textSource]generation // the first of each source
+	warnedUnlocked bool                      // that a pool is not page-locked
 }
 
-// runGroup runs the arms of a group, taking turns by session.
-func (b *benchmark) runGroup(ctx context.Context, group []Arm) (err error) {
+// runGroup runs the runs of a group, which take turns by session.
+func (b *benchmark) runGroup(ctx context.Context, group []PlannedRun) (err error) {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
 	runs := make([]*run, len(group))
-	batch := record.Batch{Machines: []record.Machine{b.machine}}
-	for i, arm := range group {
-		if runs[i], err = b.newRun(arm); err != nil {
+	batch := record.Batch{Machines: []record.Machine{b.plan.Machine}}
+	for i, planned := range group {
+		row, err := b.runRow(planned)
+		if err != nil {
 			return err
 		}
-		batch.Runs = append(batch.Runs, runs[i].row)
+		runs[i] = &run{bench: b, planned: planned, row: row, gpus: gpusOf(planned.Arm.Device, b.plan.gpus)}
+		batch.Runs = append(batch.Runs, row)
 	}
 	if err := b.append(batch); err != nil {
 		return err
@@ -184,11 +164,9 @@ func (b *benchmark) runGroup(ctx context.Context, group []Arm) (err error) {
 		for _, r := range runs {
 			ends.RunEnds = append(ends.RunEnds, r.end(ctx, err))
 		}
-		if appendErr := b.append(ends); appendErr != nil {
-			err = errors.Join(err, appendErr)
-		}
+		err = errors.Join(err, b.append(ends))
 	}()
-	for s := range b.plan.Config.Sessions {
+	for s := range b.plan.Request.Sessions {
 		for _, r := range runs {
 			if err := r.session(ctx, s); err != nil {
 				return err
@@ -198,103 +176,95 @@ func (b *benchmark) runGroup(ctx context.Context, group []Arm) (err error) {
 	return nil
 }
 
-// append hands rows over. It is not given up when the benchmark is
-// interrupted: what was measured is kept.
+// append hands rows to the sink. An interruption does not stop it: what was
+// measured is kept.
 func (b *benchmark) append(rows record.Batch) error {
 	if err := b.sink.Append(context.Background(), rows); err != nil {
-		return fmt.Errorf("keep what was measured: %w", err)
+		return fmt.Errorf("keep the measurements: %w", err)
 	}
 	return nil
 }
 
-// twinTag is the tag that tells the two arms of an A/A run apart.
-const twinTag = "aa"
-
-// run is an arm being run.
+// run is a planned run being carried out.
 type run struct {
-	*benchmark
-	arm      Arm
-	row      record.Run
-	seq      int64 // of the next load
-	sessions int64 // worker processes so far
-	failed   int
-	ceiling  ceiling  // of the session
-	sampler  *sampler // of the worker at work
+	bench   *benchmark
+	planned PlannedRun
+	row     record.Run
+	gpus    []machine.GPU // of its device
 
-	gpus []machine.GPU // of the arm's device
-
-	toldUnsupported bool // why there is no text
+	seq              int64 // of the next load
+	processes        int64 // worker processes so far
+	failed           int
+	notedUnsupported bool // why no text is generated
 }
 
-func (b *benchmark) newRun(arm Arm) (*run, error) {
+// twinTag is the tag that distinguishes the two runs of an arm that is run twice.
+const twinTag = "aa"
+
+func (b *benchmark) runRow(planned PlannedRun) (record.Run, error) {
 	id, err := uuid.NewV7()
 	if err != nil {
-		return nil, fmt.Errorf("make an id: %w", err)
+		return record.Run{}, fmt.Errorf("make an ID: %w", err)
 	}
-	c := b.plan.Config
-	mode, err := arm.Checkpoint.ReplicaMode()
+	q, made := b.plan.Request, planned.Checkpoint
+	mode, err := made.ReplicaMode()
 	if err != nil {
-		return nil, err
+		return record.Run{}, err
 	}
-	r := &run{benchmark: b, arm: arm}
-	if r.gpus, err = gpusOf(arm.Device, b.gpus); err != nil {
-		return nil, err
-	}
-	tags := c.Tags
-	if arm.Name != "" {
+	tags := q.Tags
+	if planned.Twin != "" {
 		tags = maps.Clone(tags)
 		if tags == nil {
 			tags = map[string]string{}
 		}
-		tags[twinTag] = arm.Name
+		tags[twinTag] = planned.Twin
 	}
-	r.row = record.Run{
-		ID:        id.String(),
-		CollectID: b.result.CollectID,
-		MachineID: b.machine.ID,
-		StartedAt: time.Now().UTC(),
-		Status:    record.StatusRunning,
-		Arm: record.Arm{
-			Machine: b.machine.Machine, Model: arm.Checkpoint.Model.Name, BenchmarkType: arm.BenchmarkType,
-			Format: arm.Worker.Format, Engine: arm.Engine, Loader: arm.Loader, Device: arm.Device,
-		},
-		ModelSource:     arm.Checkpoint.Model.Source,
-		ModelRevision:   known(arm.Checkpoint.Model.Revision),
-		DType:           &arm.Checkpoint.DType,
-		NumReplicas:     int64(c.Replicas),
-		Sessions:        int64(c.Sessions),
-		Seed:            &c.Seed,
-		NumThread:       new(int64(arm.Worker.Threads)),
-		ChunkSizeBytes:  &arm.Worker.ChunkBytes,
-		PageCache:       &arm.PageCache,
+	row := record.Run{
+		ID:              id.String(),
+		CollectID:       b.result.CollectID,
+		MachineID:       b.plan.Machine.ID,
+		Arm:             planned.Arm,
+		StartedAt:       time.Now().UTC(),
+		Status:          record.StatusRunning,
+		ModelSource:     made.Model.Source,
+		DType:           &made.DType,
+		NumReplicas:     int64(q.Replicas),
+		Sessions:        int64(q.Sessions),
+		Seed:            &q.Seed,
+		NumThread:       new(int64(planned.Worker.Threads)),
+		ChunkSizeBytes:  &planned.Worker.ChunkBytes,
+		PageCache:       &planned.PageCache,
 		ReplicaMode:     &mode,
-		CheckpointBytes: &arm.Checkpoint.ReplicaBytes,
-		CheckpointFiles: new(int64(arm.Checkpoint.Files)),
-		Tensors:         new(int64(arm.Checkpoint.Tensors)),
-		StoragePath:     &c.StoragePath,
-		Version:         &b.host.Version,
+		CheckpointBytes: &made.ReplicaBytes,
+		CheckpointFiles: new(int64(made.Files)),
+		Tensors:         new(int64(made.Tensors)),
+		StoragePath:     &q.StoragePath,
+		Version:         &b.program.Version,
 		GoVersion:       new(runtime.Version()),
-		CommandLine:     &b.host.CommandLine,
+		CommandLine:     &b.program.CommandLine,
 		PID:             new(int64(os.Getpid())),
 		BootID:          new(machine.BootID()),
 		Tags:            tags,
 	}
-	if arm.Engine == EngineTransformers {
-		r.row.Packages = c.Packages
+	if made.Model.Revision != "" {
+		row.ModelRevision = &made.Model.Revision
 	}
-	if c.IODepth > 0 {
-		r.row.IODepth = new(int64(c.IODepth))
+	if planned.Arm.Engine == EngineTransformers {
+		row.Packages = b.plan.packages
 	}
-	if c.IOBytes > 0 {
-		r.row.IOSizeBytes = &c.IOBytes
+	if q.IODepth > 0 {
+		row.IODepth = new(int64(q.IODepth))
 	}
-	if arm.Worker.PoolBytes > 0 {
-		r.row.MemPoolBytes = &arm.Worker.PoolBytes
+	if q.IOBytes > 0 {
+		row.IOSizeBytes = &q.IOBytes
 	}
-	return r, nil
+	if planned.Worker.PoolBytes > 0 {
+		row.MemPoolBytes = &planned.Worker.PoolBytes
+	}
+	return row, nil
 }
 
-// end is how the run ended, given what stopped its group, if anything did.
+// end returns how the run ended, given the error that stopped its group, if any.
 func (r *run) end(ctx context.Context, err error) record.RunEnd {
 	end := record.RunEnd{RunID: r.row.ID, EndedAt: time.Now().UTC(), Status: record.StatusCompleted}
 	switch {
@@ -309,12 +279,35 @@ func (r *run) end(ctx context.Context, err error) record.RunEnd {
 	return end
 }
 
-// open reads a replica's index to name its files; nil where it can't, and the
-// load will say why.
-func (r *run) open(dir string) []string {
-	c, err := checkpoint.Open(dir, r.arm.Checkpoint.Format)
+// start starts the run's worker process.
+func (r *run) start(ctx context.Context) (*worker.Process, error) {
+	open := r.planned.Worker
+	if s := open.Store; s != nil && s.Address == "" && s.Command.Program == nil {
+		own := *s
+		own.Command.Program = r.bench.program.StoreCommand
+		open.Store = &own
+	}
+	if r.planned.Arm.Engine == EngineTransformers {
+		return worker.StartPython(ctx, r.bench.plan.Request.Python, open, r.planned.StartTimeout)
+	}
+	return worker.Start(ctx, r.bench.program.WorkerCommand, open, r.planned.StartTimeout)
+}
+
+// files returns the tensor files of a replica, none if its index cannot be read:
+// the load will report that.
+func (r *run) files(dir string) []string {
+	c, err := checkpoint.Open(dir, r.planned.Checkpoint.Format)
 	if err != nil {
 		return nil
 	}
 	return tensorFiles(c)
+}
+
+// tensorFiles returns the paths of the files that hold tensors.
+func tensorFiles(c *checkpoint.Checkpoint) []string {
+	var paths []string
+	for i := range c.Files {
+		paths = append(paths, c.Path(i))
+	}
+	return paths
 }

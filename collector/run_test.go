@@ -70,10 +70,10 @@ func (*silent) Add(int64)                           {}
 func (*silent) End()                                {}
 func (s *silent) Note(line string)                  { s.notes = append(s.notes, line) }
 
-func host(t *testing.T) collector.Host {
+func host(t *testing.T) collector.Program {
 	t.Helper()
 	t.Setenv(serves, "1")
-	return collector.Host{WorkerCommand: []string{os.Args[0]}, Version: "test", CommandLine: "test"}
+	return collector.Program{WorkerCommand: []string{os.Args[0]}, Version: "test", CommandLine: "test"}
 }
 
 // tiny is a local folder with a small safetensors checkpoint of two files and
@@ -101,22 +101,37 @@ func writeSafeTensors(t *testing.T, path, name string, elements int) {
 	}
 }
 
-func config(t *testing.T, model string) collector.Config {
+func config(t *testing.T, model string) collector.Request {
 	t.Helper()
-	c := collector.DefaultConfig()
+	c := collector.DefaultRequest()
 	c.Models = []string{model}
 	c.BenchmarkTypes = []string{collector.Random, collector.Cached}
 	c.StoragePath = filepath.Join(t.TempDir(), "models")
 	c.Replicas = 3
 	c.Roofline = false
-	c.PoolBytes, c.PoolAsked = 64<<20, true
+	c.PoolBytes, c.PoolFixed = 64<<20, true
 	c.ChunkBytes = 1 << 20
 	return c
 }
 
-func run(t *testing.T, ctx context.Context, c collector.Config, sink *memory) (collector.Result, *silent) {
+// planned resolves and plans a request.
+func planned(t *testing.T, c collector.Request) (collector.Plan, error) {
 	t.Helper()
-	p, err := collector.NewPlan(c)
+	found, err := collector.Resolve(t.Context(), c, collector.ResolveOptions{Progress: &silent{}})
+	if err != nil {
+		return collector.Plan{}, err
+	}
+	t.Cleanup(func() {
+		if err := found.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	return found.Plan()
+}
+
+func run(t *testing.T, ctx context.Context, c collector.Request, sink *memory) (collector.Result, *silent) {
+	t.Helper()
+	p, err := planned(t, c)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -208,18 +223,18 @@ func TestFormatsTakeTurnsBySession(t *testing.T) {
 	}
 }
 
-func TestADefaultPoolIsLoweredAndSaid(t *testing.T) {
+func TestADefaultPoolIsReducedWithANote(t *testing.T) {
 	c := config(t, tiny(t))
-	c.PoolBytes, c.PoolAsked = 1<<50, false
-	p, err := collector.NewPlan(c)
+	c.PoolBytes, c.PoolFixed = 1<<50, false
+	p, err := planned(t, c)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if notes := strings.Join(p.Notes, "; "); !strings.Contains(notes, "the pool is lowered from 1024TB to ") {
+	if notes := strings.Join(p.Notes, "; "); !strings.Contains(notes, "pool reduced to ") {
 		t.Errorf("notes %q", notes)
 	}
-	c.PoolAsked = true
-	if _, err := collector.NewPlan(c); err == nil || !strings.Contains(err.Error(), "--mem-pool-size 1024TB is more than") {
+	c.PoolFixed = true
+	if _, err := planned(t, c); err == nil || !strings.Contains(err.Error(), "PoolBytes: 1024TB is more than") {
 		t.Errorf("%v", err)
 	}
 }
@@ -230,7 +245,7 @@ func TestABadReplicaIsARowAndTheRunGoesOn(t *testing.T) {
 	var first memory
 	run(t, t.Context(), c, &first)
 
-	p, err := collector.NewPlan(c)
+	p, err := planned(t, c)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -293,12 +308,12 @@ func TestAnInterruptKeepsWhatWasMeasured(t *testing.T) {
 func TestAWorkerThatCanNotStartIsARow(t *testing.T) {
 	c := config(t, tiny(t))
 	c.BenchmarkTypes = []string{collector.Random}
-	p, err := collector.NewPlan(c)
+	p, err := planned(t, c)
 	if err != nil {
 		t.Fatal(err)
 	}
 	var sink memory
-	result, err := collector.Run(t.Context(), p, &sink, &silent{}, collector.Host{WorkerCommand: []string{"/bin/false"}})
+	result, err := collector.Run(t.Context(), p, &sink, &silent{}, collector.Program{WorkerCommand: []string{"/bin/false"}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -308,37 +323,37 @@ func TestAWorkerThatCanNotStartIsARow(t *testing.T) {
 }
 
 func TestPlansThatCanNotBeCarriedOut(t *testing.T) {
-	for want, change := range map[string]func(*collector.Config){
-		"more than the":             func(c *collector.Config) { c.PoolBytes = 1 << 50 },
-		"of pool in chunks":         func(c *collector.Config) { c.PoolBytes = 512 << 10; c.ChunkBytes = 64 << 10 },
-		"no such file":              func(c *collector.Config) { c.Models = []string{"./nowhere"} },
-		"was not downloaded":        func(c *collector.Config) { c.Models = []string{"facebook/opt-6.7b"} },
-		"unknown model synthetic/x": func(c *collector.Config) { c.Models = []string{"synthetic/x"} },
-		"no benchmark type":         func(c *collector.Config) { c.BenchmarkTypes = []string{"warm"} },
-		"unknown loader":            func(c *collector.Config) { c.Loaders = []string{"fast"} },
-		`loader from_pretrained belongs to another engine`: func(c *collector.Config) { c.Loaders = []string{"from_pretrained"} },
-		"unknown format":        func(c *collector.Config) { c.Formats = []string{"pickle"} },
-		"which is not among":    func(c *collector.Config) { c.Formats = []string{"sllm"}; c.Loaders = []string{"pool", "mmap"} },
-		"no loader among":       func(c *collector.Config) { c.Formats = []string{"sllm"}; c.Loaders = []string{"mmap"} },
-		"device":                func(c *collector.Config) { c.Devices = []string{"cuda:0"} },
-		"twice":                 func(c *collector.Config) { c.Devices = []string{"host", "host"} },
-		"--num-replicas 0":      func(c *collector.Config) { c.Replicas = 0 },
-		"--chunk-size":          func(c *collector.Config) { c.ChunkBytes = 5000 },
-		"cannot convert tensor": func(c *collector.Config) { c.DType = "int8" },
-		"--num-replicas": func(c *collector.Config) {
+	for want, change := range map[string]func(*collector.Request){
+		"more than the":             func(c *collector.Request) { c.PoolBytes = 1 << 50 },
+		"of pool in chunks":         func(c *collector.Request) { c.PoolBytes = 512 << 10; c.ChunkBytes = 64 << 10 },
+		"no such file":              func(c *collector.Request) { c.Models = []string{"./nowhere"} },
+		"was not downloaded":        func(c *collector.Request) { c.Models = []string{"facebook/opt-6.7b"} },
+		"unknown model synthetic/x": func(c *collector.Request) { c.Models = []string{"synthetic/x"} },
+		`unknown value "warm"`:      func(c *collector.Request) { c.BenchmarkTypes = []string{"warm"} },
+		"unknown loader":            func(c *collector.Request) { c.Loaders = []string{"fast"} },
+		`from_pretrained belongs to engine transformers`: func(c *collector.Request) { c.Loaders = []string{"from_pretrained"} },
+		`unknown value "pickle"`:                         func(c *collector.Request) { c.Formats = []string{"pickle"} },
+		"mmap loads safetensors, not sllm":               func(c *collector.Request) { c.Formats = []string{"sllm"}; c.Loaders = []string{"pool", "mmap"} },
+		"none of mmap loads sllm":                        func(c *collector.Request) { c.Formats = []string{"sllm"}; c.Loaders = []string{"mmap"} },
+		"device":                                         func(c *collector.Request) { c.Devices = []string{"cuda:0"} },
+		"twice":                                          func(c *collector.Request) { c.Devices = []string{"host", "host"} },
+		"Replicas: 0 is not between":                     func(c *collector.Request) { c.Replicas = 0 },
+		"ChunkBytes: ":                                   func(c *collector.Request) { c.ChunkBytes = 5000 },
+		"cannot convert tensor":                          func(c *collector.Request) { c.DType = "int8" },
+		"reduce the number of replicas to": func(c *collector.Request) {
 			c.Models = []string{"synthetic/opt-125m"}
 			c.Replicas = 5000
 			c.Loaders = []string{"raw"}
 		},
-		"takes": func(c *collector.Config) {
+		"needs": func(c *collector.Request) {
 			c.Models = []string{"synthetic/qwen3-32b"}
-			c.PoolAsked = false
+			c.PoolFixed = false
 			c.PoolBytes = 1 << 50
 		},
 	} {
 		c := config(t, tiny(t))
 		change(&c)
-		_, err := collector.NewPlan(c)
+		_, err := planned(t, c)
 		if err == nil || !strings.Contains(err.Error(), want) || strings.Contains(err.Error(), "\n") {
 			t.Errorf("error %v, want one line with %q", err, want)
 		}
@@ -351,7 +366,7 @@ func TestPlansThatCanNotBeCarriedOut(t *testing.T) {
 func TestPrepareGivesUpSoon(t *testing.T) {
 	c := config(t, "synthetic/opt-125m")
 	c.PoolBytes = 2 << 30
-	p, err := collector.NewPlan(c)
+	p, err := planned(t, c)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -377,7 +392,7 @@ func TestPrepareGivesUpSoon(t *testing.T) {
 func TestRowsThatCanNotBeKeptEndTheirWorker(t *testing.T) {
 	c := config(t, tiny(t))
 	c.BenchmarkTypes, c.Formats, c.Inference = []string{collector.Random}, []string{"sllm"}, collector.InferenceNone
-	plan, err := collector.NewPlan(c)
+	plan, err := planned(t, c)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -9,16 +9,15 @@ import (
 	"github.com/sllmq/sllmq/warehouse/record"
 )
 
-// samplePeriod is how often the machine is looked at while a worker is at
-// work.
+// samplePeriod is the interval of samples while a worker runs.
 const samplePeriod = 100 * time.Millisecond
 
-// sampler looks at the machine from the parent, so that the worker is not
-// held up.
+// sampler samples the machine from the parent, so that the worker is not
+// disturbed.
 type sampler struct {
 	runID  string
 	pid    int
-	device string // of the replicas: see machine.BlockDevice
+	device string // block device of the replicas; empty: none
 	gpus   []machine.GPU
 
 	mu    sync.Mutex
@@ -52,7 +51,7 @@ func (s *sampler) loop() {
 	}
 }
 
-// add makes rows of what changed in a period.
+// add makes rows of the changes in a period.
 func (s *sampler) add(at time.Time, now, before machine.Sample, period time.Duration) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -93,7 +92,7 @@ func asFloat(n *int64) *float64 {
 	return new(float64(*n))
 }
 
-// lookAtGPUs takes a sample of each GPU.
+// lookAtGPUs samples each GPU.
 func (s *sampler) lookAtGPUs(at time.Time) {
 	for i, g := range s.gpus {
 		status := g.Status()
@@ -104,8 +103,8 @@ func (s *sampler) lookAtGPUs(at time.Time) {
 	}
 }
 
-// describe fills in what the load's row says of its GPUs, which are looked at
-// once more: a short load may have come between two looks.
+// describe fills in the GPU columns of a load. It samples once more, because a
+// short load may have fallen between two samples.
 func (s *sampler) describe(l *record.Load) {
 	if len(s.gpus) == 0 {
 		return
@@ -118,7 +117,7 @@ func (s *sampler) describe(l *record.Load) {
 	s.peaks = make([]gpuPeak, len(s.gpus))
 }
 
-// take gives what was sampled since it was last asked.
+// take returns the samples since it was last called.
 func (s *sampler) take() []record.Sample {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -12,25 +12,26 @@ import (
 	"github.com/sllmq/sllmq/warehouse/record"
 )
 
-// closePatience is how long a worker may take to give its memory back.
+// closePatience is how long a worker may take to free its memory.
 const closePatience = time.Minute
 
-// session runs the steps of session number s in one worker process, or in
-// another where one dies. A load that fails is a row; only what keeps the run
-// from going on is an error.
+// session runs session number s: its steps in one worker process, or in further
+// ones where a worker dies. A load that fails is a row; an error means that the
+// run cannot continue.
 func (r *run) session(ctx context.Context, s int) error {
-	steps := r.arm.Sessions[s]
+	steps := r.planned.Sessions[s]
 	what := fmt.Sprintf("measuring %s %s %s (%s)", r.row.Model, r.row.Format, r.row.BenchmarkType, r.row.Loader)
-	if len(r.arm.Sessions) > 1 {
-		what += fmt.Sprintf(", session %d of %d", s+1, len(r.arm.Sessions))
+	if len(r.planned.Sessions) > 1 {
+		what += fmt.Sprintf(", session %d of %d", s+1, len(r.planned.Sessions))
 	}
-	r.progress.Begin(what, int64(len(steps)), Loads)
-	defer r.progress.End()
-	if err := r.measureRoofline(ctx, r.sessions, steps); err != nil {
+	r.bench.progress.Begin(what, int64(len(steps)), Loads)
+	defer r.bench.progress.End()
+	ceiling, err := r.measureRoofline(ctx, steps)
+	if err != nil {
 		return err
 	}
 	for len(steps) > 0 {
-		done, err := r.process(ctx, steps)
+		done, err := r.process(ctx, steps, ceiling)
 		if err != nil {
 			return err
 		}
@@ -39,172 +40,223 @@ func (r *run) session(ctx context.Context, s int) error {
 	return nil
 }
 
-// process runs steps in one worker process until they are done or it dies, and
-// returns how many are done with.
-func (r *run) process(ctx context.Context, steps []Step) (done int, err error) {
-	number := r.sessions
-	r.sessions++
-	before, others := sum(r.gpus, machine.GPU.UsedBytes), sum(r.gpus, machine.GPU.Processes)
-	w, err := r.start(ctx)
+// process runs steps in one worker process until all are done or the worker
+// ends. It returns how many are done.
+func (r *run) process(ctx context.Context, steps []Step, ceiling ceiling) (done int, err error) {
+	p := &process{run: r, number: r.processes, ceiling: ceiling}
+	r.processes++
+	usedBefore, others := sum(r.gpus, machine.GPU.UsedBytes), sum(r.gpus, machine.GPU.Processes)
+	p.worker, err = r.start(ctx)
 	if ctx.Err() != nil {
 		return 0, ctx.Err()
 	}
 	if err != nil {
-		// One that can't start will not start for the next load either.
-		return len(steps), r.keep(number, steps[0], &worker.Outcome{
-			StartedAt: time.Now().UTC(),
-			Error:     fmt.Sprintf("the worker did not start, and %d loads are given up: %v", len(steps), err),
-		}, nil)
+		// It would not start for the next load either.
+		err = fmt.Errorf("the worker did not start, and %d loads are given up: %v", len(steps), err)
+		return len(steps), p.keep(measured{step: steps[0], outcome: worker.Failed(err)})
 	}
-	if w.Ready.PoolLocked != nil && !*w.Ready.PoolLocked && !r.toldUnlocked {
-		r.toldUnlocked = true
-		r.progress.Note("the pool is not page-locked: " + w.Ready.LockReason)
-	}
-	session := sessionRow(r.row.ID, number, w)
-	session.DeviceMemoryBeforeBytes, session.GPUOtherProcesses = before, others
-	if err := r.append(record.Batch{Sessions: []record.Session{session}}); err != nil {
-		return 0, errors.Join(err, w.Close(closePatience))
-	}
-	r.sampler = startSampler(r.row.ID, w.Ready.PID, r.arm.Checkpoint.Dirs[0], r.gpus)
 	defer func() {
-		r.sampler.stop()
-		r.sampler.lookAtGPUs(time.Now().UTC())
-		r.tellLeft(before)
-		if rows := r.sampler.take(); len(rows) > 0 {
-			err = errors.Join(err, r.append(record.Batch{Samples: rows}))
-		}
-		r.sampler = nil
+		err = p.end(err)
+		r.warnLeftMemory(usedBefore)
 	}()
+	session := p.worker.Session
+	session.RunID, session.Session = r.row.ID, p.number
+	session.DeviceMemoryBeforeBytes, session.GPUOtherProcesses = usedBefore, others
+	if err := r.bench.append(record.Batch{Sessions: []record.Session{session}}); err != nil {
+		return 0, err
+	}
+	if session.PoolLocked != nil && !*session.PoolLocked && !r.bench.warnedUnlocked {
+		r.bench.warnedUnlocked = true
+		r.bench.progress.Note("the pool is not page-locked: " + *session.PoolLockReason)
+	}
+	p.sampler = startSampler(r.row.ID, int(*session.PID), r.planned.Checkpoint.Dirs[0], r.gpus)
 	for i, step := range steps {
-		dir := r.arm.Checkpoint.Dirs[step.Replica]
-		files := r.open(dir)
-		touched := r.touchMemory(ctx, files)
-		outcome, err := w.Load(ctx, worker.Load{
-			Dir:    dir,
-			Files:  files,
-			Drop:   r.arm.PageCache == PageCacheDrop,
-			Verify: step.Verify,
-			Trace:  r.plan.Config.IOTrace,
-			Keep:   step.Generate,
-		}, r.arm.LoadTimeout)
-		if ctx.Err() != nil {
-			if err == nil {
-				err = w.Close(closePatience)
-			}
-			return i, errors.Join(ctx.Err(), err)
+		m, err := p.measure(ctx, step)
+		if m.outcome == nil {
+			return i, err
 		}
-		dead := err != nil
-		if dead {
-			outcome = &worker.Outcome{StartedAt: time.Now().UTC(), Error: err.Error()}
+		if err := errors.Join(err, p.keep(m)); err != nil {
+			return i + 1, err
 		}
-		outcome.MemoryTouchedBytes = touched
-		var generated *worker.Generated
-		if step.Generate && outcome.Error == "" {
-			if generated, dead, err = r.generate(ctx, w, dir); err != nil {
-				// The load is measured, whatever became of its text.
-				return i + 1, errors.Join(err, r.keep(number, step, outcome, nil))
-			}
-		}
-		if err := r.keep(number, step, outcome, generated); err != nil {
-			if dead {
-				return i, err
-			}
-			return i, errors.Join(err, w.Close(closePatience))
-		}
-		if outcome.Over {
-			// Another worker goes on.
-			if err := w.Close(closePatience); err != nil {
-				r.progress.Note(err.Error())
-			}
-		}
-		if dead || outcome.Over {
+		if p.gone || m.outcome.Over {
 			return i + 1, nil
 		}
-		r.progress.Add(1)
-	}
-	if err := w.Close(closePatience); err != nil {
-		r.progress.Note(err.Error())
+		r.bench.progress.Add(1)
 	}
 	return len(steps), nil
 }
 
-// leftGPUMemory is how much more of a GPU than before may be in use when a
-// worker is gone: the driver keeps some for itself.
-const leftGPUMemory = 64 << 20
-
-// tellLeft says it when a worker that is gone left something in the GPUs'
-// memory, which was in use so far before.
-func (r *run) tellLeft(before *int64) {
-	after := sum(r.gpus, machine.GPU.UsedBytes)
-	if before != nil && after != nil && *after > *before+leftGPUMemory {
-		r.progress.Note(fmt.Sprintf("the worker is gone, and %s of %s's memory are in use that were not before it: nvidia-smi lists by whom",
-			size.Binary(*after-*before), r.arm.Device))
-	}
+// process is a worker process of a session.
+type process struct {
+	run     *run
+	number  int64
+	ceiling ceiling
+	worker  *worker.Process
+	gone    bool // the worker died or was killed
+	sampler *sampler
 }
 
-// generate lets the worker go on with the prompt. A worker that dies of it is
-// told in what it would have generated.
-func (r *run) generate(ctx context.Context, w *worker.Process, dir string) (g *worker.Generated, dead bool, err error) {
-	ask := r.arm.Generate
-	ask.Dir = dir
-	g, err = w.Generate(ctx, ask, r.arm.GenerateTimeout)
-	if ctx.Err() != nil {
-		if err == nil {
-			err = w.Close(closePatience)
+// end closes the worker, keeps the last samples, and returns the error that the
+// process ends with, given the one so far. A worker that does not close as it
+// should is only worth a note, unless something else went wrong.
+func (p *process) end(err error) error {
+	if !p.gone {
+		closeErr := p.worker.Close(closePatience)
+		switch {
+		case closeErr == nil:
+		case err != nil:
+			err = errors.Join(err, closeErr)
+		default:
+			p.run.bench.progress.Note(closeErr.Error())
 		}
-		return nil, true, errors.Join(ctx.Err(), err)
+	}
+	if p.sampler == nil {
+		return err
+	}
+	p.sampler.stop()
+	p.sampler.lookAtGPUs(time.Now().UTC())
+	if rows := p.sampler.take(); len(rows) > 0 {
+		err = errors.Join(err, p.run.bench.append(record.Batch{Samples: rows}))
+	}
+	return err
+}
+
+// measured is one step, done.
+type measured struct {
+	step    Step
+	outcome *worker.Outcome
+	text    *record.Inference // nil: none was generated
+}
+
+// measure does one load and generates the text that its step asks for. A worker
+// that dies is an outcome, or a text, with an error; measure itself fails only if
+// ctx ends, with an outcome if the load was measured before that.
+func (p *process) measure(ctx context.Context, step Step) (measured, error) {
+	m := measured{step: step}
+	planned := p.run.planned
+	dir := planned.Checkpoint.Dirs[step.Replica]
+	files := p.run.files(dir)
+	touched := p.run.touchMemory(ctx, files)
+	outcome, err := p.worker.Load(ctx, worker.Load{
+		Dir:    dir,
+		Files:  files,
+		Drop:   planned.PageCache == PageCacheDrop,
+		Verify: step.Verify,
+		Trace:  planned.IOTrace,
+		Keep:   step.Generate,
+	}, planned.LoadTimeout)
+	p.gone = err != nil
+	if ctx.Err() != nil {
+		return m, errors.Join(ctx.Err(), err)
 	}
 	if err != nil {
-		return &worker.Generated{Prompt: ask.Prompt, Error: err.Error()}, true, nil
+		outcome = worker.Failed(err)
 	}
-	if g.Unsupported != "" && !r.toldUnsupported {
-		r.toldUnsupported = true
-		r.progress.Note(fmt.Sprintf("%s %s: no text is generated: %s", r.row.Model, r.row.Format, g.Unsupported))
+	outcome.Load.MemoryTouchedBytes = touched
+	m.outcome = outcome
+	if !step.Generate || outcome.Load.Error != nil {
+		return m, nil
 	}
-	return g, false, nil
-}
-
-// compareTokens holds a load's token ids against those of the first load of
-// the model by the same engine on the same device: the same weights have to say
-// the same, whatever brought them. Engines and devices may round otherwise.
-func (r *run) compareTokens(seq int64, g *worker.Generated) {
-	if g == nil || g.TokenIDsSHA256 == "" || g.Error != "" {
-		return
-	}
-	here := generation{g.TokenIDsSHA256, r.row.ID, seq}
-	of := fmt.Sprintf("%s by %s on %s", r.arm.Checkpoint.Model.Name, r.arm.Engine, g.Device)
-	first, ok := r.generations[of]
+	ask := planned.Generate
+	ask.Dir = dir
+	m.text, err = p.worker.Generate(ctx, ask, planned.GenerateTimeout)
+	p.gone = err != nil
 	switch {
-	case !ok:
-		r.generations[of] = here
-	case first.tokens != here.tokens:
-		g.Error = fmt.Sprintf("the token ids are not those that load %d of run %s gave: the tensors or the machine are wrong", first.seq, first.run)
+	case ctx.Err() != nil:
+		m.text = nil
+		return m, errors.Join(ctx.Err(), err)
+	case err != nil:
+		m.text = ask.FailedText(err)
 	}
+	return m, nil
 }
 
-// keep appends a load's rows.
-func (r *run) keep(session int64, step Step, o *worker.Outcome, g *worker.Generated) error {
+// keep appends the rows of a load.
+func (p *process) keep(m measured) error {
+	r := p.run
 	seq := r.seq
 	r.seq++
-	r.compareTokens(seq, g)
-	r.result.Loads++
-	failure := o.Error
-	if failure == "" && g != nil && g.Error != "" {
-		failure = g.Error
+	rows := record.Batch{Loads: []record.Load{m.outcome.Load}, Stages: m.outcome.Stages, IOTraces: m.outcome.IOTrace}
+	load := &rows.Loads[0]
+	load.RunID, load.Seq, load.Session = r.row.ID, seq, p.number
+	load.Replica, load.Warmup = int64(m.step.Replica), m.step.Warmup
+	p.ceiling.fill(load)
+	for i := range rows.Stages {
+		rows.Stages[i].RunID, rows.Stages[i].Seq = r.row.ID, seq
 	}
-	if failure != "" {
+	for i := range rows.IOTraces {
+		rows.IOTraces[i].RunID, rows.IOTraces[i].Seq = r.row.ID, seq
+	}
+	if p.sampler != nil {
+		p.sampler.describe(load)
+		rows.Samples = p.sampler.take()
+	}
+	failure := load.Error
+	if m.text != nil {
+		m.text.RunID, m.text.Seq = r.row.ID, seq
+		r.bench.compareTokens(r.planned.Arm, m.text)
+		if r.noteUnsupported(m.text); failure == nil {
+			failure = m.text.Error
+		}
+		rows.Inferences = []record.Inference{*m.text}
+	}
+	r.bench.result.Loads++
+	if failure != nil {
 		r.failed++
-		r.result.Failed++
-		r.progress.Note(fmt.Sprintf("load %d of %s %s failed: %s", seq, r.row.Model, r.row.Format, failure))
+		r.bench.result.Failed++
+		r.bench.progress.Note(fmt.Sprintf("load %d of %s %s failed: %s", seq, r.row.Model, r.row.Format, *failure))
 	}
-	rows := loadRows(r.row.ID, seq, session, step, o, r.open(r.arm.Checkpoint.Dirs[step.Replica]))
-	r.ceiling.bound(&rows.Loads[0], o)
-	if r.sampler != nil {
-		r.sampler.describe(&rows.Loads[0])
-		rows.Samples = r.sampler.take()
+	return r.bench.append(rows)
+}
+
+// noteUnsupported notes, once per run, why no text is generated.
+func (r *run) noteUnsupported(text *record.Inference) {
+	if text.Unsupported == nil || r.notedUnsupported {
+		return
 	}
-	if g != nil {
-		rows.Inferences = append(rows.Inferences, inferenceRow(r.row.ID, seq, r.arm.Generate, g))
+	r.notedUnsupported = true
+	r.bench.progress.Note(fmt.Sprintf("%s %s: no text is generated: %s", r.row.Model, r.row.Format, *text.Unsupported))
+}
+
+// leftGPUMemory is how much more of a GPU may be in use after a worker than
+// before it: the driver keeps some for itself.
+const leftGPUMemory = 64 << 20
+
+// warnLeftMemory warns if a worker that has ended left something in the GPUs'
+// memory, of which usedBefore was in use before it.
+func (r *run) warnLeftMemory(usedBefore *int64) {
+	after := sum(r.gpus, machine.GPU.UsedBytes)
+	if usedBefore != nil && after != nil && *after > *usedBefore+leftGPUMemory {
+		r.bench.progress.Note(fmt.Sprintf("the worker has ended, but %s more of %s's memory is in use than before it: nvidia-smi lists the processes",
+			size.Binary(*after-*usedBefore), r.row.Device))
 	}
-	return r.append(rows)
+}
+
+// textSource is what determines a generated text, besides the prompt and its
+// settings: the same weights must give the same tokens, whatever loader and format
+// brought them, but engines and devices may round differently.
+type textSource struct{ model, engine, device string }
+
+// generation is the text of one load.
+type generation struct {
+	tokens string // digest of their IDs
+	run    string
+	seq    int64
+}
+
+// compareTokens compares a text's token IDs with the first ones from the same
+// source, and makes a difference the text's error.
+func (b *benchmark) compareTokens(arm record.Arm, text *record.Inference) {
+	if text.TokenIDsSHA256 == nil || text.Error != nil || text.Device == nil {
+		return
+	}
+	source := textSource{arm.Model, arm.Engine, *text.Device}
+	here := generation{*text.TokenIDsSHA256, text.RunID, text.Seq}
+	first, ok := b.generations[source]
+	switch {
+	case !ok:
+		b.generations[source] = here
+	case first.tokens != here.tokens:
+		text.Error = new(fmt.Sprintf("the token IDs differ from those of load %d of run %s: the tensors or the machine are wrong", first.seq, first.run))
+	}
 }

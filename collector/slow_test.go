@@ -79,7 +79,7 @@ func TestASlowStorageIsTheBound(t *testing.T) {
 	c.StoragePath, c.Replicas, c.PoolBytes = storage, 2, 256<<20
 	c.BenchmarkTypes, c.DType, c.Inference, c.Roofline = []string{collector.Random}, "auto", collector.InferenceNone, true
 	c.Loaders = []string{"direct", "pool"}
-	plan, err := collector.NewPlan(c)
+	plan, err := planned(t, c)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -9,10 +9,10 @@ import (
 	"github.com/sllmq/sllmq/warehouse/record"
 )
 
-// gpuPeak is the most that was seen of a GPU in a time.
+// gpuPeak is the highest status of a GPU over several samples.
 type gpuPeak struct{ status nvml.Status }
 
-// join takes another look at a GPU in.
+// join adds a sample.
 func (p *gpuPeak) join(s nvml.Status) {
 	most(&p.status.PCIeGeneration, s.PCIeGeneration)
 	most(&p.status.PCIeWidth, s.PCIeWidth)
@@ -34,7 +34,7 @@ func most[T cmp.Ordered](into **T, v *T) {
 	}
 }
 
-// describeGPUs fills in what a load's row says of its GPUs.
+// describeGPUs fills in the GPU columns of a load.
 func describeGPUs(l *record.Load, peaks []gpuPeak, processes *int64) {
 	var all gpuPeak
 	var slowest nvml.Status // the link of the GPU that has the worst one
@@ -61,7 +61,7 @@ func least(into **int64, v *int64) {
 	}
 }
 
-// gpuSamples are the rows of one look at a GPU.
+// gpuSamples makes rows of one sample of a GPU.
 func gpuSamples(runID string, at time.Time, g machine.GPU, s nvml.Status) []record.Sample {
 	var rows []record.Sample
 	add := func(metric string, value *float64) {
@@ -84,7 +84,7 @@ func gpuSamples(runID string, at time.Time, g machine.GPU, s nvml.Status) []reco
 	return rows
 }
 
-// sum adds up what is known of all of them; nil where it is known of none.
+// sum adds up a figure of GPUs; nil if it is known of none.
 func sum(gpus []machine.GPU, of func(machine.GPU) *int64) *int64 {
 	var all *int64
 	for _, g := range gpus {

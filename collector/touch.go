@@ -9,48 +9,51 @@ import (
 	"github.com/sllmq/sllmq/collector/hostmem"
 	"github.com/sllmq/sllmq/collector/loader"
 	"github.com/sllmq/sllmq/collector/machine"
+	"github.com/sllmq/sllmq/warehouse/record"
 )
 
-// touchMemory prepares a cold load through the page cache in a virtual machine,
-// and returns how many bytes were touched, nil for none.
+// touches reports whether free memory is touched before a load: a cold load
+// through the page cache in a virtual machine.
 //
-// Free memory of such a machine need not be there: the host gives it when it is
-// touched for the first time, and takes it back where the balloon reports free
-// pages. So a load's time would depend on how long ago the pages were dropped that
-// it fills: on one machine 0.3 s at once and 1.5 to 5 s after eight seconds, the
-// storage being RAM. Pools and host devices are touched before the clock too.
+// Free memory of a virtual machine may not be backed. The host provides it when it
+// is first touched, and takes it back where the balloon reports free pages. A
+// load's time would then depend on how long ago the pages that it fills were
+// dropped: on one machine 0.3 s immediately and 1.5 to 5 s after eight seconds,
+// with storage in RAM. Pools and host devices are touched before the clock starts
+// for the same reason.
+func touches(technique loader.Technique, pageCache string, here record.Machine) bool {
+	return technique.Mapped && pageCache == PageCacheDrop && here.Hypervisor != nil
+}
+
+// touchMemory touches memory for a load of files if the plan says so. It returns
+// how many bytes, nil for none.
 func (r *run) touchMemory(ctx context.Context, files []string) *int64 {
-	if !r.arm.TouchMemory || r.machine.Hypervisor == nil {
+	if !r.planned.TouchMemory {
 		return nil
 	}
 	var bytes int64
 	for _, path := range files {
-		if info, err := os.Stat(path); err == nil { // what is not there fails the load
+		if info, err := os.Stat(path); err == nil { // a missing file fails the load
 			bytes += info.Size()
 		}
 	}
 	touched, err := TouchFreeMemory(ctx, bytes+bytes/8)
 	if err != nil && ctx.Err() == nil {
-		r.progress.Note(fmt.Sprintf("free memory is not touched before the load: %v", err))
+		r.bench.progress.Note(fmt.Sprintf("free memory is not touched before the load: %v", err))
 		return nil
 	}
 	return &touched
 }
 
-// touches says which loads that is.
-func touches(technique loader.Technique, pageCache string) bool {
-	return technique.Mapped && pageCache == PageCacheDrop
-}
-
-// TouchFreeMemory touches so many bytes of free memory, or as many as can be spared,
-// and gives them back at once: whoever takes memory next gets those.
+// TouchFreeMemory touches bytes of free memory, or as many as can be spared, and
+// frees them immediately, so that the next allocations get them.
 func TouchFreeMemory(ctx context.Context, bytes int64) (touched int64, err error) {
-	const spare = 512 << 20 // for everybody else
+	const spare = 512 << 20 // for other processes
 	free, err := machine.FreeMemory()
 	if err != nil {
 		return 0, err
 	}
-	const part = 256 << 20 // between looks at ctx, since the host may take seconds
+	const part = 256 << 20 // between checks of ctx: the host may take seconds
 	var held [][]byte
 	defer func() {
 		for _, b := range held {
@@ -72,13 +75,13 @@ func TouchFreeMemory(ctx context.Context, bytes int64) (touched int64, err error
 	return touched, nil
 }
 
-// forgetPeak makes this process's peak of memory what it holds now: workers that
-// are started later would inherit it as theirs.
+// forgetPeak resets this process's peak memory to what it holds now. Workers
+// started later would inherit the peak.
 func forgetPeak() error {
 	const peak = "5" // proc_pid_clear_refs(5)
 	err := os.WriteFile("/proc/self/clear_refs", []byte(peak), 0)
 	if os.IsNotExist(err) || os.IsPermission(err) {
-		return nil // a kernel without it, or a sandbox: the peak is too high then
+		return nil // an old kernel or a sandbox: the peak stays too high
 	}
 	return err
 }

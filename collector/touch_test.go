@@ -62,10 +62,11 @@ func TestMemoryIsTouchedBeforeColdMappedLoadsInAMachineThatIsVirtual(t *testing.
 		if err != nil {
 			t.Fatal(err)
 		}
-		r := &run{benchmark: &benchmark{}, arm: Arm{TouchMemory: touches(technique, x.pageCache)}}
+		var here record.Machine
 		if x.virtual {
-			r.machine = record.Machine{Hypervisor: new("a test")}
+			here.Hypervisor = new("a test")
 		}
+		r := &run{bench: &benchmark{}, planned: PlannedRun{TouchMemory: touches(technique, x.pageCache, here)}}
 		touched := r.touchMemory(t.Context(), nil)
 		if (touched != nil) != x.want {
 			t.Errorf("%+v: %v", x, touched)

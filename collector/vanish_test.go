@@ -31,7 +31,7 @@ func departures() map[string]departure {
 			prepare: func(t *testing.T, l loop) { command(t, "cp", "--sparse=always", l.image, l.image+".kept") },
 			leave:   func(t *testing.T, l loop) { command(t, "truncate", "--size=0", l.image) },
 			back:    func(t *testing.T, l loop) { command(t, "cp", "--sparse=always", l.image+".kept", l.image) },
-			says:    []string{"input/output error", "the page at its byte"},
+			says:    []string{"input/output error", "the page at byte"},
 		},
 		// Nobody finds it any more, and who has its files open keeps them.
 		"it is unmounted": {
@@ -107,7 +107,7 @@ func departed(t *testing.T, d departure, loader string) {
 			d.back(t, storage)
 		}
 	}
-	plan, err := collector.NewPlan(c)
+	plan, err := planned(t, c)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -25,10 +25,9 @@ import (
 	"github.com/sllmq/sllmq/warehouse"
 )
 
-// collectOptions are the flags of collect that are not fields of the
-// collector's own configuration.
+// collectOptions are the flags of collect.
 type collectOptions struct {
-	config        collector.Config
+	request       collector.Request
 	poolSize      sizeValue
 	chunkSize     sizeValue
 	ioSize        sizeValue
@@ -40,29 +39,29 @@ type collectOptions struct {
 	noRoofline    bool
 }
 
-// referenceFlags are those of ServerlessLLM's benchmark scripts, which read
-// each from an environment variable of the same name; ours are read with
-// SLLMQ_ before it.
+// referenceFlags are the flags of ServerlessLLM's benchmark scripts, each of which
+// also reads an environment variable of its name. Other flags read a variable with
+// the prefix SLLMQ_.
 var referenceFlags = []string{"model-name", "num-replicas", "mem-pool-size", "benchmark-type", "storage-path", "results-path", "generate-plots", "keep-alive"}
 
-// otherFlags are those that no variable of this rule sets.
+// otherFlags do not follow this rule.
 var otherFlags = []string{"help", "debug", "warehouse", "hf-token"}
 
-const collectExample = `  # Both formats of a made-up model, five cold loads each
+const collectExample = `  # Both formats of a synthetic model, five cold loads each
   sllmq collect --model-name synthetic/opt-125m --num-replicas 5 --storage-path ./models
 
-  # A matrix: two models, cold and cached, three sessions that take turns
+  # A matrix: two models, cold and cached, three interleaved sessions
   sllmq collect --model-name synthetic/opt-125m,synthetic/qwen3-0.6b \
     --benchmark-type random,cached --num-replicas 5 --sessions 3 --storage-path ./models
 
-  # What would it write and take?
+  # Preview disk, memory and time
   sllmq collect --model-name ./my-model --storage-path ./models --dry-run`
 
 func newCollectCommand(env *environment) *cobra.Command {
-	o := collectOptions{config: collector.DefaultConfig()}
+	o := collectOptions{request: collector.DefaultRequest()}
 	c := &cobra.Command{
 		Use:     "collect",
-		Short:   "Measure how fast checkpoints load, and keep every measurement",
+		Short:   "Measure how fast checkpoints load, and record every load",
 		Example: collectExample,
 		Args:    noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -73,62 +72,62 @@ func newCollectCommand(env *environment) *cobra.Command {
 		},
 	}
 	o.addFlags(c.Flags())
-	for flag, values := range collector.Choices() {
-		// It can fail only for a flag that is not there, which a test would see.
-		_ = c.RegisterFlagCompletionFunc(flag, cobra.FixedCompletions(values, cobra.ShellCompDirectiveNoFileComp))
+	for field, values := range collector.Choices() {
+		// This fails only for a missing flag, which a test would find.
+		_ = c.RegisterFlagCompletionFunc(flagOf[field], cobra.FixedCompletions(values, cobra.ShellCompDirectiveNoFileComp))
 	}
 	return c
 }
 
 func (o *collectOptions) addFlags(f *pflag.FlagSet) {
-	c := &o.config
+	c := &o.request
 	o.poolSize = sizeValue{&c.PoolBytes}
 	o.chunkSize = sizeValue{&c.ChunkBytes}
 	o.ioSize = sizeValue{&c.IOBytes}
-	f.StringSliceVar(&c.Models, "model-name", c.Models, "models: org/name[@revision] of the Hub, synthetic/NAME or a local folder (several with commas)")
+	f.StringSliceVar(&c.Models, "model-name", c.Models, "models: org/name[@revision] of the Hub, synthetic/NAME or a local folder (comma-separated)")
 	f.IntVar(&c.Replicas, "num-replicas", c.Replicas, "replicas on disk for random; counted loads for cached")
-	f.Var(&o.poolSize, "mem-pool-size", "host memory for the pool")
-	f.StringSliceVar(&c.BenchmarkTypes, "benchmark-type", c.BenchmarkTypes, "random (cold) and cached")
-	f.StringVar(&c.StoragePath, "storage-path", c.StoragePath, "folder for the replicas, on the storage to be measured")
-	f.StringVar(&o.resultsPath, "results-path", "/results", "folder for summary.txt, summary.json and benchmark.log (the default only if it exists)")
-	f.BoolVar(&o.generatePlots, "generate-plots", false, "draw the mean loading times as summary.png in the results folder")
-	f.BoolVar(&o.keepAlive, "keep-alive", false, "stay when done, until a signal comes (for pods)")
-	f.StringSliceVar(&c.Formats, "format", nil, "safetensors and sllm (default: both)")
-	f.StringSliceVar(&c.Loaders, "loader", nil, "mmap, mmap-parallel, pinned, direct, pool, store, raw (default: mmap-parallel for safetensors, pool for sllm); of transformers: from_pretrained, store")
-	f.StringSliceVar(&c.Devices, "device", c.Devices, "where the weights go: host, or cuda:0 and so on; several, with commas, are arms of their own")
-	f.StringVar(&c.GDS, "gds", c.GDS, "how direct fills a GPU: off; require GPUDirect Storage; compat, its library through the host's memory")
+	f.Var(&o.poolSize, "mem-pool-size", "host memory of the pool (the default is reduced to the available memory)")
+	f.StringSliceVar(&c.BenchmarkTypes, "benchmark-type", c.BenchmarkTypes, "random (cold), cached or both")
+	f.StringVar(&c.StoragePath, "storage-path", c.StoragePath, "folder for the replicas, on the storage to measure")
+	f.StringVar(&o.resultsPath, "results-path", "/results", "folder for summary.txt, summary.json and benchmark.log (the default is used only if it exists)")
+	f.BoolVar(&o.generatePlots, "generate-plots", false, "draw the mean loading times to summary.png in the results folder")
+	f.BoolVar(&o.keepAlive, "keep-alive", false, "stay until a signal arrives when done (for pods)")
+	f.StringSliceVar(&c.Formats, "format", nil, "safetensors, sllm (default: both)")
+	f.StringSliceVar(&c.Loaders, "loader", nil, "mmap, mmap-parallel, pinned, direct, pool, store, raw (default: mmap-parallel for safetensors, pool for sllm); of engine transformers: from_pretrained, store")
+	f.StringSliceVar(&c.Devices, "device", c.Devices, "where weights are loaded to: host, cuda:0, ... (comma-separated: one run each)")
+	f.StringVar(&c.GDS, "gds", c.GDS, "how loader direct fills a GPU: off; require: GPUDirect Storage; compat: the cuFile library through host memory")
 	f.StringVar(&c.DeviceMap, "device-map", c.DeviceMap, "auto: spread one model over the GPUs of --device, layer by layer")
-	f.StringSliceVar(&c.Engines, "engine", c.Engines, "who loads: native and transformers (Python's stack)")
-	f.StringVar(&c.Python, "python", c.Python, "interpreter of the transformers engine")
-	f.StringVar(&c.DType, "dtype", c.DType, "type of the weights; auto keeps a folder's own")
-	f.IntVar(&c.Threads, "num-thread", c.Threads, "reads under way of pool, direct and raw, at least")
-	f.Var(&o.chunkSize, "chunk-size", "chunk of the pool")
-	f.IntVar(&c.IODepth, "io-depth", 0, "reads under way, of pool, direct and raw (default: theirs; see sllmq tune)")
-	f.Var(&o.ioSize, "io-size", "bytes of a read, of those loaders (default: theirs)")
-	f.StringVar(&c.PageCache, "page-cache", "", "before each load: drop or keep the replica's pages (default: drop for random, keep for cached)")
-	f.StringVar(&c.Verify, "verify", c.Verify, "hold tensors against their checksums after the first load of each replica, all or none")
-	f.StringVar(&c.ReplicaMode, "replica-mode", c.ReplicaMode, "copy; reflink, whose replicas share blocks on the storage; auto: reflink where it can be")
-	f.StringVar(&c.Inference, "inference", c.Inference, "generate a text after all loads, the first of each worker process, or none")
-	f.StringVar(&c.Prompt, "prompt", c.Prompt, "what the text goes on from")
-	f.IntVar(&c.NewTokens, "max-new-tokens", c.NewTokens, "tokens of that text, at most")
-	f.Float64Var(&c.Temperature, "temperature", c.Temperature, "of the tokens' draw; 0 takes the likeliest")
-	f.Float64Var(&c.TopP, "top-p", c.TopP, "draw from this part of the probability")
-	f.Int64Var(&c.Seed, "seed", c.Seed, "of the order of the loads, and of the tokens' draw")
-	f.IntVar(&c.Sessions, "sessions", c.Sessions, "worker processes for each run; formats take turns")
-	f.StringVar(&c.StoreAddress, "store-address", "", "the sllm-store that loader store is a client of, HOST:PORT; its storage path is --storage-path (default: one is started)")
-	f.StringVar(&c.StoreProgram, "store-program", "", "the sllm-store that is started; sllmq is sllmq's own (default: sllm-store for GPUs if it is installed, else sllmq)")
-	f.DurationVar(&c.LoadTimeout, "load-timeout", 0, "when a load is taken for hung (default: by its size)")
-	f.BoolVar(&o.noRoofline, "no-roofline", false, "do not measure storage and memory before each session: loads get no bound and no efficiency")
-	f.BoolVar(&c.IOTrace, "io-trace", false, "keep a row for each request of a load, by the loaders that make their own")
-	f.BoolVar(&c.Stream, "stream", false, "let a model that is larger than the pool pass through it")
-	f.BoolVar(&c.AA, "aa", false, "run each arm twice, tagged aa=a and aa=b: what differs is the machine's noise")
-	f.StringArrayVar(&o.tags, "tag", nil, "KEY=VALUE to find the runs by (repeatable)")
-	// Read by moveToken, before there is a command; here for its help.
-	f.String("hf-token", "", "token for the Hub; better in HF_TOKEN or the file of its login")
-	f.BoolVar(&o.dryRun, "dry-run", false, "print the plan and do nothing")
+	f.StringSliceVar(&c.Engines, "engine", c.Engines, "whose code loads: native, transformers (Python)")
+	f.StringVar(&c.Python, "python", c.Python, "interpreter of engine transformers")
+	f.StringVar(&c.DType, "dtype", c.DType, "type of the weights; auto: as in the model's files")
+	f.IntVar(&c.Threads, "num-thread", c.Threads, "minimum number of concurrent reads of loaders pool, direct and raw")
+	f.Var(&o.chunkSize, "chunk-size", "chunk size of the pool")
+	f.IntVar(&c.IODepth, "io-depth", 0, "number of concurrent reads of loaders pool, direct and raw (default: the loader's; see sllmq tune)")
+	f.Var(&o.ioSize, "io-size", "size of a read of these loaders (default: the loader's)")
+	f.StringVar(&c.PageCache, "page-cache", "", "drop or keep the replica's pages before each load (default: drop for random, keep for cached)")
+	f.StringVar(&c.Verify, "verify", c.Verify, "compare tensors with their checksums after the first load of each replica, all loads, or none")
+	f.StringVar(&c.ReplicaMode, "replica-mode", c.ReplicaMode, "copy; reflink: replicas share blocks on the storage; auto: reflink where possible")
+	f.StringVar(&c.Inference, "inference", c.Inference, "generate a text after all loads, the first load of each worker process, or none")
+	f.StringVar(&c.Prompt, "prompt", c.Prompt, "text to continue")
+	f.IntVar(&c.NewTokens, "max-new-tokens", c.NewTokens, "maximum number of tokens to generate")
+	f.Float64Var(&c.Temperature, "temperature", c.Temperature, "sampling temperature; 0 is greedy")
+	f.Float64Var(&c.TopP, "top-p", c.TopP, "sample from the most likely tokens with this total probability")
+	f.Int64Var(&c.Seed, "seed", c.Seed, "seed of the order of loads and of sampling")
+	f.IntVar(&c.Sessions, "sessions", c.Sessions, "worker processes per run; runs take turns by session")
+	f.StringVar(&c.StoreAddress, "store-address", "", "HOST:PORT of a running sllm-store for loader store, with the same storage path (default: start one)")
+	f.StringVar(&c.StoreProgram, "store-program", "", "sllm-store to start; sllmq: this program's own (default: sllm-store for GPUs if installed, else sllmq)")
+	f.DurationVar(&c.LoadTimeout, "load-timeout", 0, "abort a load after this long (default: by size)")
+	f.BoolVar(&o.noRoofline, "no-roofline", false, "do not measure storage and memory before each session: loads have no bound and no efficiency")
+	f.BoolVar(&c.IOTrace, "io-trace", false, "record every read of loaders that issue their own")
+	f.BoolVar(&c.Stream, "stream", false, "stream a model larger than the pool through it")
+	f.BoolVar(&c.AA, "aa", false, "run every arm twice, tagged aa=a and aa=b, to estimate noise")
+	f.StringArrayVar(&o.tags, "tag", nil, "KEY=VALUE to select the runs by (repeatable)")
+	// moveToken reads it before there is a command; this is for the help.
+	f.String("hf-token", "", "token for the Hub; prefer HF_TOKEN or huggingface_hub's token file")
+	f.BoolVar(&o.dryRun, "dry-run", false, "print the plan and exit")
 }
 
-// sizeValue is a flag that holds a size in bytes.
+// sizeValue is a flag whose value is a size in bytes.
 type sizeValue struct{ bytes *int64 }
 
 var _ pflag.Value = (*sizeValue)(nil)
@@ -150,7 +149,7 @@ func (v *sizeValue) Set(s string) (err error) {
 
 func (v *sizeValue) Type() string { return "size" }
 
-// fromEnvironment sets the flags that were not given from their variables.
+// fromEnvironment sets flags that were not given from environment variables.
 func (o *collectOptions) fromEnvironment(f *pflag.FlagSet, getenv func(string) string) error {
 	var errs []error
 	f.VisitAll(func(flag *pflag.Flag) {
@@ -166,20 +165,20 @@ func (o *collectOptions) fromEnvironment(f *pflag.FlagSet, getenv func(string) s
 			errs = append(errs, &usageError{fmt.Errorf("environment variable %s: %w", name, flagError(err))})
 		}
 	})
-	o.config.Roofline = !o.noRoofline
-	o.config.PoolAsked = f.Changed("mem-pool-size")
+	o.request.Roofline = !o.noRoofline
+	o.request.PoolFixed = f.Changed("mem-pool-size")
 	if !f.Changed("results-path") {
 		if info, err := os.Stat(o.resultsPath); err != nil || !info.IsDir() {
 			o.resultsPath = ""
 		}
 	}
 	tags, err := parseTags(o.tags)
-	o.config.Tags = tags
+	o.request.Tags = tags
 	return errors.Join(append(errs, err)...)
 }
 
-// storeLog is where the output of an sllm-store goes: into the results folder,
-// or beside the warehouse.
+// storeLog returns the path of the log of an sllm-store: in the results folder,
+// else beside the warehouse.
 func storeLog(resultsPath, warehouse string) (string, error) {
 	dir := resultsPath
 	if dir == "" {
@@ -187,32 +186,36 @@ func storeLog(resultsPath, warehouse string) (string, error) {
 	}
 	path, err := filepath.Abs(filepath.Join(dir, "sllm-store.log"))
 	if err != nil {
-		return "", fmt.Errorf("find the place of sllm-store.log: %w", err)
+		return "", fmt.Errorf("find the folder of sllm-store.log: %w", err)
 	}
 	return path, nil
 }
 
 func (o *collectOptions) run(ctx context.Context, env *environment) (err error) {
 	if o.generatePlots && o.resultsPath == "" {
-		return &usageError{errors.New("--generate-plots draws into the results folder: name one with --results-path")}
+		return &usageError{errors.New("--generate-plots: name a results folder with --results-path")}
 	}
-	if o.config.StoreLog, err = storeLog(o.resultsPath, env.warehouse); err != nil {
+	if o.request.StoreLog, err = storeLog(o.resultsPath, env.warehouse); err != nil {
 		return err
 	}
-	plan, err := o.plan(ctx, env)
-	var usage *collector.UsageError
-	if errors.As(err, &usage) {
-		return &usageError{err}
+	if err := o.request.Validate(); err != nil {
+		return &usageError{nameFlag(err)}
 	}
-	if err != nil || len(plan.Groups) == 0 {
-		return err
+	found, err := collector.Resolve(ctx, o.request, collector.ResolveOptions{Hub: env.hub, Preview: o.dryRun, Progress: newProgress(env.stderr, nil)})
+	if err != nil {
+		return nameFlag(err)
 	}
-	if o.dryRun {
-		rates, err := ratesHere(ctx, env, plan.Config.StoragePath)
-		if err != nil {
-			return err
+	defer func() {
+		if closeErr := found.Close(); err == nil {
+			err = closeErr
 		}
-		return writePlan(env.stdout, plan, env.warehouse, rates)
+	}()
+	if o.dryRun {
+		return preview(ctx, env, found)
+	}
+	plan, err := found.Plan()
+	if err != nil {
+		return nameFlag(err)
 	}
 	log, err := o.openLog()
 	if err != nil {
@@ -226,7 +229,7 @@ func (o *collectOptions) run(ctx context.Context, env *environment) (err error) 
 		return err
 	}
 	if o.keepAlive && !result.Interrupted {
-		fmt.Fprintln(env.stderr, "done; staying until a signal comes (--keep-alive)")
+		fmt.Fprintln(env.stderr, "done; waiting for a signal (--keep-alive)")
 		<-ctx.Done()
 	} else if result.Interrupted {
 		return errInterrupted
@@ -237,41 +240,7 @@ func (o *collectOptions) run(ctx context.Context, env *environment) (err error) 
 	return nil
 }
 
-// plan makes the plan, which takes the models' files. A dry run fetches none: it
-// says what they would take, and gives a plan of nothing.
-func (o *collectOptions) plan(ctx context.Context, env *environment) (collector.Plan, error) {
-	if err := o.config.Validate(); err != nil {
-		return collector.Plan{}, err
-	}
-	asked, err := o.config.AskPython(ctx)
-	if err != nil {
-		return collector.Plan{}, err
-	}
-	o.config = asked
-	fromHub, err := o.config.FromHub()
-	if err != nil {
-		return collector.Plan{}, err
-	}
-	if len(fromHub) == 0 {
-		return collector.NewPlan(o.config)
-	}
-	client, err := env.hub()
-	if err != nil {
-		return collector.Plan{}, err
-	}
-	if o.dryRun {
-		absent, err := o.planAbsent(ctx, env, client, fromHub)
-		if err != nil || absent {
-			return collector.Plan{}, err
-		}
-	}
-	if o.config, err = o.config.Fetch(ctx, client, newProgress(env.stderr, nil)); err != nil {
-		return collector.Plan{}, err
-	}
-	return collector.NewPlan(o.config)
-}
-
-// collect carries the plan out and says what came of it.
+// collect runs the plan and reports the result.
 func (o *collectOptions) collect(ctx context.Context, env *environment, plan collector.Plan, log *benchmarkLog) (collector.Result, error) {
 	self, err := os.Executable()
 	if err != nil {
@@ -281,11 +250,11 @@ func (o *collectOptions) collect(ctx context.Context, env *environment, plan col
 	options := env.warehouseOptions()
 	options.OnWait = progress.Note
 	sink := warehouse.At(env.warehouse, options)
-	// The warehouse is tried before the first byte is prepared.
-	if err := o.endLost(ctx, sink, progress); err != nil {
+	// This also checks that the warehouse can be written before anything is prepared.
+	if err := endLost(ctx, sink, plan.Machine.ID, progress); err != nil {
 		return collector.Result{}, err
 	}
-	result, err := collector.Run(ctx, plan, sink, progress, collector.Host{
+	result, err := collector.Run(ctx, plan, sink, progress, collector.Program{
 		WorkerCommand: []string{self, "worker"},
 		StoreCommand:  []string{self, "store", "serve"},
 		Version:       version(),
@@ -297,26 +266,22 @@ func (o *collectOptions) collect(ctx context.Context, env *environment, plan col
 	if result.Loads == 0 {
 		return result, nil
 	}
-	// The answer is wanted after an interruption too.
+	// An interrupted benchmark is reported too.
 	return result, o.report(context.WithoutCancel(ctx), env, result)
 }
 
 // endLost marks the runs of collectors that died on this machine.
-func (o *collectOptions) endLost(ctx context.Context, sink warehouse.Store, progress *progress) error {
-	here, err := machine.Describe(ctx, o.config.StoragePath)
-	if err != nil {
-		return err
-	}
+func endLost(ctx context.Context, sink warehouse.Store, machineID string, progress *progress) error {
 	boot := machine.BootID()
-	lost, err := warehouse.EndLost(ctx, sink, here.ID, func(pid int64, bootID string) bool { return bootID == boot && machine.Alive(pid) })
+	lost, err := warehouse.EndLost(ctx, sink, machineID, func(pid int64, bootID string) bool { return bootID == boot && machine.Alive(pid) })
 	if lost > 0 {
 		progress.Note(fmt.Sprintf("%d runs of a collector that died are marked lost; their loads are kept", lost))
 	}
 	return err
 }
 
-// report prints the summary of what was collected, and writes it to the
-// results folder.
+// report prints the summary of the collected loads, and writes it to the results
+// folder.
 func (o *collectOptions) report(ctx context.Context, env *environment, result collector.Result) error {
 	db, err := env.open(ctx)
 	if err != nil {
@@ -330,7 +295,7 @@ func (o *collectOptions) report(ctx context.Context, env *environment, result co
 	if err := writeSummary(env.stdout, rows); err != nil {
 		return err
 	}
-	fmt.Fprintf(env.stdout, "\nGo on with: sllmq sql%s \"select format, replica, loading_time_s, source_tier from load_facts where collect_id = '%s'\"\n",
+	fmt.Fprintf(env.stdout, "\nNext: sllmq sql%s \"select format, replica, loading_time_s, source_tier from load_facts where collect_id = '%s'\"\n",
 		warehouseFlag(env), result.CollectID)
 	if o.resultsPath == "" {
 		return nil
@@ -356,7 +321,7 @@ func (o *collectOptions) report(ctx context.Context, env *environment, result co
 	})
 }
 
-// quoted is a word as a shell wants it.
+// quoted quotes a word for a shell, if it has to be.
 func quoted(word string) string {
 	plain := func(r rune) bool {
 		return r < utf8.RuneSelf && (unicode.IsLetter(r) || unicode.IsDigit(r) || strings.ContainsRune("/._-+,:=@%", r))
@@ -367,8 +332,8 @@ func quoted(word string) string {
 	return "'" + strings.ReplaceAll(word, "'", `'\''`) + "'"
 }
 
-// warehouseFlag is what has to stand in a command for it to read what this one
-// wrote.
+// warehouseFlag returns the flag by which another command reads this one's
+// warehouse, with a leading space; empty for the default.
 func warehouseFlag(env *environment) string {
 	if env.warehouse == defaultWarehouse {
 		return ""
@@ -376,7 +341,7 @@ func warehouseFlag(env *environment) string {
 	return " --warehouse " + quoted(env.warehouse)
 }
 
-// benchmarkLog is benchmark.log of the results folder, or nothing.
+// benchmarkLog is benchmark.log in the results folder; without one it is empty.
 type benchmarkLog struct{ f *os.File }
 
 func (o *collectOptions) openLog() (*benchmarkLog, error) {
@@ -384,7 +349,7 @@ func (o *collectOptions) openLog() (*benchmarkLog, error) {
 		return &benchmarkLog{}, nil
 	}
 	if err := os.MkdirAll(o.resultsPath, 0o755); err != nil {
-		return nil, fmt.Errorf("make --results-path: %w", err)
+		return nil, fmt.Errorf("create the results folder: %w", err)
 	}
 	f, err := os.OpenFile(filepath.Join(o.resultsPath, "benchmark.log"), os.O_WRONLY|os.O_CREATE|os.O_APPEND, 0o644)
 	if err != nil {

@@ -25,7 +25,7 @@ type doctorOptions struct {
 }
 
 func newDoctorCommand(env *environment) *cobra.Command {
-	o := doctorOptions{machine: doctor.Options{StoragePath: collector.DefaultConfig().StoragePath, PoolBytes: collector.DefaultConfig().PoolBytes, Python: collector.DefaultConfig().Python}}
+	o := doctorOptions{machine: doctor.Options{StoragePath: collector.DefaultRequest().StoragePath, PoolBytes: collector.DefaultRequest().PoolBytes, Python: collector.DefaultRequest().Python}}
 	c := &cobra.Command{
 		Use:   "doctor",
 		Short: "Check warehouse and machine before measuring",

@@ -13,6 +13,7 @@ import (
 
 	"github.com/sllmq/sllmq/collector"
 	"github.com/sllmq/sllmq/collector/checkpoint"
+	"github.com/sllmq/sllmq/collector/hub"
 	"github.com/sllmq/sllmq/internal/size"
 )
 
@@ -25,7 +26,7 @@ func newModelsCommand(env *environment) *cobra.Command {
 	var o modelsOptions
 	c := &cobra.Command{
 		Use:   "models",
-		Short: "Fetch models, and list, verify and remove prepared checkpoints",
+		Short: "Fetch models; list, verify and remove prepared checkpoints",
 		Example: `  sllmq models pull Qwen/Qwen3-0.6B
   sllmq models list --storage-path ./models
   sllmq models verify synthetic/opt-125m --storage-path ./models
@@ -35,37 +36,37 @@ func newModelsCommand(env *environment) *cobra.Command {
 	}
 	storage := env.getenv("STORAGE_PATH")
 	if storage == "" {
-		storage = collector.DefaultConfig().StoragePath
+		storage = collector.DefaultRequest().StoragePath
 	}
 	pull := &cobra.Command{
 		Use:   "pull MODEL...",
-		Short: "Fetch models of the Hub into its cache, or say that they are there",
+		Short: "Fetch models from the Hub into its cache",
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if len(args) == 0 {
-				return &usageError{errors.New("name the models, as org/name[@revision]")}
+				return &usageError{errors.New("name the models: org/name[@revision]")}
 			}
 			return pullModels(cmd.Context(), env, args)
 		},
 	}
-	pull.Flags().String("hf-token", "", "token for the Hub; better in HF_TOKEN or the file of its login")
+	pull.Flags().String("hf-token", "", "token for the Hub; prefer HF_TOKEN or huggingface_hub's token file")
 	list := &cobra.Command{
 		Use:   "list",
-		Short: "List the checkpoints that are prepared below the storage path",
+		Short: "List the prepared checkpoints below the storage path",
 		Args:  noArguments,
 		RunE:  func(cmd *cobra.Command, _ []string) error { return o.list(cmd.Context(), env) },
 	}
 	list.Flags().StringVar(&o.format, "format", "table", "table, json")
 	verify := &cobra.Command{
 		Use:   "verify [MODEL...]",
-		Short: "Hold every prepared tensor against its source's checksum",
+		Short: "Compare every prepared tensor with its source's checksum",
 		RunE:  func(cmd *cobra.Command, args []string) error { return o.verify(cmd.Context(), env, args) },
 	}
 	rm := &cobra.Command{
 		Use:   "rm MODEL...",
-		Short: "Remove prepared checkpoints; what they were made from stays",
+		Short: "Remove prepared checkpoints, but not the models they are from",
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if len(args) == 0 {
-				return &usageError{errors.New("name the models, as sllmq models list does")}
+				return &usageError{errors.New("name the models, as listed by sllmq models list")}
 			}
 			return o.remove(cmd.Context(), env, args)
 		},
@@ -78,31 +79,35 @@ func newModelsCommand(env *environment) *cobra.Command {
 }
 
 func pullModels(ctx context.Context, env *environment, names []string) error {
-	config := collector.Config{Models: names}
-	models, err := config.FromHub()
-	if err != nil {
-		return err
-	}
-	if len(models) < len(names) {
-		return &usageError{errors.New("a folder and a made-up model are there already: name models of the Hub")}
+	var repos []hub.Repo
+	for _, name := range names {
+		repo, onHub, err := collector.HubRepo(name)
+		if err != nil {
+			return err
+		}
+		if !onHub {
+			return &usageError{fmt.Errorf("%s is a folder or a synthetic model: name models of the Hub", name)}
+		}
+		repos = append(repos, repo)
 	}
 	client, err := env.hub()
 	if err != nil {
 		return err
 	}
-	if config, err = config.Fetch(ctx, client, newProgress(env.stderr, nil)); err != nil {
-		return err
-	}
-	for _, m := range models {
-		s := config.Fetched[m.Name]
-		if _, err := fmt.Fprintf(env.stdout, "%s, commit %.12s: %s\n", m.Name, s.Commit, s.Dir); err != nil {
+	progress := newProgress(env.stderr, nil)
+	for i, repo := range repos {
+		s, err := collector.Fetch(ctx, client, repo, progress)
+		if err != nil {
+			return err
+		}
+		if _, err := fmt.Fprintf(env.stdout, "%s, commit %.12s: %s\n", names[i], s.Commit, s.Dir); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// listedModel is a prepared checkpoint as programs read it.
+// listedModel is a prepared checkpoint in JSON.
 type listedModel struct {
 	Model    string   `json:"model"`
 	Source   string   `json:"source"`
@@ -131,7 +136,7 @@ func (o modelsOptions) list(ctx context.Context, env *environment) error {
 		return e.Encode(list)
 	}
 	if len(prepared) == 0 {
-		_, err := fmt.Fprintf(env.stdout, "nothing is prepared below %s\n", o.storagePath)
+		_, err := fmt.Fprintf(env.stdout, "no checkpoints below %s\n", o.storagePath)
 		return err
 	}
 	w := tabwriter.NewWriter(env.stdout, 0, 0, 2, ' ', 0)
@@ -142,7 +147,8 @@ func (o modelsOptions) list(ctx context.Context, env *environment) error {
 	return w.Flush()
 }
 
-// chosen are the prepared checkpoints of the named models, all if none is.
+// chosen returns the prepared checkpoints of the named models; of all if there are
+// no names.
 func (o modelsOptions) chosen(ctx context.Context, names []string) ([]checkpoint.Prepared, error) {
 	prepared, err := checkpoint.List(ctx, o.storagePath)
 	if err != nil {
@@ -150,7 +156,7 @@ func (o modelsOptions) chosen(ctx context.Context, names []string) ([]checkpoint
 	}
 	for _, name := range names {
 		if !slices.ContainsFunc(prepared, func(p checkpoint.Prepared) bool { return p.Model == name }) {
-			return nil, fmt.Errorf("nothing of model %s is prepared below %s: sllmq models list says what is", name, o.storagePath)
+			return nil, fmt.Errorf("model %s has no checkpoint below %s: see sllmq models list", name, o.storagePath)
 		}
 	}
 	if len(names) > 0 {
@@ -159,7 +165,7 @@ func (o modelsOptions) chosen(ctx context.Context, names []string) ([]checkpoint
 	return prepared, nil
 }
 
-// verify goes on after a replica that is not whole, so that all are named.
+// verify continues after a bad replica, so that all of them are listed.
 func (o modelsOptions) verify(ctx context.Context, env *environment, names []string) error {
 	prepared, err := o.chosen(ctx, names)
 	if err != nil {
@@ -172,7 +178,7 @@ func (o modelsOptions) verify(ctx context.Context, env *environment, names []str
 			if ctx.Err() != nil {
 				return ctx.Err()
 			}
-			verdict := "whole"
+			verdict := "ok"
 			if err != nil {
 				bad = append(bad, dir)
 				verdict = err.Error()
@@ -183,7 +189,7 @@ func (o modelsOptions) verify(ctx context.Context, env *environment, names []str
 		}
 	}
 	if len(bad) > 0 {
-		return fmt.Errorf("not whole: %s: remove %s, and the next collect writes anew", howMany(int64(len(bad)), "replica"), strings.Join(bad, " "))
+		return fmt.Errorf("bad: %s: remove %s; the next collect writes new ones", howMany(int64(len(bad)), "replica"), strings.Join(bad, " "))
 	}
 	return nil
 }

@@ -14,86 +14,74 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/sllmq/sllmq/collector"
-	"github.com/sllmq/sllmq/collector/hub"
-	"github.com/sllmq/sllmq/collector/machine"
 	"github.com/sllmq/sllmq/internal/size"
 	"github.com/sllmq/sllmq/queries"
 )
 
-// newPlanCommand is collect --dry-run under a name of its own.
+// newPlanCommand is collect --dry-run under its own name.
 func newPlanCommand(env *environment) *cobra.Command {
 	c := newCollectCommand(env)
-	c.Use, c.Short = "plan", "Say what collect would write, take and run, and do nothing"
+	c.Use, c.Short = "plan", "Preview collect's disk, memory and time"
 	c.Example = `  sllmq plan --model-name facebook/opt-6.7b --storage-path /mnt/nvme/models
   sllmq plan --model-name synthetic/qwen3-8b --storage-path . --num-replicas 5`
-	// Neither can fail for a flag that is there, as a test of plan shows.
+	// These fail only if the flag is missing, which a test of plan would find.
 	_ = c.Flags().MarkHidden("dry-run")
 	_ = c.Flags().Lookup("dry-run").Value.Set("true")
 	return c
 }
 
-// planAbsent tells what a benchmark would take of models that are not all
-// fetched yet, from what the Hub says of them.
-func (o *collectOptions) planAbsent(ctx context.Context, env *environment, client *hub.Client, models []collector.HubModel) (absent bool, err error) {
-	rates, err := ratesHere(ctx, env, o.config.StoragePath)
+// preview prints the plan, or estimates for the models that have to be fetched
+// first.
+func preview(ctx context.Context, env *environment, found *collector.Resolved) error {
+	rates, err := ratesHere(ctx, env, found.Machine.Machine)
 	if err != nil {
-		return false, err
+		return err
 	}
-	out := bufio.NewWriter(env.stdout)
-	for _, named := range models {
-		model, err := client.Find(ctx, named.Repo)
-		if err != nil {
-			return true, err
-		}
-		missing := client.MissingBytes(model)
-		if missing == 0 {
-			continue
-		}
-		absent = true
-		const maxConfig = 16 << 20
-		text, err := client.ReadFile(ctx, model, "config.json", maxConfig)
-		if err != nil && !errors.Is(err, hub.ErrNoFile) {
-			return true, err
-		}
-		cost, err := o.config.EstimateCost(model, missing, text)
-		if err != nil {
-			return true, err
-		}
-		fmt.Fprintf(out, "%s, commit %.12s: %d files of %s, of which %s are to be fetched\n",
-			named.Name, model.Commit, len(model.Files), size.Binary(model.Bytes()), size.Binary(missing))
-		writeCost(out, cost, rates, o.config)
-		free, err := machine.FreeSpace(o.config.StoragePath)
-		if err != nil {
-			return true, err
-		}
-		if cost.WriteBytes > free {
-			fmt.Fprintf(out, "note: the storage path has %s free\n", size.Binary(free))
-		}
+	if len(found.Absent) > 0 {
+		return writeEstimates(env.stdout, found, rates)
 	}
-	return absent, out.Flush()
+	plan, err := found.Plan()
+	if err != nil {
+		return nameFlag(err)
+	}
+	return writePlan(env.stdout, plan, env.warehouse, rates)
 }
 
-// ratesHere is how fast this machine was seen to be; a warehouse that is not
-// there yet knows nothing.
-func ratesHere(ctx context.Context, env *environment, storagePath string) (collector.Rates, error) {
-	rates := collector.Rates{Load: map[collector.ArmCost]float64{}}
+// writeEstimates prints what a benchmark would take of models that are not here.
+func writeEstimates(w io.Writer, found *collector.Resolved, rates collector.Rates) error {
+	out := bufio.NewWriter(w)
+	for _, m := range found.Absent {
+		cost, err := found.Estimate(m)
+		if err != nil {
+			return nameFlag(err)
+		}
+		fmt.Fprintf(out, "%s, commit %.12s: %d files of %s, of which %s are to be fetched\n",
+			m.Name, m.Model.Commit, len(m.Model.Files), size.Binary(m.Model.Bytes()), size.Binary(m.MissingBytes))
+		writeCost(out, cost, rates, found.Request.NewTokens)
+		if cost.WriteBytes > found.FreeBytes {
+			fmt.Fprintf(out, "note: the storage path has %s free\n", size.Binary(found.FreeBytes))
+		}
+	}
+	return out.Flush()
+}
+
+// ratesHere returns how fast a machine has been, by the warehouse. A warehouse that
+// does not exist yet has no rates.
+func ratesHere(ctx context.Context, env *environment, machine string) (collector.Rates, error) {
+	rates := collector.Rates{Load: map[collector.LoadKind]float64{}}
 	if _, err := os.Stat(env.warehouse); err != nil {
 		return rates, nil
-	}
-	here, err := machine.Describe(ctx, storagePath)
-	if err != nil {
-		return rates, err
 	}
 	db, err := env.open(ctx)
 	if err != nil {
 		return rates, err
 	}
-	rows, err := queries.Rates(ctx, db.SQL(), here.Machine)
+	rows, err := queries.Rates(ctx, db.SQL(), machine)
 	if err = errors.Join(err, db.Close()); err != nil {
 		return rates, err
 	}
 	for _, r := range rows {
-		rates.Load[collector.ArmCost{Format: r.Format, Loader: r.Loader, BenchmarkType: r.BenchmarkType}] = r.BytesPerS
+		rates.Load[collector.LoadKind{Format: r.Format, Loader: r.Loader, BenchmarkType: r.BenchmarkType}] = r.BytesPerS
 		if r.DecodeBytesPerS != nil {
 			rates.Decode = max(rates.Decode, *r.DecodeBytesPerS)
 		}
@@ -101,26 +89,26 @@ func ratesHere(ctx context.Context, env *environment, storagePath string) (colle
 	return rates, nil
 }
 
-// writeCost prints what a benchmark takes.
-func writeCost(out io.Writer, c collector.Cost, rates collector.Rates, config collector.Config) {
-	t := c.Times(rates, config.NewTokens)
+// writeCost prints what a benchmark takes, with texts of newTokens.
+func writeCost(out io.Writer, c collector.Cost, rates collector.Rates, newTokens int) {
+	t := c.Times(rates, newTokens)
 	loads, texts := 0, 0
-	for _, arm := range c.Arms {
-		loads += arm.Loads
-		texts += arm.Texts
+	for _, run := range c.Runs {
+		loads += run.Loads
+		texts += run.Texts
 	}
 	fmt.Fprintf(out, "disk        %s, of which %s are to be written\n", size.Binary(c.DiskBytes), size.Binary(c.WriteBytes))
-	fmt.Fprintf(out, "memory      %s for a worker at most, %s of it on the device\n", size.Binary(c.MemoryBytes), size.Binary(c.DeviceBytes))
+	fmt.Fprintf(out, "memory      at most %s per worker, %s of it on the device\n", size.Binary(c.MemoryBytes), size.Binary(c.DeviceBytes))
 	fmt.Fprintf(out, "time        about %s: fetching %s, writing %s, %d loads %s, %d texts %s\n",
 		roughly(t.Total()), roughly(t.Fetch), roughly(t.Write), loads, roughly(t.Load), texts, roughly(t.Generate))
 	if t.Assumed {
-		fmt.Fprintln(out, "            (fetching and writing at assumed rates, and loads where none were measured here)")
+		fmt.Fprintln(out, "            (at assumed rates, except for loads that were measured here)")
 	} else {
-		fmt.Fprintln(out, "            (loads and texts at the rates measured here, fetching and writing at assumed ones)")
+		fmt.Fprintln(out, "            (loads and texts at rates measured here, fetching and writing at assumed rates)")
 	}
 }
 
-// roughly is a duration as people say it.
+// roughly formats a duration for people.
 func roughly(d time.Duration) string {
 	switch {
 	case d <= 0:
@@ -136,14 +124,14 @@ func roughly(d time.Duration) string {
 // writePlan prints what collect would do.
 func writePlan(w io.Writer, p collector.Plan, warehousePath string, rates collector.Rates) error {
 	out := bufio.NewWriter(w)
-	c := p.Config
+	q := p.Request
 	fmt.Fprintf(out, "warehouse   %s\nstorage     %s (%s free)\norder       seed %d\nloads       %d in all\n",
-		warehousePath, c.StoragePath, size.Binary(p.FreeBytes), c.Seed, p.Loads())
-	writeCost(out, p.Cost(), rates, c)
-	if len(c.Tags) > 0 {
+		warehousePath, q.StoragePath, size.Binary(p.FreeBytes), q.Seed, p.Loads())
+	writeCost(out, p.Cost(), rates, q.NewTokens)
+	if len(q.Tags) > 0 {
 		fmt.Fprint(out, "tags       ")
-		for _, k := range slices.Sorted(maps.Keys(c.Tags)) {
-			fmt.Fprintf(out, " %s=%s", k, c.Tags[k])
+		for _, k := range slices.Sorted(maps.Keys(q.Tags)) {
+			fmt.Fprintf(out, " %s=%s", k, q.Tags[k])
 		}
 		fmt.Fprintln(out)
 	}
@@ -154,10 +142,11 @@ func writePlan(w io.Writer, p collector.Plan, warehousePath string, rates collec
 	}
 	fmt.Fprintln(out, "\nruns, in order")
 	for _, group := range p.Groups {
-		for _, arm := range group {
+		for _, run := range group {
+			a := run.Arm
 			fmt.Fprintf(out, "  %s %s %s by %s to %s, pages %s: %d sessions of %d loads, device %s, pool %s\n",
-				arm.Checkpoint.Model.Name, arm.BenchmarkType, arm.Worker.Format, arm.Loader, arm.Device, pastTense(arm.PageCache),
-				len(arm.Sessions), len(arm.Sessions[0]), size.Binary(arm.Worker.DeviceBytes), size.Binary(arm.Worker.PoolBytes))
+				a.Model, a.BenchmarkType, a.Format, a.Loader, a.Device, pastTense(run.PageCache),
+				len(run.Sessions), len(run.Sessions[0]), size.Binary(run.Worker.DeviceBytes), size.Binary(run.Worker.PoolBytes))
 		}
 	}
 	for _, n := range p.Notes {

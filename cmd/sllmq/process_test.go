@@ -292,7 +292,7 @@ func TestKeepAliveStaysUntilASignal(t *testing.T) {
 		t.Fatal(err)
 	}
 	c.ends(exitDone)
-	if !strings.Contains(c.stderr.String(), "staying until a signal comes") {
+	if !strings.Contains(c.stderr.String(), "waiting for a signal") {
 		t.Errorf("it does not say that it stays:\n%s", c.stderr.String())
 	}
 }

@@ -21,17 +21,17 @@ import (
 
 // surveyFlags are what roofline and tune have in common.
 type surveyFlags struct {
-	config collector.Config
-	format string
-	rounds int
+	request collector.Request
+	format  string
+	rounds  int
 }
 
 func (s *surveyFlags) add(f *pflag.FlagSet, env *environment, rounds int) {
-	s.config = collector.DefaultConfig()
-	s.config.Models = []string{"synthetic/opt-1.3b"}
-	f.StringSliceVar(&s.config.Models, "model-name", s.config.Models, "the model whose files are read; prepared if it is not there")
-	f.StringVar(&s.config.StoragePath, "storage-path", cmp.Or(env.getenv("STORAGE_PATH"), s.config.StoragePath), "folder for the replica, on the storage to be measured ($STORAGE_PATH)")
-	f.StringVar(&s.config.DType, "dtype", s.config.DType, "type of the weights; auto keeps a folder's own")
+	s.request = collector.DefaultRequest()
+	s.request.Models = []string{"synthetic/opt-1.3b"}
+	f.StringSliceVar(&s.request.Models, "model-name", s.request.Models, "the model whose files are read; prepared if it is not there")
+	f.StringVar(&s.request.StoragePath, "storage-path", cmp.Or(env.getenv("STORAGE_PATH"), s.request.StoragePath), "folder for the replica, on the storage to be measured ($STORAGE_PATH)")
+	f.StringVar(&s.request.DType, "dtype", s.request.DType, "type of the weights; auto keeps a folder's own")
 	f.StringVar(&s.format, "format", "sllm", "format of the replica: safetensors or sllm")
 	f.IntVar(&s.rounds, "rounds", rounds, "trials of each setting, taking turns")
 }
@@ -42,9 +42,9 @@ func (s *surveyFlags) measure(ctx context.Context, env *environment, o collector
 		return nil, &usageError{fmt.Errorf("--rounds %d is not between 1 and 1000", s.rounds)}
 	}
 	o.Rounds = s.rounds
-	s.config.Formats = []string{s.format}
-	if err := s.config.Validate(); err != nil {
-		return nil, &usageError{err}
+	s.request.Formats = []string{s.format}
+	if err := s.request.Validate(); err != nil {
+		return nil, &usageError{nameFlag(err)}
 	}
 	self, err := os.Executable()
 	if err != nil {
@@ -53,20 +53,9 @@ func (s *surveyFlags) measure(ctx context.Context, env *environment, o collector
 	progress := newProgress(env.stderr, nil)
 	options := env.warehouseOptions()
 	options.OnWait = progress.Note
-	if fromHub, err := s.config.FromHub(); err != nil {
-		return nil, err
-	} else if len(fromHub) > 0 {
-		client, err := env.hub()
-		if err != nil {
-			return nil, err
-		}
-		if s.config, err = s.config.Fetch(ctx, client, progress); err != nil {
-			return nil, err
-		}
-	}
-	return collector.Survey(ctx, s.config, o, warehouse.At(env.warehouse, options), progress, collector.Host{
-		WorkerCommand: []string{self, "worker"}, Version: version(), CommandLine: strings.Join(env.args, " "),
-	})
+	all, err := collector.Survey(ctx, s.request, collector.ResolveOptions{Hub: env.hub, Progress: progress}, o, warehouse.At(env.warehouse, options),
+		collector.Program{WorkerCommand: []string{self, "worker"}})
+	return all, nameFlag(err)
 }
 
 func newRooflineCommand(env *environment) *cobra.Command {
@@ -77,7 +66,7 @@ func newRooflineCommand(env *environment) *cobra.Command {
 		Example: "  sllmq roofline --storage-path /mnt/nvme/models",
 		Args:    noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			if len(s.config.Devices) != 1 {
+			if len(s.request.Devices) != 1 {
 				return &usageError{errors.New("--device names one device")}
 			}
 			all, err := s.measure(cmd.Context(), env, collector.SurveyOptions{Settings: collector.RooflineSettings(), Copy: true})
@@ -88,7 +77,7 @@ func newRooflineCommand(env *environment) *cobra.Command {
 		},
 	}
 	s.add(c.Flags(), env, 2)
-	c.Flags().StringSliceVar(&s.config.Devices, "device", s.config.Devices, "a GPU to which copies are measured too, such as cuda:0")
+	c.Flags().StringSliceVar(&s.request.Devices, "device", s.request.Devices, "a GPU to which copies are measured too, such as cuda:0")
 	return c
 }
 

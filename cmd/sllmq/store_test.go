@@ -79,7 +79,7 @@ func TestAStoreThatRunsIsAttachedTo(t *testing.T) {
 	// A model that its pool has no room for is refused before it is prepared.
 	large := b.collect(1, "--model-name", "synthetic/opt-1.3b", "--loader", "store", "--store-address", s.address)
 	large.ends(exitFailed)
-	if text := large.stderr.String(); !strings.Contains(text, "start it with a larger --mem-pool-size") {
+	if text := large.stderr.String(); !strings.Contains(text, "start it with a larger pool") {
 		t.Errorf("a model larger than the pool: %s", text)
 	}
 

@@ -20,7 +20,6 @@ import (
 	"fmt"
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/sllmq/sllmq/collector/checkpoint"
 	"github.com/sllmq/sllmq/collector/device"
@@ -46,23 +45,10 @@ type Preparer interface {
 
 // Prepared describes a loader's pool.
 type Prepared struct {
-	PoolBytes   int64
-	LockError   error // why the pool is not page-locked; nil if it is
-	LockUnknown bool  // the server does not report whether it is
-}
-
-// Served is implemented by loaders that are clients of a server.
-type Served interface {
-	Server() Server
-}
-
-// Server describes the server of a Served loader.
-type Server struct {
-	Address   string
-	Program   string        // command that started it; empty: it was running already
-	PID       int           // of Program; 0: unknown
-	StartTime time.Duration // until Program was ready
-	Version   string        // empty: unknown
+	PoolBytes    int64
+	LockError    error  // why the pool is not page-locked; nil if it is
+	LockUnknown  bool   // the server does not report whether it is
+	StoreVersion string // of an sllm-store; empty: unknown
 }
 
 // Loaded is a checkpoint on a device.

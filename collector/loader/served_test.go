@@ -58,7 +58,7 @@ func serve(t *testing.T, a arm, o loader.Options) loader.StoreOptions {
 		so.Devices[i] = hookedImporter{d, o.Device}
 	}
 	_, address, _ := storetest.Serve(t, so, 0)
-	return loader.StoreOptions{Address: address, StoragePath: "/", StartTimeout: time.Minute, LoadTimeout: time.Minute}
+	return loader.StoreOptions{Address: address, StoragePath: "/", LoadTimeout: time.Minute}
 }
 
 // hookedImporter calls a hooked device's hook when the store is given its

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"path/filepath"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/google/uuid"
@@ -21,15 +20,11 @@ import (
 // another may continue.
 var ErrOver = errors.New("this worker can't load any more")
 
-// StoreOptions select the store that a loader is a client of.
+// StoreOptions select the running store that a loader is a client of.
 type StoreOptions struct {
-	Address string // of a running store; empty: start one
-	// Program starts a store, with its first arguments: see client.Command.
-	Program      []string
-	StoragePath  string        // folder that the models are below
-	Log          string        // file to append the output of a started store to
-	StartTimeout time.Duration // until a started store must be ready
-	LoadTimeout  time.Duration // of one load
+	Address     string        `json:"address"`      // HOST:PORT
+	StoragePath string        `json:"storage_path"` // folder that the models are below
+	LoadTimeout time.Duration `json:"load_timeout"` // of one load
 }
 
 // store loads as ServerlessLLM does (load_dict_non_blocking in sllm_store/torch.py
@@ -45,18 +40,18 @@ type StoreOptions struct {
 // That memory is the same for all loads of a session, and the server keeps it
 // mapped from the first one on.
 type store struct {
-	o       Options
-	client  *client.Client
-	process *client.Process // nil: attached
-	server  client.Server
-	last    string // the model loaded last, which is in the pool
-	over    error  // why it can't load any more
+	o      Options
+	client *client.Client
+	server client.Server
+	last   string // the model loaded last, which is in the pool
+	over   error  // why it can't load any more
+
+	abandoned device.Memory // that the store may still write to; nil: none
 }
 
 var (
 	_ Loader   = (*store)(nil)
 	_ Preparer = (*store)(nil)
-	_ Served   = (*store)(nil)
 )
 
 // settling is the time between asking ServerlessLLM's store to load a model to
@@ -65,9 +60,6 @@ var (
 // some milliseconds, and a client can't tell when it has happened. The store reads
 // meanwhile.
 const settling = 10 * time.Millisecond
-
-// stopTimeout is how long a store may take to free its memory.
-const stopTimeout = 20 * time.Second
 
 func openStore(o Options) (Loader, error) {
 	l := &store{o: o}
@@ -78,31 +70,19 @@ func openStore(o Options) (Loader, error) {
 }
 
 func (l *store) open() (err error) {
-	ctx, cancel := context.WithTimeout(context.Background(), l.o.Store.StartTimeout)
-	defer cancel()
-	address := l.o.Store.Address
-	if address == "" {
-		l.process, err = client.Start(ctx, client.Command{
-			Program: l.o.Store.Program, StoragePath: l.o.Store.StoragePath, Log: l.o.Store.Log,
-			PoolBytes: l.o.PoolBytes, ChunkBytes: l.o.ChunkBytes, Threads: l.o.Threads,
-		}, l.o.Store.StartTimeout)
-		if err != nil {
-			return err
-		}
-		address = l.process.Address
-	}
-	if l.client, err = client.Dial(address); err != nil {
+	if l.client, err = client.Dial(l.o.Store.Address); err != nil {
 		return err
 	}
-	if l.server, err = l.client.Describe(ctx); err != nil {
+	// The client limits the time of each call.
+	if l.server, err = l.client.Describe(context.Background()); err != nil {
 		return fmt.Errorf("describe the store: %w", err)
 	}
-	return Suits(l.server, l.o.Device.Name(), address)
+	return Suits(l.server, l.o.Device.Name(), l.o.Store.Address)
 }
 
 // Suits returns why a store can't load models to a device; nil if it can.
 func Suits(s client.Server, deviceName, address string) error {
-	if deviceName == "host" && (s.Beyond == nil || s.Beyond.HostDevice == "") {
+	if deviceName == device.Host && (s.Beyond == nil || s.Beyond.HostDevice == "") {
 		return fmt.Errorf("the store at %s loads to GPUs only: use a GPU as the device, or sllmq's own store", address)
 	}
 	return nil
@@ -110,35 +90,28 @@ func Suits(s client.Server, deviceName, address string) error {
 
 func (l *store) Prepared() Prepared {
 	p := Prepared{PoolBytes: l.server.PoolBytes}
-	switch b := l.server.Beyond; {
-	case b == nil:
+	b := l.server.Beyond
+	if b == nil {
 		p.LockUnknown = true
-	case !b.PoolLocked:
+		return p
+	}
+	p.StoreVersion = b.Version
+	if !b.PoolLocked {
 		p.LockError = errors.New(b.LockReason)
 	}
 	return p
 }
 
-// Server describes the store.
-func (l *store) Server() Server {
-	s := Server{Address: l.client.Address}
-	if l.server.Beyond != nil {
-		s.Version = l.server.Beyond.Version
-	}
-	if l.process != nil {
-		s.Program, s.PID, s.StartTime = strings.Join(l.o.Store.Program, " "), l.process.PID, l.process.StartTime
-	}
-	return s
-}
-
+// Close frees abandoned memory too: a parent that started the store has ended it
+// by now.
 func (l *store) Close() error {
 	var err error
-	if l.client != nil {
-		err = l.client.Close()
+	if l.abandoned != nil {
+		err = l.abandoned.Free()
+		l.abandoned = nil
 	}
-	if l.process != nil {
-		err = errors.Join(err, l.process.Stop(stopTimeout))
-		l.process = nil
+	if l.client != nil {
+		err = errors.Join(err, l.client.Close())
 	}
 	return err
 }
@@ -156,7 +129,7 @@ func (l *store) Load(ctx context.Context, dir string, clock *stage.Timeline) (*L
 	s := &storeLoad{store: l, dir: dir, model: model, replica: uuid.NewString(), clock: clock}
 	if err := s.load(bounded); err != nil {
 		l.last = ""
-		return nil, l.explainError(fmt.Errorf("load %s: %w", dir, err))
+		return nil, fmt.Errorf("load %s: %w", dir, l.withOver(err))
 	}
 	l.last = model
 	return &Loaded{
@@ -168,17 +141,12 @@ func (l *store) Load(ctx context.Context, dir string, clock *stage.Timeline) (*L
 	}, nil
 }
 
-// explainError adds the end of a started store's log to an error, and ErrOver if
-// the loader can't load any more.
-func (l *store) explainError(err error) error {
-	said := ""
-	if l.process != nil && !errors.Is(err, context.Canceled) {
-		said = l.process.Said()
+// withOver adds ErrOver to an error if the loader can't load any more.
+func (l *store) withOver(err error) error {
+	if l.over == nil {
+		return err
 	}
-	if l.over != nil {
-		return fmt.Errorf("%w%s; %w", err, said, ErrOver)
-	}
-	return fmt.Errorf("%w%s", err, said)
+	return fmt.Errorf("%w; %w", err, ErrOver)
 }
 
 // storeLoad is one load.
@@ -295,10 +263,9 @@ func export(m device.Memory) (handles []device.Handle, placeOf func(int64) (int,
 	return nil, nil, errors.New("its memory can't be shared with a store")
 }
 
-// abandon frees the memory of a load that failed with err, once the store does
-// not write to it any more. If that can't be known, a store that was started is
-// killed; for one that was not, the memory stays allocated until this process
-// ends.
+// abandon frees the memory of a load that failed, once the store no longer writes
+// to it. If that can't be known the loader is over, and keeps the memory until it
+// is closed.
 func (s *storeLoad) abandon(err error) error {
 	const timeout = 10 * time.Second
 	if s.server.Beyond != nil {
@@ -308,12 +275,8 @@ func (s *storeLoad) abandon(err error) error {
 			return freeAfter(s.memory, err)
 		}
 	}
-	s.over = err
-	if s.process == nil {
-		return err
-	}
-	s.process.Kill()
-	return freeAfter(s.memory, err)
+	s.over, s.abandoned = err, s.memory
+	return err
 }
 
 // checkAnswered marks the loader as over if the store did not answer at all.
@@ -331,7 +294,8 @@ func (s *storeLoad) explain(ctx context.Context, l *Loaded) error {
 	}
 	e, err := s.client.Explain(ctx, s.model, s.replica)
 	if err != nil {
-		return fmt.Errorf("explain the load: %w", err)
+		s.checkAnswered(err)
+		return fmt.Errorf("explain the load: %w", s.withOver(err))
 	}
 	l.PoolHit, l.Evicted = &e.PoolHit, &e.EvictedBytes
 	if !e.PoolHit {

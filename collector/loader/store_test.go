@@ -13,6 +13,7 @@ import (
 	"github.com/sllmq/sllmq/collector/loader"
 	"github.com/sllmq/sllmq/collector/nvidia/cuda"
 	"github.com/sllmq/sllmq/collector/nvidia/cudatest"
+	"github.com/sllmq/sllmq/collector/sllmstore/client"
 	"github.com/sllmq/sllmq/collector/sllmstore/storetest"
 	"github.com/sllmq/sllmq/collector/stage"
 )
@@ -22,19 +23,24 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-// client opens a loader whose store is started, and goes wrong.
-func client(t *testing.T, b storetest.Behaviour, d device.Device) (loader.Loader, error) {
+// serveBadly starts a store that goes wrong, and opens a loader that is its client.
+func serveBadly(t *testing.T, b storetest.Behaviour, d device.Device) (loader.Loader, error) {
 	t.Helper()
 	technique, err := loader.Find("store")
 	if err != nil {
 		t.Fatal(err)
 	}
+	store, err := client.Start(t.Context(), client.Command{
+		Program: []string{storetest.Install(t, b), "start"}, StoragePath: "/", Log: filepath.Join(t.TempDir(), "sllm-store.log"),
+		PoolBytes: 1 << 30, ChunkBytes: 16 << 20, Threads: 4,
+	}, time.Minute)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(store.Kill)
 	return technique.Open(loader.Options{
-		Format: checkpoint.SLLM, Device: d, Threads: 4, ChunkBytes: 16 << 20, PoolBytes: 1 << 30,
-		Store: loader.StoreOptions{
-			Program: []string{storetest.Install(t, b), "start"}, StoragePath: "/", Log: filepath.Join(t.TempDir(), "sllm-store.log"),
-			StartTimeout: time.Minute, LoadTimeout: time.Second,
-		},
+		Format: checkpoint.SLLM, Device: d,
+		Store: loader.StoreOptions{Address: store.Address, StoragePath: "/", LoadTimeout: time.Second},
 	})
 }
 
@@ -48,21 +54,22 @@ func openFakeGPU(t *testing.T) device.Device {
 	return openGPU(t, library, driver, 16<<20, 0)
 }
 
-// Each way in which ServerlessLLM's store goes wrong is an error that says
-// what was asked, with the end of its log, and leaves no memory behind.
-func TestAStoreThatGoesWrongIsAnErrorWithItsLog(t *testing.T) {
+// Each way in which ServerlessLLM's store goes wrong is an error that names the
+// call. Memory that the store may still write to stays until the loader is closed,
+// which cannot load again.
+func TestAStoreThatGoesWrongIsAnError(t *testing.T) {
 	for b, want := range map[storetest.Behaviour]struct {
-		text, said string
-		over       bool // the loader can load no more
+		text string
+		over bool // the loader cannot load again
 	}{
-		storetest.Refuses:  {"LoadModelAsync (CPU): Internal; its log is ", "ends: INFO making the pool | INFO Starting gRPC server on", false},
-		storetest.Internal: {"ConfirmModel: Internal; it was killed", "INFO Starting gRPC server on", true},
-		storetest.Hangs:    {"ConfirmModel: no answer within", "INFO Starting gRPC server on", true},
-		storetest.Crashes:  {"ConfirmModel: Unavailable", "terminate called after throwing", true},
+		storetest.Refuses:  {"LoadModelAsync (CPU): Internal", false},
+		storetest.Internal: {"ConfirmModel: Internal", true},
+		storetest.Hangs:    {"ConfirmModel: no answer within", true},
+		storetest.Crashes:  {"ConfirmModel: Unavailable", true},
 	} {
 		t.Run(string(b), func(t *testing.T) {
 			d := openFakeGPU(t)
-			l, err := client(t, b, d)
+			l, err := serveBadly(t, b, d)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -71,19 +78,19 @@ func TestAStoreThatGoesWrongIsAnErrorWithItsLog(t *testing.T) {
 			if err == nil || errors.Is(err, loader.ErrOver) != want.over || strings.Contains(err.Error(), "\n") {
 				t.Fatalf("error %v", err)
 			}
-			for _, text := range []string{want.text, dir, want.said} {
+			for _, text := range []string{want.text, dir} {
 				if !strings.Contains(err.Error(), text) {
 					t.Errorf("error %q has no %q", err, text)
 				}
 			}
-			if d.Used() != 0 {
+			if kept := d.Used() != 0; kept != want.over {
 				t.Errorf("%d bytes of the device are in use", d.Used())
 			}
 			if _, err := l.Load(t.Context(), dir, stage.Begin()); errors.Is(err, loader.ErrOver) != want.over {
 				t.Errorf("the next load: %v", err)
 			}
-			if err := l.Close(); err != nil {
-				t.Error(err)
+			if err := l.Close(); err != nil || d.Used() != 0 {
+				t.Errorf("%d bytes of the device are in use: %v", d.Used(), err)
 			}
 		})
 	}
@@ -92,7 +99,7 @@ func TestAStoreThatGoesWrongIsAnErrorWithItsLog(t *testing.T) {
 // What a store says that it loaded is not believed: whoever checks the tensors
 // finds it.
 func TestAStoreThatLiesIsFoundOut(t *testing.T) {
-	l, err := client(t, storetest.Lies, openFakeGPU(t))
+	l, err := serveBadly(t, storetest.Lies, openFakeGPU(t))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -127,7 +134,7 @@ func TestAStoreThatLiesIsFoundOut(t *testing.T) {
 // As ServerlessLLM's client does. Its store dies of a load to a GPU that overtakes
 // its thread for the one to the host, so that the client waits, once a model.
 func TestAStoreIsAskedBeforeTheIndexIsReadAndGetsTimeToBegin(t *testing.T) {
-	l, err := client(t, storetest.Lies, openFakeGPU(t))
+	l, err := serveBadly(t, storetest.Lies, openFakeGPU(t))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -156,7 +163,7 @@ func TestAStoreIsAskedBeforeTheIndexIsReadAndGetsTimeToBegin(t *testing.T) {
 
 // ServerlessLLM's store can't say when a model is in host memory.
 func TestAStoreThatKnowsOnlyGPUsIsRefusedForTheHost(t *testing.T) {
-	_, err := client(t, storetest.Lies, openShared(t, 1<<20))
+	_, err := serveBadly(t, storetest.Lies, openShared(t, 1<<20))
 	if err == nil || !strings.Contains(err.Error(), "loads to GPUs only") {
 		t.Errorf("error %v", err)
 	}

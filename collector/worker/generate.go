@@ -12,38 +12,59 @@ import (
 	"path/filepath"
 	"time"
 
+	"github.com/sllmq/sllmq/collector/device"
 	"github.com/sllmq/sllmq/collector/inference"
 	"github.com/sllmq/sllmq/collector/inference/tokenizer"
+	"github.com/sllmq/sllmq/warehouse/record"
 )
 
-// maxConfig bounds the JSON files that generation reads, in bytes.
+// maxConfig is the size limit of the JSON files that generation reads, in bytes.
 const maxConfig = 16 << 20
 
-// unsupportedError is why there can be no generation from a load that is as
-// good as any: the model, its tokenizer or its device is not known here.
+// unsupportedError reports that no text can be generated from a load, although
+// the load is good: the model, its tokenizer or its device is not supported.
 type unsupportedError struct{ err error }
 
 func (e *unsupportedError) Error() string { return e.err.Error() }
 func (e *unsupportedError) Unwrap() error { return e.err }
 
-// generate goes on with a prompt, from the tensors of the last load where they
-// lie.
-func (n *native) generate(ctx context.Context, r Generate) *Generated {
-	g := &Generated{Prompt: r.Prompt}
-	err := n.generateInto(ctx, g, r)
+// fillSettings fills in what a generation was asked for.
+func (r Generate) fillSettings(row *record.Inference) {
+	row.Prompt = &r.Prompt
+	row.MaxNewTokens, row.Temperature, row.TopP = new(int64(r.NewTokens)), &r.Temperature, &r.TopP
+	if row.Device == nil || *row.Device == device.Host {
+		row.Threads = new(int64(r.Threads))
+	}
+	if r.Temperature > 0 {
+		row.Seed = &r.Seed
+	}
+}
+
+// FailedText is the row of a text that was asked for and did not come because of
+// err.
+func (r Generate) FailedText(err error) *record.Inference {
+	row := &record.Inference{Error: new(err.Error())}
+	r.fillSettings(row)
+	return row
+}
+
+// generate continues a prompt, using the tensors of the last load in place.
+func (n *native) generate(ctx context.Context, r Generate) *record.Inference {
+	row := &record.Inference{}
+	err := n.generateInto(ctx, row, r)
 	var unsupported *unsupportedError
 	var unknown *inference.UnsupportedError
 	switch {
 	case err == nil:
 	case errors.As(err, &unsupported), errors.As(err, &unknown):
-		g.Unsupported = err.Error()
+		row.Unsupported = new(err.Error())
 	default:
-		g.Error = fmt.Sprintf("generate from the loaded tensors: %v", err)
+		row.Error = new(fmt.Sprintf("generate from the loaded tensors: %v", err))
 	}
-	return g
+	return row
 }
 
-func (n *native) generateInto(ctx context.Context, g *Generated, r Generate) error {
+func (n *native) generateInto(ctx context.Context, row *record.Inference, r Generate) error {
 	text, err := n.text(r.Dir)
 	if err != nil {
 		return &unsupportedError{err}
@@ -53,7 +74,7 @@ func (n *native) generateInto(ctx context.Context, g *Generated, r Generate) err
 		return err
 	}
 	defer model.Close()
-	g.Device = on
+	row.Device = &on
 	prompt, err := text.tokenizer.Encode(r.Prompt, true)
 	if err != nil {
 		return err
@@ -68,33 +89,41 @@ func (n *native) generateInto(ctx context.Context, g *Generated, r Generate) err
 	if err != nil {
 		return err
 	}
-	g.describe(prompt, made)
-	g.Text = text.tokenizer.Decode(append(prompt, made.Tokens...), true)
+	row.OutputText = new(text.tokenizer.Decode(append(prompt, made.Tokens...), true))
+	return fillText(row, prompt, made)
+}
+
+// fillText fills in the figures of a generation. Times begin when the prompt's
+// token IDs and the weights are ready, so only the network is measured.
+// Throughput is defined as in ServerlessLLM's benchmark: prompt and output tokens
+// over the time of the whole generation.
+func fillText(row *record.Inference, prompt []int32, made inference.Result) error {
+	first, last := made.Times[0], made.Times[len(made.Times)-1]
+	row.InputTokens, row.OutputTokens = new(int64(len(prompt))), new(int64(len(made.Tokens)))
+	row.EndToEndTimeS, row.TimeToFirstTokenS = new(last.Seconds()), new(first.Seconds())
+	row.ThroughputTokensS = new(float64(len(prompt)+len(made.Tokens)) / last.Seconds())
+	if n := len(made.Times) - 1; n > 0 {
+		row.DecodeTokensPerS = new(float64(n) / (last - first).Seconds())
+	}
+	var steps []float64
+	before := time.Duration(0)
+	for _, at := range made.Times {
+		steps = append(steps, (at - before).Seconds())
+		before = at
+	}
+	times, err := json.Marshal(steps)
+	if err != nil {
+		return fmt.Errorf("write the token times: %w", err)
+	}
+	row.TokenTimesS = new(string(times))
+	digest := sha256.New()
+	_ = binary.Write(digest, binary.LittleEndian, made.Tokens) // a hash accepts all bytes
+	row.TokenIDsSHA256 = new(hex.EncodeToString(digest.Sum(nil)))
 	return nil
 }
 
-// describe takes the figures. Throughput is the reference's: the tokens of
-// prompt and output over the time of the whole generation.
-func (g *Generated) describe(prompt []int32, made inference.Result) {
-	first, last := made.Times[0], made.Times[len(made.Times)-1]
-	g.InputTokens, g.OutputTokens = len(prompt), len(made.Tokens)
-	g.EndToEndTimeS, g.TimeToFirstTokenS = last.Seconds(), first.Seconds()
-	g.ThroughputTokensPerS = float64(len(prompt)+len(made.Tokens)) / last.Seconds()
-	if n := len(made.Times) - 1; n > 0 {
-		g.DecodeTokensPerS = new(float64(n) / (last - first).Seconds())
-	}
-	before := time.Duration(0)
-	for _, at := range made.Times {
-		g.TokenTimesS = append(g.TokenTimesS, (at - before).Seconds())
-		before = at
-	}
-	digest := sha256.New()
-	_ = binary.Write(digest, binary.LittleEndian, made.Tokens) // a hash takes all
-	g.TokenIDsSHA256 = hex.EncodeToString(digest.Sum(nil))
-}
-
-// text is what a model's folder says of text. It is read once: the replicas of
-// a worker are of one model.
+// text is what a model's folder holds about text. It is read once, because all
+// replicas of a worker are of one model.
 type text struct {
 	config    []byte
 	tokenizer *tokenizer.Tokenizer
@@ -115,7 +144,7 @@ func readText(dir string) (*text, error) {
 	if err != nil {
 		return nil, err
 	}
-	// An architecture that is not known needs no tokenizer to say so.
+	// An unknown architecture is reported even if there is no tokenizer.
 	if err := inference.CheckConfig(config); err != nil {
 		return nil, err
 	}
@@ -130,7 +159,7 @@ func readText(dir string) (*text, error) {
 	return &text{config, t, eos}, nil
 }
 
-// endTokens are the tokens that end a generation: those of
+// endTokens returns the tokens that end a generation: those of
 // generation_config.json, else of config.json, else the tokenizer's.
 func endTokens(dir string, config []byte, t *tokenizer.Tokenizer) ([]int32, error) {
 	generation, err := readSmall(filepath.Join(dir, "generation_config.json"))
@@ -160,7 +189,7 @@ func endTokens(dir string, config []byte, t *tokenizer.Tokenizer) ([]int32, erro
 		case json.Unmarshal(says.EOS, &several) == nil:
 			return several, nil
 		default:
-			return nil, fmt.Errorf("read %s: eos_token_id is no token and no list of tokens", file.name)
+			return nil, fmt.Errorf("read %s: eos_token_id is neither a token nor a list of tokens", file.name)
 		}
 	}
 	if id, ok := t.EOS(); ok {
@@ -169,14 +198,14 @@ func endTokens(dir string, config []byte, t *tokenizer.Tokenizer) ([]int32, erro
 	return nil, nil
 }
 
-// readSmall reads a file that has no business being large.
+// readSmall reads a file of at most maxConfig bytes.
 func readSmall(path string) ([]byte, error) {
 	info, err := os.Stat(path)
 	if err != nil {
 		return nil, err
 	}
 	if !info.Mode().IsRegular() || info.Size() > maxConfig {
-		return nil, fmt.Errorf("%s is no file of at most %d bytes", path, maxConfig)
+		return nil, fmt.Errorf("%s is not a file of at most %d bytes", path, maxConfig)
 	}
 	return os.ReadFile(path)
 }

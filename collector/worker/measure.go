@@ -4,28 +4,28 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"path/filepath"
 	"time"
 
 	"github.com/sllmq/sllmq/collector/device"
 	"github.com/sllmq/sllmq/collector/loader"
 	"github.com/sllmq/sllmq/collector/machine"
 	"github.com/sllmq/sllmq/collector/stage"
+	"github.com/sllmq/sllmq/warehouse/record"
 )
 
-// measure does one load and takes the evidence around it. Between the two
-// looks at the clock there is the load and nothing else.
+// measure does one load and takes the evidence around it. Only the load runs
+// between the two readings of the clock.
 func (n *native) measure(ctx context.Context, r Load) *Outcome {
-	o := &Outcome{StartedAt: time.Now().UTC()}
-	e, err := gather(r, o)
+	memoryBefore := n.deviceMemory()
+	evidence, err := beginEvidence(r, n.open.Store != nil, n.usage)
 	if err != nil {
-		o.Error = err.Error()
-		return o
+		return Failed(err)
 	}
-	o.DeviceMemoryBeforeBytes = n.deviceMemory()
-	server, served := serverOf(n.loader)
-	before, beforeErr := usageWith(server)
+	o := &Outcome{}
+	row := &o.Load
 
-	o.StartedAt = time.Now().UTC()
+	row.StartedAt = time.Now().UTC()
 	clock := stage.Begin()
 	if r.Trace {
 		clock.Trace()
@@ -33,48 +33,48 @@ func (n *native) measure(ctx context.Context, r Load) *Outcome {
 	loaded, err := n.loader.Load(ctx, r.Dir, clock)
 	elapsed := clock.Elapsed()
 
-	after, afterErr := usageWith(server)
-	if beforeErr == nil && afterErr == nil {
-		o.use(after.Sub(before))
-	}
-	if served && server.PID == 0 {
-		o.StorageReadBytes = nil // another process reads, and which is not known
-	}
+	evidence.end(row)
 	if err == nil {
 		err = loaded.Explain(ctx)
 	}
-	e.conclude(o)
-	o.DeviceMemoryAfterBytes = n.deviceMemory()
-	o.Stages, o.Chunks = clock.Stages(), clock.Chunks()
+	row.DeviceMemoryBeforeBytes, row.DeviceMemoryAfterBytes = memoryBefore, n.deviceMemory()
+	o.Stages, o.IOTrace = stageRows(clock.Stages()), traceRows(clock.Chunks(), r.Files)
+	n.held = loaded
 	if err != nil {
-		o.Error, o.Over = err.Error(), errors.Is(err, loader.ErrOver)
-		if loaded != nil {
-			n.held = loaded
-			_ = n.free() // what went wrong before says more
-		}
+		row.Error, o.Over = new(err.Error()), errors.Is(err, loader.ErrOver)
+		_ = n.free() // the first error says more
 		return o
 	}
-	o.LoadingTimeS = new(elapsed.Seconds())
-	o.describe(loaded, served)
+	row.LoadingTimeS = new(elapsed.Seconds())
+	fillLoaded(row, loaded)
+	row.SourceTier = evidence.sourceTier(row)
 
 	if r.Verify && loaded.Memory != nil {
 		verifyErr := verify(ctx, loaded, r.Dir)
-		o.Verified = new(verifyErr == nil)
+		row.Verified = new(verifyErr == nil)
 		if verifyErr != nil {
-			o.Error = verifyErr.Error()
+			row.Error = new(verifyErr.Error())
 		}
 	}
-	n.held = loaded
-	if !r.Keep || o.Error != "" {
-		if err := n.free(); err != nil && o.Error == "" {
-			o.Error = err.Error()
+	if !r.Keep || row.Error != nil {
+		if err := n.free(); err != nil && row.Error == nil {
+			row.Error = new(err.Error())
 		}
 	}
 	return o
 }
 
-// deviceMemory is what is in use of the device's memory: all of a GPU's that
-// anybody has taken, and of the host's what a load has.
+// usage reads what this process and a store that was started for it have used.
+func (n *native) usage() (machine.Usage, error) {
+	own, err := machine.ReadUsage()
+	if err != nil {
+		return own, err
+	}
+	return withStore(own, n.open.Store)
+}
+
+// deviceMemory returns the device's memory in use: of a GPU by all processes, of
+// the host by loads.
 func (n *native) deviceMemory() *int64 {
 	meter, ok := n.device.(device.Meter)
 	if !ok {
@@ -87,7 +87,7 @@ func (n *native) deviceMemory() *int64 {
 	return &used
 }
 
-// free gives back the device's memory that the last load took.
+// free gives back the device memory of the last load.
 func (n *native) free() error {
 	if n.held == nil {
 		return nil
@@ -100,30 +100,50 @@ func (n *native) free() error {
 	return nil
 }
 
-func (o *Outcome) use(u machine.Usage) {
-	o.CPUUserS = new(u.CPUUser.Seconds())
-	o.CPUSystemS = new(u.CPUSystem.Seconds())
-	o.MajorFaults = &u.MajorFaults
-	o.MinorFaults = &u.MinorFaults
-	o.VoluntarySwitches = &u.VoluntarySwitches
-	o.InvoluntarySwitches = &u.InvoluntarySwitches
-	o.PeakRSSBytes = &u.PeakRSSBytes
-	o.StorageReadBytes = u.StorageReadBytes
-	o.CPUDelayS, o.BlockDelayS, o.MemoryDelayS = secondsOf(u.Delays.CPU), secondsOf(u.Delays.Block), secondsOf(u.Delays.Memory)
-}
-
-func (o *Outcome) describe(l *loader.Loaded, served bool) {
-	o.Bytes = &l.Bytes
-	o.Tensors = new(int64(len(l.Checkpoint.Tensors)))
-	o.Direct = l.Direct
+func fillLoaded(row *record.Load, l *loader.Loaded) {
+	row.Bytes = &l.Bytes
+	row.Tensors = new(int64(len(l.Checkpoint.Tensors)))
+	row.DirectIO = l.Direct
 	if r := l.Reading; r.Method != "" {
-		o.IOMethod, o.IODepth = r.Method, new(int64(r.Depth))
+		row.IOMethod, row.IODepth = &r.Method, new(int64(r.Depth))
 		if r.Bytes > 0 {
-			o.IOSizeBytes = &r.Bytes
+			row.IOSizeBytes = &r.Bytes
 		}
 	}
-	o.PoolHit = l.PoolHit
-	o.PoolStreamed = l.Streamed
-	o.PoolEvictedBytes = l.Evicted
-	o.tellTier(served)
+	row.PoolHit = l.PoolHit
+	row.PoolStreamed = l.Streamed
+	row.PoolEvictedBytes = l.Evicted
+}
+
+func stageRows(stages []stage.Stage) []record.Stage {
+	var rows []record.Stage
+	for _, s := range stages {
+		row := record.Stage{Stage: s.Name, StartS: s.Start.Seconds(), DurationS: (s.End - s.Start).Seconds(), BusyS: new(s.Busy.Seconds())}
+		if s.Bytes != 0 {
+			row.Bytes = &s.Bytes
+		}
+		rows = append(rows, row)
+	}
+	return rows
+}
+
+func traceRows(chunks []stage.Chunk, files []string) []record.IOTrace {
+	var rows []record.IOTrace
+	for i, c := range chunks {
+		row := record.IOTrace{
+			Chunk:       int64(i),
+			OffsetBytes: c.Offset,
+			Bytes:       c.Bytes,
+			QueuedS:     new(c.Queued.Seconds()),
+			StartS:      c.Start.Seconds(),
+			DurationS:   (c.End - c.Start).Seconds(),
+			CopiedS:     new(c.Copied.Seconds()),
+			Thread:      int64(c.Thread),
+		}
+		if c.File < len(files) {
+			row.File = filepath.Base(files[c.File])
+		}
+		rows = append(rows, row)
+	}
+	return rows
 }

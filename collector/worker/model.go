@@ -4,14 +4,15 @@ import (
 	"errors"
 
 	"github.com/sllmq/sllmq/collector/checkpoint"
+	"github.com/sllmq/sllmq/collector/device"
 	"github.com/sllmq/sllmq/collector/inference"
 	"github.com/sllmq/sllmq/collector/loader"
 	"github.com/sllmq/sllmq/collector/nvidia/cuda"
 	"github.com/sllmq/sllmq/collector/nvidia/nvrtc"
 )
 
-// model is the network over the tensors of the last load, to be run where they
-// lie, and that device's name.
+// model returns the network over the tensors of the last load, to be run in
+// place, and the name of the device that runs it.
 func (n *native) model(config []byte, threads int) (m *inference.Model, on string, err error) {
 	tensors := make(map[string]checkpoint.Tensor, len(n.held.Checkpoint.Tensors))
 	for _, t := range n.held.Checkpoint.Tensors {
@@ -19,10 +20,10 @@ func (n *native) model(config []byte, threads int) (m *inference.Model, on strin
 	}
 	if _, ok := n.held.View(checkpoint.Tensor{}); ok {
 		m, err := inference.New(config, inMemory(n.held, tensors), threads)
-		return m, "host", err
+		return m, device.Host, err
 	}
 	if _, _, ok := n.held.Locate(checkpoint.Tensor{}); !ok {
-		return nil, "", &unsupportedError{errors.New("the device's memory can't be read in place")}
+		return nil, "", &unsupportedError{errors.New("the device's memory cannot be read in place")}
 	}
 	context, lookup, err := onGPU(n.held, tensors)
 	if err != nil {
@@ -48,7 +49,7 @@ func inMemory(l *loader.Loaded, tensors map[string]checkpoint.Tensor) inference.
 	}
 }
 
-// onGPU finds a load's tensors by name on the one GPU that has them all.
+// onGPU finds a load's tensors by name on the one GPU that holds them all.
 func onGPU(l *loader.Loaded, tensors map[string]checkpoint.Tensor) (context *cuda.Context, lookup inference.Lookup, err error) {
 	for _, t := range tensors {
 		if t.Size == 0 {
@@ -73,8 +74,8 @@ func onGPU(l *loader.Loaded, tensors map[string]checkpoint.Tensor) (context *cud
 	}, nil
 }
 
-// gpuFor compiles the kernels, once. Where that can't be done the load is as
-// good as any.
+// gpuFor compiles the kernels once. A failure is an unsupportedError: the load is
+// good.
 func (n *native) gpuFor(context *cuda.Context) (*inference.GPU, error) {
 	if n.gpu != nil || n.gpuErr != nil {
 		return n.gpu, n.gpuErr

@@ -10,6 +10,7 @@ import (
 
 	"github.com/sllmq/sllmq/collector/nvidia/cudatest"
 	"github.com/sllmq/sllmq/collector/worker"
+	"github.com/sllmq/sllmq/warehouse/record"
 )
 
 // talker is a folder with a tiny checkpoint, and a tokenizer of one token a
@@ -34,8 +35,8 @@ func talker(t *testing.T) string {
 	return dir
 }
 
-// say loads a checkpoint in a worker and lets it go on with a prompt.
-func say(t *testing.T, dir, device string) *worker.Generated {
+// generate loads a checkpoint in a worker and has it continue a prompt.
+func generate(t *testing.T, dir, device string) *record.Inference {
 	t.Helper()
 	p, err := start(t, "native", worker.Open{Format: "safetensors", Loader: "mmap", Device: device, Threads: 1, DeviceBytes: 16 << 20})
 	if err != nil {
@@ -47,11 +48,11 @@ func say(t *testing.T, dir, device string) *worker.Generated {
 		}
 	}()
 	files := []string{filepath.Join(dir, "model.safetensors")}
-	if o, err := p.Load(t.Context(), worker.Load{Dir: dir, Files: files, Keep: true}, time.Minute); err != nil || o.Error != "" {
+	if o, err := p.Load(t.Context(), worker.Load{Dir: dir, Files: files, Keep: true}, time.Minute); err != nil || o.Load.Error != nil {
 		t.Fatalf("%+v, %v", o, err)
 	}
 	g, err := p.Generate(t.Context(), worker.Generate{Dir: dir, Prompt: "The quick brown fox", NewTokens: 8, TopP: 1, Threads: 1}, time.Minute)
-	if err != nil || g.Error != "" {
+	if err != nil || g.Error != nil {
 		t.Fatalf("%+v, %v", g, err)
 	}
 	return g
@@ -59,20 +60,20 @@ func say(t *testing.T, dir, device string) *worker.Generated {
 
 func TestAGPUSaysWhatTheCPUSays(t *testing.T) {
 	dir := talker(t)
-	cpu := say(t, dir, "host")
-	if cpu.Device != "host" || cpu.OutputTokens != 8 {
+	cpu := generate(t, dir, "host")
+	if *cpu.Device != "host" || *cpu.OutputTokens != 8 {
 		t.Fatalf("%+v", cpu)
 	}
 	t.Setenv("LD_LIBRARY_PATH", cudatest.Build(t, "").Dir)
 	cudatest.BuildNVRTC(t, os.Getenv("LD_LIBRARY_PATH"))
 	t.Setenv("FAKE_NVRTC", cudatest.BuildKernels(t, filepath.Join("..", "inference", "testdata", "kernels_on_cpu.cpp"), filepath.Join("..", "inference")))
-	gpu := say(t, dir, "cuda:0")
-	if gpu.Device != "cuda:0" || gpu.TokenIDsSHA256 != cpu.TokenIDsSHA256 || gpu.Text != cpu.Text {
+	gpu := generate(t, dir, "cuda:0")
+	if *gpu.Device != "cuda:0" || *gpu.TokenIDsSHA256 != *cpu.TokenIDsSHA256 || *gpu.OutputText != *cpu.OutputText {
 		t.Errorf("the GPU says %+v, the CPU %+v", gpu, cpu)
 	}
 	// Without a compiler the load stands.
 	t.Setenv("FAKE_NVRTC_FAILS", "no such architecture")
-	if g := say(t, dir, "cuda:0"); !strings.Contains(g.Unsupported, "compile the kernels of inference") || g.TokenIDsSHA256 != "" {
+	if g := generate(t, dir, "cuda:0"); g.Unsupported == nil || !strings.Contains(*g.Unsupported, "compile the kernels of inference") || g.TokenIDsSHA256 != nil {
 		t.Errorf("without kernels: %+v", g)
 	}
 }

@@ -10,15 +10,15 @@ import (
 	"github.com/sllmq/sllmq/collector/machine"
 )
 
-// startOn starts cmd as a process that runs on a NUMA node's CPUs and takes its
-// memory from there as long as there is some, its part of the page cache too, as
-// `numactl --cpunodebind --preferred` would have it. Where that is refused, as in
-// some containers, the process runs anywhere: what is in force is for it to say.
+// startOn starts cmd on a NUMA node's CPUs with memory preferably from that node,
+// page cache included, as `numactl --cpunodebind --preferred` does. Where that is
+// refused, as in some containers, the process runs anywhere; it reports what is
+// in force.
 func startOn(cmd *exec.Cmd, node int) error {
 	started := make(chan error)
 	go func() {
-		// A process has what its parent's thread has. This one is not unlocked,
-		// and so ends with the goroutine.
+		// A process inherits from its parent's thread. This thread is not unlocked,
+		// so it ends with the goroutine.
 		runtime.LockOSThread()
 		placeThread(node)
 		started <- cmd.Start()
@@ -26,19 +26,20 @@ func startOn(cmd *exec.Cmd, node int) error {
 	return <-started
 }
 
-// nodeMask has a bit for each node that a kernel may have (MAX_NUMNODES).
+// nodeMask has a bit for each node that a kernel can have (MAX_NUMNODES).
 type nodeMask [1024 / 64]uint64
 
 const nodeMaskBits = uintptr(1024)
 
-// placeThread ties the calling thread to a node.
+// placeThread binds the calling thread to a node. An unknown node changes
+// nothing.
 func placeThread(node int) {
 	var mask nodeMask
 	if node < 0 || uintptr(node) >= nodeMaskBits {
 		return
 	}
 	mask[node/64] |= 1 << (node % 64)
-	// The kernel takes one bit less than it is told (set_mempolicy(2)).
+	// The kernel reads one bit fewer than it is told (set_mempolicy(2)).
 	_, _, _ = unix.Syscall(unix.SYS_SET_MEMPOLICY, unix.MPOL_PREFERRED, uintptr(unsafe.Pointer(&mask)), nodeMaskBits+1)
 	var may, here unix.CPUSet
 	if err := unix.SchedGetaffinity(0, &may); err != nil {
@@ -54,9 +55,9 @@ func placeThread(node int) {
 	}
 }
 
-// placedOn is the node that this process's memory comes from first, nil for
+// placedOn returns the node that this process prefers to allocate from, nil for
 // any.
-func placedOn() *int {
+func placedOn() *int64 {
 	var mode int32
 	var mask nodeMask
 	_, _, errno := unix.Syscall6(unix.SYS_GET_MEMPOLICY, uintptr(unsafe.Pointer(&mode)), uintptr(unsafe.Pointer(&mask)), nodeMaskBits+1, 0, 0, 0)
@@ -66,7 +67,7 @@ func placedOn() *int {
 	for i, word := range mask {
 		for bit := range 64 {
 			if word&(1<<bit) != 0 {
-				return new(i*64 + bit)
+				return new(int64(i*64 + bit))
 			}
 		}
 	}

@@ -33,14 +33,14 @@ func TestAWorkerRunsOnItsNode(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer w.Close(10 * time.Second)
-	if w.Ready.Node == nil {
+	if w.Session.NUMANode == nil {
 		t.Skip("memory policies are refused here")
 	}
-	if *w.Ready.Node != node {
-		t.Errorf("it runs on node %d, want %d", *w.Ready.Node, node)
+	if *w.Session.NUMANode != int64(node) {
+		t.Errorf("it runs on node %d, want %d", *w.Session.NUMANode, node)
 	}
 	// The region of the device is there, and its pages lie on the node.
-	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/numa_maps", w.Ready.PID))
+	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/numa_maps", *w.Session.PID))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -50,7 +50,7 @@ func TestAWorkerRunsOnItsNode(t *testing.T) {
 	if err := unix.SchedGetaffinity(0, &after); err != nil || after != before {
 		t.Errorf("the parent is moved: %v, %v", after, err)
 	}
-	if huge := w.Ready.HugePageBytes; huge == nil || *huge < 0 {
+	if huge := w.Session.HugePageBytes; huge == nil || *huge < 0 {
 		t.Errorf("huge pages: %v", huge)
 	}
 }
@@ -61,7 +61,7 @@ func TestAWorkerRunsAnywhereUnlessTold(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer w.Close(10 * time.Second)
-	if w.Ready.Node != nil {
-		t.Errorf("it runs on node %d", *w.Ready.Node)
+	if w.Session.NUMANode != nil {
+		t.Errorf("it runs on node %d", *w.Session.NUMANode)
 	}
 }

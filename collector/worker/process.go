@@ -15,13 +15,15 @@ import (
 	"time"
 
 	"github.com/sllmq/sllmq/collector/roofline"
+	"github.com/sllmq/sllmq/collector/sllmstore/client"
+	"github.com/sllmq/sllmq/warehouse/record"
 )
 
-// DeadError says that a worker is gone, and how it went.
+// DeadError reports that a worker has ended, and how.
 type DeadError struct {
 	PID    int
-	Reason string // how it ended
-	Stderr string // the last that it said
+	Reason string
+	Stderr string // its last line
 }
 
 func (e *DeadError) Error() string {
@@ -34,55 +36,70 @@ func (e *DeadError) Error() string {
 
 // Process is a running worker, seen from the parent.
 type Process struct {
-	Ready      Ready
-	StartedAt  time.Time
-	StartTimeS float64 // from the start of the process to its first answer, set-up not counted
+	// Session is the row of the process, without its run and number.
+	Session record.Session
 
-	begun   time.Time // StartedAt, on the monotonic clock
-	watched bool      // it takes no evidence: see watch
-	server  *server   // that reads for it, nil: none
+	opened  Open
+	begun   time.Time       // Session.StartedAt, on the monotonic clock
+	watched bool            // it takes no evidence: see watch
+	store   *client.Process // that was started for it; nil: none
 
 	cmd     *exec.Cmd
 	in      io.WriteCloser
-	first   []byte // goes before the first request
+	first   []byte // precedes the first request
 	replies chan []byte
 	stderr  *tail
 	given   sync.Once     // closes givenUp
-	givenUp chan struct{} // closed when nobody will listen to it any more
-	exited  chan struct{} // closed when the process is gone and reaped
+	givenUp chan struct{} // closed when nobody reads its replies any more
+	exited  chan struct{} // closed when the process has been reaped
 }
 
-// Start runs argv as a worker and waits, at most timeout, until it is ready.
+// Start runs argv as a native worker and waits, at most timeout, until it is
+// ready. If o asks for a store, it is started first.
 func Start(ctx context.Context, argv []string, o Open, timeout time.Duration) (*Process, error) {
-	p, err := spawn(argv, nil, o.Node)
+	return start(ctx, o, timeout, func() (*Process, error) { return spawn(argv, nil, o.Node) })
+}
+
+func start(ctx context.Context, o Open, timeout time.Duration, spawn func() (*Process, error)) (*Process, error) {
+	store, err := startStore(ctx, &o, timeout)
 	if err != nil {
 		return nil, err
 	}
-	return p.open(ctx, o, timeout)
-}
-
-// open tells the process what it is to be, and waits until it is. One that
-// can't is killed.
-func (p *Process) open(ctx context.Context, o Open, timeout time.Duration) (*Process, error) {
-	reply, err := p.ask(ctx, Request{Open: &o}, timeout)
-	switch {
-	case err != nil:
-	case reply.Error != "":
-		err = errors.New(reply.Error)
-	case reply.Ready == nil:
-		err = errors.New("the worker did not say that it is ready")
-	}
+	p, err := spawn()
 	if err != nil {
+		if store != nil {
+			store.Kill()
+		}
+		return nil, err
+	}
+	p.opened, p.store = o, store
+	if err := p.open(ctx, timeout); err != nil {
 		p.kill()
 		return nil, err
 	}
-	p.Ready = *reply.Ready
-	p.StartTimeS = max(0, time.Since(p.begun).Seconds()-p.Ready.SetupS)
 	return p, nil
 }
 
-// Roofline measures the machine in a process of its own, whose memory is gone
-// when it has answered; node is where it runs, as Open's.
+// open sends the Open request and waits until the worker is ready.
+func (p *Process) open(ctx context.Context, timeout time.Duration) error {
+	reply, err := p.ask(ctx, Request{Open: &p.opened}, timeout)
+	switch {
+	case err != nil:
+		return err
+	case reply.Error != "":
+		return errors.New(reply.Error)
+	case reply.Ready == nil || reply.Ready.PID == nil || reply.Ready.SetupTimeS == nil:
+		return errors.New("the worker did not report that it is ready")
+	}
+	p.Session = *reply.Ready
+	p.Session.StartedAt = p.begun.UTC()
+	p.Session.StartTimeS = new(max(0, time.Since(p.begun).Seconds()-*p.Session.SetupTimeS))
+	p.describeStore()
+	return nil
+}
+
+// Roofline measures the machine in a process of its own, whose memory is freed
+// before Roofline returns. Node is the NUMA node to run on; nil: any.
 func Roofline(ctx context.Context, argv []string, node *int, plan roofline.Plan, timeout time.Duration) (*Measured, error) {
 	p, err := spawn(argv, nil, node)
 	if err != nil {
@@ -94,7 +111,7 @@ func Roofline(ctx context.Context, argv []string, node *int, plan roofline.Plan,
 	case reply.Error != "":
 		err = errors.New(reply.Error)
 	case reply.Measured == nil:
-		err = errors.New("the worker did not say what it measured")
+		err = errors.New("the worker did not report its measurements")
 	}
 	if err != nil {
 		p.kill()
@@ -104,8 +121,8 @@ func Roofline(ctx context.Context, argv []string, node *int, plan roofline.Plan,
 	return reply.Measured, p.Close(patience)
 }
 
-// spawn starts the process, in this one's environment if it is given none, and
-// on a NUMA node if it is told one.
+// spawn starts a process in the given environment, nil for this one's, and on a
+// NUMA node, nil for any.
 func spawn(argv, environment []string, node *int) (*Process, error) {
 	p := &Process{
 		cmd:     exec.Command(argv[0], argv[1:]...),
@@ -114,8 +131,8 @@ func spawn(argv, environment []string, node *int) (*Process, error) {
 		givenUp: make(chan struct{}),
 		exited:  make(chan struct{}),
 	}
-	// Ctrl-C reaches every process of the terminal's group; the worker is not
-	// in it, since its parent decides when it ends.
+	// Ctrl-C reaches every process of the terminal's group. The worker has its
+	// own, because its parent decides when it ends.
 	p.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	p.cmd.Env = environment
 	p.cmd.Stderr = p.stderr
@@ -128,7 +145,6 @@ func spawn(argv, environment []string, node *int) (*Process, error) {
 		return nil, fmt.Errorf("start a worker: %w", err)
 	}
 	p.begun = time.Now()
-	p.StartedAt = p.begun.UTC()
 	if node != nil {
 		err = startOn(p.cmd, *node)
 	} else {
@@ -141,50 +157,64 @@ func spawn(argv, environment []string, node *int) (*Process, error) {
 	return p, nil
 }
 
-// Load asks for one load and waits for its outcome, at most timeout. After a
-// *DeadError the worker is gone, and so it is when ctx ends or the time is up.
+// Load asks for one load and waits for its outcome, at most timeout. After an
+// error the worker is gone: it died, which is a *DeadError, or was killed because
+// ctx ended or the time was up.
 func (p *Process) Load(ctx context.Context, r Load, timeout time.Duration) (*Outcome, error) {
+	var o *Outcome
+	var err error
 	if p.watched {
-		return p.watch(ctx, r, timeout)
+		o, err = p.watch(ctx, r, timeout)
+	} else {
+		o, err = p.load(ctx, r, timeout)
 	}
-	return p.load(ctx, r, timeout)
+	if err != nil || p.store == nil {
+		return o, err
+	}
+	if o.Load.Error != nil && o.Load.LoadingTimeS == nil {
+		o.Load.Error = new(*o.Load.Error + p.store.Said())
+	}
+	if o.Over {
+		// It may still write to the worker's memory.
+		p.store.Kill()
+	}
+	return o, nil
 }
 
 func (p *Process) load(ctx context.Context, r Load, timeout time.Duration) (*Outcome, error) {
 	reply, err := p.ask(ctx, Request{Load: &r}, timeout)
+	if err == nil && reply.Outcome == nil {
+		err = p.unexpected("an outcome", reply)
+	}
 	if err != nil {
 		p.kill()
 		return nil, err
-	}
-	if reply.Outcome == nil {
-		p.kill()
-		return nil, p.mute("an outcome", reply)
 	}
 	return reply.Outcome, nil
 }
 
-// Generate asks for a generation after a load that was kept, and waits for it
+// Generate asks for a text after a load that kept its tensors, and waits for it
 // as Load does.
-func (p *Process) Generate(ctx context.Context, g Generate, timeout time.Duration) (*Generated, error) {
+func (p *Process) Generate(ctx context.Context, g Generate, timeout time.Duration) (*record.Inference, error) {
 	reply, err := p.ask(ctx, Request{Generate: &g}, timeout)
+	if err == nil && reply.Generated == nil {
+		err = p.unexpected("a text", reply)
+	}
 	if err != nil {
 		p.kill()
 		return nil, err
 	}
-	if reply.Generated == nil {
-		p.kill()
-		return nil, p.mute("what it generated", reply)
-	}
+	g.fillSettings(reply.Generated)
 	return reply.Generated, nil
 }
 
-// Close ends the worker as it should end, and kills it if it does not within
-// patience.
+// Close ends the worker by closing its input, and kills it if it does not exit
+// within patience.
 func (p *Process) Close(patience time.Duration) error {
 	closeErr := p.in.Close()
 	select {
 	case <-p.exited:
-		closeErr = errors.Join(closeErr, p.server.stop())
+		closeErr = errors.Join(closeErr, p.stopStore())
 	case <-time.After(patience):
 		p.kill()
 		return fmt.Errorf("worker %d did not end within %v and was killed", p.cmd.Process.Pid, patience)
@@ -200,7 +230,7 @@ func (p *Process) kill() {
 	_ = p.in.Close()
 	_ = p.cmd.Process.Kill() // it may be gone already
 	<-p.exited
-	p.server.kill()
+	p.killStore()
 }
 
 // ask writes a request and waits for its reply.
@@ -211,8 +241,8 @@ func (p *Process) ask(ctx context.Context, r Request, timeout time.Duration) (Re
 	}
 	line = append(append(p.first, line...), '\n')
 	p.first = nil
-	// A worker that does not read holds up what does not fit the pipe, until it is
-	// killed. A write that fails means that it is gone; how, the exit tells.
+	// A worker that does not read blocks what the pipe cannot hold, until it is
+	// killed. A failed write means that it is gone; its exit tells how.
 	go func() { _, _ = p.in.Write(line) }()
 
 	timer := time.NewTimer(timeout)
@@ -225,22 +255,23 @@ func (p *Process) ask(ctx context.Context, r Request, timeout time.Duration) (Re
 		}
 		var reply Reply
 		if err := json.Unmarshal(line, &reply); err != nil {
-			return Reply{}, &DeadError{PID: p.cmd.Process.Pid, Reason: "answered what is no reply, and was killed", Stderr: err.Error()}
+			return Reply{}, &DeadError{PID: p.cmd.Process.Pid, Reason: "wrote a line that is not a reply, and was killed", Stderr: err.Error()}
 		}
 		return reply, nil
 	case <-timer.C:
-		return Reply{}, &DeadError{PID: p.cmd.Process.Pid, Reason: fmt.Sprintf("gave no answer within %v, and was killed", timeout)}
+		return Reply{}, &DeadError{PID: p.cmd.Process.Pid, Reason: fmt.Sprintf("did not answer within %v, and was killed", timeout)}
 	case <-ctx.Done():
 		return Reply{}, ctx.Err()
 	}
 }
 
-// mute says that a worker answered something else, and was killed for it.
-func (p *Process) mute(want string, reply Reply) *DeadError {
+// unexpected is the error of a worker that is killed because of an unexpected
+// reply.
+func (p *Process) unexpected(want string, reply Reply) *DeadError {
 	return &DeadError{PID: p.cmd.Process.Pid, Reason: "did not answer with " + want, Stderr: reply.Error}
 }
 
-// listen passes the worker's lines on until there are no more, then reaps it.
+// listen forwards the worker's lines until there are no more, then reaps it.
 func (p *Process) listen(out io.Reader) {
 	lines := bufio.NewScanner(out)
 	lines.Buffer(nil, maxLine)
@@ -250,15 +281,15 @@ func (p *Process) listen(out io.Reader) {
 		case <-p.givenUp:
 		}
 	}
-	// A line too long ends the scan before the output does; the rest is
-	// drained, so that the worker is not held up in saying it.
+	// A line too long ends the scan early. The rest is drained so that the worker
+	// does not block writing it.
 	_, _ = io.Copy(io.Discard, out)
 	close(p.replies)
-	_ = p.cmd.Wait() // dead tells what ProcessState says
+	_ = p.cmd.Wait() // dead reads ProcessState
 	close(p.exited)
 }
 
-// dead describes how the process ended.
+// dead returns how the process ended.
 func (p *Process) dead() *DeadError {
 	reason := "ended: " + p.cmd.ProcessState.String()
 	if status, ok := p.cmd.ProcessState.Sys().(syscall.WaitStatus); ok && status.Signaled() {
@@ -270,7 +301,7 @@ func (p *Process) dead() *DeadError {
 	return &DeadError{PID: p.cmd.Process.Pid, Reason: reason, Stderr: p.stderr.lastLine()}
 }
 
-// tail keeps the end of what was written to it.
+// tail is a writer that keeps the end of its input.
 type tail struct {
 	mu sync.Mutex
 	b  []byte

@@ -30,26 +30,26 @@ func TestMain(m *testing.M) {
 	case "chatter": // ready, then what is no reply, and no end
 		lines := bufio.NewScanner(os.Stdin)
 		lines.Scan()
-		fmt.Println(`{"ready":{"pid":1,"setup_s":0}}`)
+		fmt.Println(`{"ready":{"pid":1,"setup_time_s":0}}`)
 		for {
 			fmt.Println("loading, please wait")
 		}
 	case "hangs", "deaf":
 		lines := bufio.NewScanner(os.Stdin)
 		lines.Scan()
-		fmt.Println(`{"ready":{"pid":1,"setup_s":0}}`)
+		fmt.Println(`{"ready":{"pid":1,"setup_time_s":0}}`)
 		time.Sleep(time.Hour)
 	case "dies":
 		lines := bufio.NewScanner(os.Stdin)
 		lines.Scan()
-		fmt.Println(`{"ready":{"pid":1,"setup_s":0}}`)
+		fmt.Println(`{"ready":{"pid":1,"setup_time_s":0}}`)
 		lines.Scan()
 		fmt.Fprintln(os.Stderr, "out of luck")
 		os.Exit(7)
 	case "killed":
 		lines := bufio.NewScanner(os.Stdin)
 		lines.Scan()
-		fmt.Println(`{"ready":{"pid":1,"setup_s":0}}`)
+		fmt.Println(`{"ready":{"pid":1,"setup_time_s":0}}`)
 		lines.Scan()
 		_ = syscall.Kill(os.Getpid(), syscall.SIGKILL)
 		time.Sleep(time.Hour)
@@ -66,9 +66,9 @@ func TestADeadWorkerIsAnErrorThatSaysHow(t *testing.T) {
 	for kind, want := range map[string]string{
 		"dies":    "out of luck",
 		"killed":  "signal 9",
-		"hangs":   "gave no answer within 200ms",
-		"deaf":    "gave no answer within 200ms",
-		"chatter": "what is no reply",
+		"hangs":   "did not answer within 200ms",
+		"deaf":    "did not answer within 200ms",
+		"chatter": "not a reply",
 	} {
 		t.Run(kind, func(t *testing.T) {
 			p, err := start(t, kind, worker.Open{})

@@ -21,15 +21,14 @@ import (
 //go:embed transformers.py
 var transformers string
 
-// survey asks an interpreter what it has, without importing any of it.
+// survey lists an interpreter's packages without importing them.
 //
 //go:embed survey.py
 var survey string
 
-// bootstrap runs a program that comes as the first line of standard input, a
-// JSON string, so that nothing is written to disk and nothing is left there.
-// The working folder is taken off the path: a file there called torch.py is
-// not the package.
+// bootstrap runs a program that arrives as the first line of standard input, a
+// JSON string, so that nothing is written to disk. The working folder is removed
+// from the path: a file there called torch.py is not the package.
 const bootstrap = `import sys
 sys.path[:] = [p for p in sys.path if p]
 import json
@@ -38,16 +37,16 @@ exec(compile(json.loads(sys.stdin.buffer.readline()), "<sllmq>", "exec"))`
 // Python is an interpreter and the packages that it can import.
 type Python struct {
 	Command  string            `json:"-"`
-	Path     string            `json:"executable"` // its own word for where it is
+	Path     string            `json:"executable"` // as it reports it
 	Packages map[string]string `json:"packages"`   // versions by distribution, and Python's own
-	Missing  []string          `json:"missing"`    // distributions, of those that were asked for
+	Missing  []string          `json:"missing"`    // distributions that were asked for
 }
 
-// askTimeout bounds what an interpreter may take to start, from a slow disk.
+// askTimeout is the time limit for an interpreter to start, from a slow disk.
 const askTimeout = 2 * time.Minute
 
-// distributions are those that loading may need, by the modules that they
-// hold.
+// distributions names the distribution that holds each module that loading may
+// need.
 var distributions = map[string]string{
 	"torch":        "torch",
 	"transformers": "transformers",
@@ -56,8 +55,8 @@ var distributions = map[string]string{
 	"sllm_store":   "serverless-llm-store",
 }
 
-// AskPython looks at the interpreter named command: which of the modules it
-// can import, and in which versions. Nothing is imported for it.
+// AskPython finds out which of the modules the interpreter named command can
+// import, and their versions. Nothing is imported.
 func AskPython(ctx context.Context, command string, modules []string) (Python, error) {
 	ctx, cancel := context.WithTimeout(ctx, askTimeout)
 	defer cancel()
@@ -67,11 +66,11 @@ func AskPython(ctx context.Context, command string, modules []string) (Python, e
 	}
 	question, err := json.Marshal(wanted)
 	if err != nil {
-		return Python{}, fmt.Errorf("ask %s what it has: %w", command, err)
+		return Python{}, fmt.Errorf("list the packages of %s: %w", command, err)
 	}
 	source, err := json.Marshal(survey)
 	if err != nil {
-		return Python{}, fmt.Errorf("ask %s what it has: %w", command, err)
+		return Python{}, fmt.Errorf("list the packages of %s: %w", command, err)
 	}
 	said := &tail{}
 	cmd := exec.CommandContext(ctx, command, "-c", bootstrap)
@@ -81,21 +80,21 @@ func AskPython(ctx context.Context, command string, modules []string) (Python, e
 	answer, err := cmd.Output()
 	switch {
 	case errors.Is(err, exec.ErrNotFound), errors.Is(err, os.ErrNotExist):
-		return Python{}, fmt.Errorf("there is no Python %q: name one that has torch and transformers with --python", command)
+		return Python{}, fmt.Errorf("no Python %q: name one that has torch and transformers", command)
 	case ctx.Err() != nil:
-		return Python{}, fmt.Errorf("ask %s what it has: no answer within %v", command, askTimeout)
+		return Python{}, fmt.Errorf("list the packages of %s: no answer within %v", command, askTimeout)
 	case err != nil:
-		return Python{}, fmt.Errorf("ask %s what it has: %w: %s", command, err, said.lastLine())
+		return Python{}, fmt.Errorf("list the packages of %s: %w: %s", command, err, said.lastLine())
 	}
 	p := Python{Command: command}
 	if err := json.Unmarshal(answer, &p); err != nil {
-		return Python{}, fmt.Errorf("ask %s what it has: its answer is not understood, so it is no Python: %w", command, err)
+		return Python{}, fmt.Errorf("list the packages of %s: unexpected output, so it is not Python: %w", command, err)
 	}
 	return p, nil
 }
 
-// Check is nil if every module that was asked for is there, else it says how
-// to get those that are not.
+// Check returns nil if every module that was asked for is there, else an error
+// that says how to install the rest.
 func (p Python) Check() error {
 	if len(p.Missing) == 0 {
 		return nil
@@ -106,34 +105,24 @@ func (p Python) Check() error {
 }
 
 // StartPython runs the Python worker and waits, at most timeout, until it is
-// ready. The evidence of its loads is taken here.
+// ready. If o asks for a store, it is started first. The evidence of its loads is
+// taken by this process.
 func StartPython(ctx context.Context, command string, o Open, timeout time.Duration) (*Process, error) {
 	source, err := json.Marshal(transformers)
 	if err != nil {
 		return nil, fmt.Errorf("start a worker: %w", err)
 	}
-	server, err := serveFor(ctx, &o)
-	if err != nil {
-		return nil, err
-	}
-	p, err := spawn([]string{command, "-c", bootstrap}, pythonEnvironment(), o.Node)
-	if err != nil {
-		return nil, errors.Join(err, server.stop())
-	}
-	p.watched, p.server, p.first = true, server, append(source, '\n')
-	if p, err = p.open(ctx, o, timeout); err != nil {
-		return nil, err
-	}
-	if server != nil {
-		p.Ready.ServedBy = server.describe()
-		p.Ready.SetupS += server.started().Seconds()
-		p.Ready.PoolBytes = server.poolBytes
-	}
-	return p, nil
+	return start(ctx, o, timeout, func() (*Process, error) {
+		p, err := spawn([]string{command, "-c", bootstrap}, pythonEnvironment(), o.Node)
+		if err == nil {
+			p.watched, p.first = true, append(source, '\n')
+		}
+		return p, err
+	})
 }
 
-// pythonEnvironment is this process's with the network off, and without the
-// token that nothing there needs.
+// pythonEnvironment is this process's environment with the network off, and
+// without the Hub's token, which the worker does not need.
 func pythonEnvironment() []string {
 	set := map[string]string{
 		"HF_HUB_OFFLINE":               "1",
@@ -156,67 +145,58 @@ func pythonEnvironment() []string {
 }
 
 // watch asks for a load and takes the evidence around it that the worker does
-// not take itself. The check of the tensors comes after it, since it reads the
+// not take itself. The tensors are checked afterwards, because that reads the
 // files again.
 func (p *Process) watch(ctx context.Context, r Load, timeout time.Duration) (*Outcome, error) {
-	var seen Outcome
-	e, err := gather(r, &seen)
+	evidence, err := beginEvidence(r, p.opened.Store != nil, p.usage)
 	if err != nil {
-		return &Outcome{StartedAt: time.Now().UTC(), Error: err.Error()}, nil
+		return Failed(err), nil
 	}
-	check := r.Verify
 	ask := r
-	ask.Drop, ask.Verify, ask.Keep = false, false, r.Keep || check
-	before, beforeErr := p.usage()
+	ask.Drop, ask.Verify, ask.Keep = false, false, r.Keep || r.Verify
 	o, err := p.load(ctx, ask, timeout)
 	if err != nil {
 		return nil, err
 	}
-	o.StorageReadBytes = nil
-	if after, err := p.usage(); err == nil && beforeErr == nil {
-		o.account(after.Sub(before))
-	}
-	o.FileBytes, o.ResidentBeforeBytes = seen.FileBytes, seen.ResidentBeforeBytes
-	e.conclude(o)
-	if o.Error != "" {
+	evidence.end(&o.Load)
+	if o.Load.Error != nil {
 		return o, nil
 	}
-	o.tellTier(p.server != nil)
-	if check {
+	o.Load.SourceTier = evidence.sourceTier(&o.Load)
+	if r.Verify {
 		verdict, err := p.verify(ctx, Verify{Dir: r.Dir, Keep: r.Keep}, timeout)
 		if err != nil {
 			return nil, err
 		}
-		o.Verified, o.Error = verdict.Verified, verdict.Error
+		o.Load.Verified = verdict.Verified
+		if verdict.Error != "" {
+			o.Load.Error = &verdict.Error
+		}
 	}
 	return o, nil
 }
 
-// usage is what is told of the worker from outside: what its threads waited
-// for and what storage it has read or, where a server reads for it, what that
-// has used.
-func (p *Process) usage() (u machine.Usage, err error) {
-	if p.server == nil {
-		u.StorageReadBytes = machine.StorageReadBytes(p.Ready.PID)
-	} else if u, err = p.server.usage(); err != nil {
-		return u, err
-	}
-	if delays, err := machine.ReadDelays(p.Ready.PID); err == nil { // root alone is told
+// usage reads what this process can see of the worker: what its threads waited
+// for and what it read from storage, and the use of a store that was started for
+// it. The worker reports its own CPU time and faults.
+func (p *Process) usage() (machine.Usage, error) {
+	pid := int(*p.Session.PID)
+	u := machine.Usage{StorageReadBytes: machine.StorageReadBytes(pid)}
+	if delays, err := machine.ReadDelays(pid); err == nil { // the kernel tells root only
 		u.Delays = delays
 	}
-	return u, nil
+	return withStore(u, p.opened.Store)
 }
 
 // verify asks for the check of a load that was kept.
 func (p *Process) verify(ctx context.Context, v Verify, timeout time.Duration) (*Verdict, error) {
 	reply, err := p.ask(ctx, Request{Verify: &v}, timeout)
+	if err == nil && reply.Verdict == nil {
+		err = p.unexpected("a verdict on its tensors", reply)
+	}
 	if err != nil {
 		p.kill()
 		return nil, err
-	}
-	if reply.Verdict == nil {
-		p.kill()
-		return nil, p.mute("a verdict on its tensors", reply)
 	}
 	return reply.Verdict, nil
 }

@@ -1,6 +1,7 @@
 package worker_test
 
 import (
+	"encoding/json"
 	"errors"
 	"net"
 	"os"
@@ -12,6 +13,7 @@ import (
 	"time"
 
 	"github.com/sllmq/sllmq/collector/checkpoint/filetest"
+	"github.com/sllmq/sllmq/collector/loader"
 	"github.com/sllmq/sllmq/collector/worker"
 	"github.com/sllmq/sllmq/warehouse/record"
 )
@@ -74,35 +76,36 @@ func testPythonWorker(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if p.Ready.PID == 0 || p.StartTimeS <= 0 {
-		t.Errorf("ready %+v after %v s", p.Ready, p.StartTimeS)
+	if *p.Session.PID == 0 || *p.Session.StartTimeS <= 0 {
+		t.Errorf("session %+v", p.Session)
 	}
 	for i, keep := range []bool{true, false} {
 		o, err := p.Load(t.Context(), worker.Load{Dir: dir, Files: files, Drop: true, Verify: true, Keep: keep}, time.Minute)
 		if err != nil {
 			t.Fatal(err)
 		}
-		if o.Error != "" {
-			t.Fatalf("load %d: %s", i, o.Error)
+		l := o.Load
+		if l.Error != nil {
+			t.Fatalf("load %d: %s", i, *l.Error)
 		}
-		if o.LoadingTimeS == nil || *o.LoadingTimeS <= 0 || time.Since(o.StartedAt) > time.Minute || *o.Bytes != 3<<20 || *o.Tensors != 2 {
+		if l.LoadingTimeS == nil || *l.LoadingTimeS <= 0 || time.Since(l.StartedAt) > time.Minute || *l.Bytes != 3<<20 || *l.Tensors != 2 {
 			t.Errorf("load %d: %+v", i, o)
 		}
-		if o.Verified == nil || !*o.Verified {
+		if l.Verified == nil || !*l.Verified {
 			t.Errorf("load %d was not verified", i)
 		}
-		if len(o.Stages) != 2 || o.Stages[0].Name != "from_pretrained" || o.Stages[1].Name != "copy" || o.Stages[1].Bytes != 3<<20 ||
-			o.Stages[1].End <= o.Stages[1].Start || o.Stages[1].End.Seconds() > *o.LoadingTimeS {
-			t.Errorf("load %d: stages %+v in %v s", i, o.Stages, *o.LoadingTimeS)
+		if len(o.Stages) != 2 || o.Stages[0].Stage != "from_pretrained" || o.Stages[1].Stage != "copy" || *o.Stages[1].Bytes != 3<<20 ||
+			o.Stages[1].DurationS <= 0 || o.Stages[1].StartS+o.Stages[1].DurationS > *l.LoadingTimeS {
+			t.Errorf("load %d: stages %+v in %v s", i, o.Stages, *l.LoadingTimeS)
 		}
-		if *o.DeviceMemoryBeforeBytes != 0 || *o.DeviceMemoryAfterBytes < 3<<20 || o.DeviceMemoryPeakBytes != nil {
-			t.Errorf("load %d: device memory %d to %d", i, *o.DeviceMemoryBeforeBytes, *o.DeviceMemoryAfterBytes)
+		if *l.DeviceMemoryBeforeBytes != 0 || *l.DeviceMemoryAfterBytes < 3<<20 || l.DeviceMemoryPeakBytes != nil {
+			t.Errorf("load %d: device memory %d to %d", i, *l.DeviceMemoryBeforeBytes, *l.DeviceMemoryAfterBytes)
 		}
-		if *o.FileBytes <= 3<<20 || o.CPUUserS == nil || *o.MinorFaults == 0 || *o.PeakRSSBytes == 0 || o.MachineCPUS == nil {
+		if *l.FileBytes <= 3<<20 || l.CPUUserS == nil || *l.MinorFaults == 0 || *l.PeakRSSBytes == 0 || l.MachineCPUS == nil {
 			t.Errorf("load %d lacks evidence: %+v", i, o)
 		}
-		if o.ResidentBeforeBytes != nil && *o.ResidentBeforeBytes == 0 && (*o.ResidentAfterBytes < 3<<20 || o.SourceTier != record.TierStorage) {
-			t.Errorf("load %d: dropped pages came from %s, %d bytes are there now", i, o.SourceTier, *o.ResidentAfterBytes)
+		if l.ResidentBeforeBytes != nil && *l.ResidentBeforeBytes == 0 && (*l.ResidentAfterBytes < 3<<20 || l.SourceTier == nil || *l.SourceTier != record.TierStorage) {
+			t.Errorf("load %d: dropped pages came from %v, %d bytes are there now", i, l.SourceTier, *l.ResidentAfterBytes)
 		}
 		if !keep {
 			continue
@@ -111,8 +114,12 @@ func testPythonWorker(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if g.Error != "" || g.Unsupported != "" || g.Text != "Sayblah blah " || g.InputTokens != 3 || g.OutputTokens != 2 || g.Device != "host" || len(g.TokenTimesS) != 2 || g.DecodeTokensPerS == nil ||
-			g.TokenIDsSHA256 != "28625f27a2f3d7f965ec406e885f2f1050684660b9941c56e95d96c46bcb42f9" {
+		var times []float64
+		if err := json.Unmarshal([]byte(*g.TokenTimesS), &times); err != nil {
+			t.Fatal(err)
+		}
+		if g.Error != nil || g.Unsupported != nil || *g.OutputText != "Sayblah blah " || *g.InputTokens != 3 || *g.OutputTokens != 2 || *g.Device != "host" || len(times) != 2 || g.DecodeTokensPerS == nil ||
+			*g.TokenIDsSHA256 != "28625f27a2f3d7f965ec406e885f2f1050684660b9941c56e95d96c46bcb42f9" {
 			t.Errorf("generated %+v", g)
 		}
 	}
@@ -138,7 +145,7 @@ func TestThePythonWorkerOnAGPU(t *testing.T) {
 	defer store.Close()
 	for format, stages := range map[string]string{"safetensors": "from_pretrained synchronize", "sllm": "load_model synchronize"} {
 		t.Run(format, func(t *testing.T) {
-			p, err := worker.StartPython(t.Context(), standIns(t), worker.Open{Format: format, Device: "cuda:0", Dir: dir, DType: "float16", StoragePath: filepath.Dir(dir), Store: &worker.Store{Address: store.Addr().String()}}, time.Minute)
+			p, err := worker.StartPython(t.Context(), standIns(t), worker.Open{Format: format, Device: "cuda:0", Dir: dir, DType: "float16", StoragePath: filepath.Dir(dir), Store: &worker.Store{StoreOptions: loader.StoreOptions{Address: store.Addr().String()}}}, time.Minute)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -146,17 +153,18 @@ func TestThePythonWorkerOnAGPU(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if o.Error != "" || o.Verified == nil || !*o.Verified || *o.DeviceMemoryAfterBytes < *o.DeviceMemoryBeforeBytes+3<<20-6 || *o.DeviceMemoryPeakBytes < *o.DeviceMemoryAfterBytes {
+			l := o.Load
+			if l.Error != nil || l.Verified == nil || !*l.Verified || *l.DeviceMemoryAfterBytes < *l.DeviceMemoryBeforeBytes+3<<20-6 || *l.DeviceMemoryPeakBytes < *l.DeviceMemoryAfterBytes {
 				t.Errorf("%+v", o)
 			}
 			var names []string
 			for _, s := range o.Stages {
-				names = append(names, s.Name)
+				names = append(names, s.Stage)
 			}
 			if got := strings.Join(names, " "); got != stages {
 				t.Errorf("stages %s, want %s", got, stages)
 			}
-			if format == "sllm" && o.StorageReadBytes != nil {
+			if format == "sllm" && l.StorageReadBytes != nil {
 				t.Error("the reads of a server are said to be the client's")
 			}
 			if err := p.Close(time.Minute); err != nil {
@@ -183,12 +191,12 @@ func TestAPythonWorkerInTroubleIsARow(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if !strings.Contains(o.Error, want) || strings.Contains(o.Error, "\n") {
-				t.Errorf("error %q, want %q", o.Error, want)
+			if e := o.Load.Error; e == nil || !strings.Contains(*e, want) || strings.Contains(*e, "\n") {
+				t.Errorf("error %v, want %q", e, want)
 			}
 			// It lives, and has nothing left on the device.
 			o, err = p.Load(t.Context(), worker.Load{Dir: dir, Files: files}, time.Minute)
-			if err != nil || *o.DeviceMemoryBeforeBytes != 0 {
+			if err != nil || *o.Load.DeviceMemoryBeforeBytes != 0 {
 				t.Errorf("the next load: %v, %+v", err, o)
 			}
 			if err := p.Close(time.Minute); err != nil {
@@ -199,8 +207,8 @@ func TestAPythonWorkerInTroubleIsARow(t *testing.T) {
 	for kind, want := range map[string]string{
 		"dies":    "exit status 7: terminate called",
 		"killed":  "signal 9",
-		"hangs":   "gave no answer within",
-		"garbage": "what is no reply",
+		"hangs":   "did not answer within",
+		"garbage": "not a reply",
 		"talks":   "",
 	} {
 		t.Run(kind, func(t *testing.T) {
@@ -244,9 +252,9 @@ func TestAPythonWorkerThatCanNotOpenSaysWhy(t *testing.T) {
 		"no config": {func(dir string, _ *worker.Open) { _ = os.Remove(filepath.Join(dir, "config.json")) }, "config.json"},
 		"no GPU":    {func(_ string, o *worker.Open) { o.Device = "cuda:0" }, "finds no GPU"},
 		"sllm on the host": {func(_ string, o *worker.Open) {
-			o.Format, o.DType, o.Store = "sllm", "float16", &worker.Store{Address: "127.0.0.1:1"}
+			o.Format, o.DType, o.Store = "sllm", "float16", &worker.Store{StoreOptions: loader.StoreOptions{Address: "127.0.0.1:1"}}
 		}, "sllm_store loads to a GPU only"},
-		"no dtype": {func(dir string, _ *worker.Open) { _ = os.Remove(filepath.Join(dir, "model.safetensors")) }, "name a --dtype"},
+		"no dtype": {func(dir string, _ *worker.Open) { _ = os.Remove(filepath.Join(dir, "model.safetensors")) }, "name a dtype"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			dir, _ := replica(t)
@@ -293,10 +301,10 @@ func TestAskPython(t *testing.T) {
 		t.Errorf("packages that are not there: %v", err)
 	}
 	for command, want := range map[string]string{
-		"/nonesuch/python": "there is no Python",
-		"nonesuch-python":  "there is no Python",
+		"/nonesuch/python": "no Python",
+		"nonesuch-python":  "no Python",
 		"false":            "exit status 1",
-		"echo":             "it is no Python",
+		"echo":             "it is not Python",
 	} {
 		if _, err := worker.AskPython(t.Context(), command, nil); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: error %v, want one with %q", command, err, want)

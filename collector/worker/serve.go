@@ -16,18 +16,19 @@ import (
 	"github.com/sllmq/sllmq/collector/loader"
 	"github.com/sllmq/sllmq/collector/machine"
 	"github.com/sllmq/sllmq/collector/roofline"
+	"github.com/sllmq/sllmq/warehouse/record"
 )
 
-// Serve is the native worker: it answers the requests on in until in ends,
-// then returns nil. A load under way when in ends is cancelled.
+// Serve is the native worker. It answers the requests on in until in ends, then
+// returns nil. A load that is running when in ends is cancelled.
 func Serve(ctx context.Context, in io.Reader, out io.Writer) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	requests := make(chan []byte)
 	ended := make(chan error, 1)
 	go func() {
-		// The reader is apart from the work, so that a parent that is gone
-		// stops the load under way.
+		// Requests are read concurrently, so that a load stops when the parent is
+		// gone.
 		defer cancel()
 		defer close(requests)
 		lines := bufio.NewScanner(in)
@@ -67,21 +68,21 @@ type native struct {
 	open   *Open
 	device device.Device
 	loader loader.Loader
-	held   *loader.Loaded // the last load's tensors, kept for a generation
+	held   *loader.Loaded // the last load's tensors, kept for Generate
 
 	textRead bool
 	textOf   *text
 	textErr  error
 
-	gpu    *inference.GPU // that generates, from the first time on
-	gpuErr error          // why it can't
+	gpu    *inference.GPU // that generates; opened by the first Generate
+	gpuErr error          // why it cannot
 }
 
 func (n *native) answer(ctx context.Context, line []byte) Reply {
 	var r Request
 	switch err := json.Unmarshal(line, &r); {
 	case err != nil:
-		return Reply{Error: fmt.Sprintf("worker: a request is no JSON: %v", err)}
+		return Reply{Error: fmt.Sprintf("worker: the request is not JSON: %v", err)}
 	case r.Open != nil && n.open == nil:
 		ready, err := n.start(*r.Open)
 		if err != nil {
@@ -99,16 +100,16 @@ func (n *native) answer(ctx context.Context, line []byte) Reply {
 		return Reply{Outcome: n.measure(ctx, *r.Load)}
 	case r.Generate != nil && n.held != nil:
 		g := n.generate(ctx, *r.Generate)
-		if err := n.free(); err != nil && g.Error == "" {
-			g.Error = err.Error()
+		if err := n.free(); err != nil && g.Error == nil {
+			g.Error = new(err.Error())
 		}
 		return Reply{Generated: g}
 	default:
-		return Reply{Error: "worker: a request is out of turn: first open, then loads, and a generation after a load that was kept"}
+		return Reply{Error: "worker: unexpected request: send open, then loads, and generate after a load with keep"}
 	}
 }
 
-func (n *native) start(o Open) (*Ready, error) {
+func (n *native) start(o Open) (*record.Session, error) {
 	begun := time.Now()
 	technique, err := loader.Find(o.Loader)
 	if err != nil {
@@ -129,6 +130,10 @@ func (n *native) start(o Open) (*Ready, error) {
 	if err != nil {
 		return nil, err
 	}
+	var store loader.StoreOptions
+	if o.Store != nil {
+		store = o.Store.StoreOptions
+	}
 	l, err := technique.Open(loader.Options{
 		Format:     format,
 		Device:     d,
@@ -140,13 +145,13 @@ func (n *native) start(o Open) (*Ready, error) {
 		Stream:     o.Stream,
 		Buffered:   o.Buffered,
 		GDS:        o.GDS,
-		Store:      o.Store.options(),
+		Store:      store,
 	})
 	if err != nil {
 		return nil, errors.Join(err, d.Close())
 	}
 	n.open, n.device, n.loader = &o, d, l
-	ready := &Ready{PID: os.Getpid(), SetupS: time.Since(begun).Seconds()}
+	ready := &record.Session{PID: new(int64(os.Getpid())), SetupTimeS: new(time.Since(begun).Seconds())}
 	if p, ok := l.(loader.Preparer); ok {
 		prepared := p.Prepared()
 		ready.PoolBytes = &prepared.PoolBytes
@@ -154,16 +159,18 @@ func (n *native) start(o Open) (*Ready, error) {
 			ready.PoolLocked = new(prepared.LockError == nil)
 		}
 		if prepared.LockError != nil {
-			ready.LockReason = prepared.LockError.Error()
+			ready.PoolLockReason = new(prepared.LockError.Error())
+		}
+		if prepared.StoreVersion != "" {
+			ready.StoreVersion = &prepared.StoreVersion
 		}
 	}
-	ready.ServedBy = servedBy(l)
-	ready.Node, ready.HugePageBytes = placedOn(), machine.HugePageBytes()
+	ready.NUMANode, ready.HugePageBytes = placedOn(), machine.HugePageBytes()
 	return ready, nil
 }
 
-// close gives everything back; the process ends right after, so that a
-// failure has nobody to tell.
+// close frees everything. The process ends right afterwards, so errors have no
+// reader.
 func (n *native) close() {
 	if n.open == nil {
 		return

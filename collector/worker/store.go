@@ -1,52 +1,66 @@
 package worker
 
 import (
+	"context"
+	"strings"
 	"time"
 
-	"github.com/sllmq/sllmq/collector/loader"
-	"github.com/sllmq/sllmq/collector/machine"
+	"github.com/sllmq/sllmq/collector/sllmstore/client"
 )
 
-// options are what a loader is told of the store; a nil Store has none.
-func (s *Store) options() loader.StoreOptions {
-	if s == nil {
-		return loader.StoreOptions{}
+// storePatience is how long a store may take to give its memory back.
+const storePatience = 20 * time.Second
+
+// startStore starts the sllm-store that o asks for, on the worker's NUMA node,
+// and puts its address and process into o. It returns nil if o asks for none, or
+// for one that is running.
+func startStore(ctx context.Context, o *Open, patience time.Duration) (*client.Process, error) {
+	if o.Store == nil || o.Store.Address != "" {
+		return nil, nil
 	}
-	seconds := func(s float64) time.Duration { return time.Duration(s * float64(time.Second)) }
-	return loader.StoreOptions{
-		Address: s.Address, Program: s.Program, StoragePath: s.StoragePath, Log: s.Log,
-		StartTimeout: seconds(s.StartTimeoutS), LoadTimeout: seconds(s.LoadTimeoutS),
+	command := o.Store.Command
+	if o.Node != nil {
+		command.Place = func() { placeThread(*o.Node) }
+	}
+	started, err := client.Start(ctx, command, patience)
+	if err != nil {
+		return nil, err
+	}
+	store := *o.Store
+	store.Address, store.PID = started.Address, started.PID
+	o.Store = &store
+	return started, nil
+}
+
+// describeStore fills in the session's columns about the worker's store.
+func (p *Process) describeStore() {
+	s := &p.Session
+	if p.opened.Store == nil {
+		return
+	}
+	s.StoreAddress = &p.opened.Store.Address
+	if p.store == nil {
+		return
+	}
+	took := p.store.StartTime.Seconds()
+	s.Store = new(strings.Join(p.opened.Store.Command.Program, " "))
+	s.StorePID, s.StoreStartTimeS = new(int64(p.store.PID)), &took
+	s.SetupTimeS = new(*s.SetupTimeS + took)
+	if s.PoolBytes == nil {
+		s.PoolBytes = &p.opened.Store.Command.PoolBytes
 	}
 }
 
-// serverOf is the server that does a loader's work, if one does.
-func serverOf(l loader.Loader) (loader.Server, bool) {
-	served, ok := l.(loader.Served)
-	if !ok {
-		return loader.Server{}, false
-	}
-	return served.Server(), true
-}
-
-func servedBy(l loader.Loader) *ServedBy {
-	server, ok := serverOf(l)
-	if !ok {
+// stopStore ends the store that was started for the worker, if there is one.
+func (p *Process) stopStore() error {
+	if p.store == nil {
 		return nil
 	}
-	s := &ServedBy{Address: server.Address, Program: server.Program, Version: server.Version}
-	if server.PID > 0 {
-		s.PID, s.StartTimeS = new(int64(server.PID)), new(server.StartTime.Seconds())
-	}
-	return s
+	return p.store.Stop(storePatience)
 }
 
-// usageWith is this process's usage and that of the server that was started for
-// it.
-func usageWith(server loader.Server) (machine.Usage, error) {
-	own, err := machine.ReadUsage()
-	if err != nil || server.PID == 0 {
-		return own, err
+func (p *Process) killStore() {
+	if p.store != nil {
+		p.store.Kill()
 	}
-	other, err := machine.UsageOf(server.PID)
-	return own.Add(other), err
 }

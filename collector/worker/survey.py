@@ -1,8 +1,8 @@
-"""Says what this interpreter could import, and in which versions.
+"""Lists the packages that this interpreter could import, and their versions.
 
-Reads one line: a JSON object of modules and the distributions that hold them.
-Writes one: where the interpreter is, the versions of what loading may touch,
-and which distributions are missing. Nothing is imported.
+Reads one line: a JSON object that maps modules to the distributions that hold
+them. Writes one: the path of the interpreter, the versions of the packages that
+loading may use, and the missing distributions. Nothing is imported.
 """
 
 import importlib.metadata

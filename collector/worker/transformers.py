@@ -1,9 +1,10 @@
 """sllmq's worker for the stack that people serve with: torch and transformers.
 
-It speaks the protocol of collector/worker (protocol.go): a request a line on
-standard input, a reply a line on standard output, and it ends when its input
-does. Its parent takes the evidence that can be had from outside, such as what
-lies in the page cache; what the process alone knows is told here.
+It speaks the protocol of collector/worker (protocol.go): one request per line on
+standard input, one reply per line on standard output, until its input ends. Rows
+are objects whose keys are columns of the warehouse. Its parent takes the evidence
+that is visible from outside, such as residency in the page cache; this process
+reports what only it knows.
 
 safetensors  transformers' from_pretrained, on a GPU with a device map
 sllm         sllm_store's load_model, from a server that is running
@@ -27,15 +28,14 @@ import sys
 import threading
 import time
 
-STAGE_UNIT = 1_000_000_000  # a stage's times are whole nanoseconds
 ALIGN = 256  # bytes: where a tensor may begin in the host device's memory
 
 
 class Refused(Exception):
-    """What can't be done, in words for people."""
+    """Something that cannot be done, with the reason for people."""
 
 
-def told(error):
+def one_line(error):
     """An exception as one line."""
     text = " ".join(str(error).split())
     if isinstance(error, Refused):
@@ -44,7 +44,7 @@ def told(error):
 
 
 class Clock:
-    """The stages of one load, since its beginning. For several threads."""
+    """The stages of one load, in seconds since it began. Safe for threads."""
 
     def __init__(self):
         self.lock = threading.Lock()
@@ -58,7 +58,7 @@ class Clock:
         return time.perf_counter() - self.begun
 
     def add(self, name, begun, moved=0):
-        """A part that began at begun, by elapsed, and ends now."""
+        """Counts a part that began at begun (see elapsed) and ends now."""
         ended = self.elapsed()
         with self.lock:
             start, end, busy, total = self.parts.get(name, (begun, ended, 0.0, 0))
@@ -72,17 +72,17 @@ class Clock:
 
     def stages(self):
         return [
-            {"name": name, "start": round(start * STAGE_UNIT), "end": round(end * STAGE_UNIT), "busy": round(busy * STAGE_UNIT), "bytes": moved}
+            {"stage": name, "start_s": start, "duration_s": end - start, "busy_s": busy, "bytes": moved or None}
             for name, (start, end, busy, moved) in sorted(self.parts.items(), key=lambda part: part[1][0])
         ]
 
 
 class Host:
-    """RAM as a device: memory of its own, which is there before a load begins.
+    """RAM as a device: a separate region, allocated and touched before a load.
 
-    On a CPU transformers leaves tensors in the mapping of their file, where
-    nobody has read them yet. Here they are copied from there, where and when
-    transformers would copy them to a GPU.
+    On a CPU transformers leaves tensors in the mapping of their file, not yet
+    read. Here they are copied out of it where and when transformers would copy
+    them to a GPU.
     """
 
     def __init__(self, torch, capacity):
@@ -94,18 +94,18 @@ class Host:
         if hasattr(mmap, "MADV_HUGEPAGE"):
             self.region.madvise(mmap.MADV_HUGEPAGE)
         self.memory = torch.frombuffer(self.region, dtype=torch.uint8)
-        self.memory.zero_()  # touched, so that no load pays for it
+        self.memory.zero_()  # touch it, so that no load pays for that
         self.taken = 0
         self.mapped = []
         self.lock = threading.Lock()
         self.clock = None
-        torch.set_num_threads(1)  # a copy to a device is not spread over CPUs
+        torch.set_num_threads(1)  # a copy to a device uses one thread
         self.stand_in()
 
     def stand_in(self):
-        """Takes the place of a GPU in transformers 5, whose threads bring each
-        tensor to its device by one function. In a transformers without it,
-        settle copies when all is mapped."""
+        """Replaces the function by which the threads of transformers 5 bring each
+        tensor to its device. In older versions settle copies when all tensors are
+        mapped."""
         try:
             from transformers import core_model_loading as loading
 
@@ -128,7 +128,8 @@ class Host:
         return any(begin <= at < end for begin, end in self.mapped)
 
     def bring(self, tensor):
-        """The tensor on the device. What is no longer in a file is left."""
+        """Returns the tensor on the device. One that is not in a file is left
+        where it is."""
         size = tensor.nbytes
         if size == 0 or not self.in_file(tensor.data_ptr()):
             return tensor
@@ -196,7 +197,7 @@ class Cuda:
             self.synchronize()
 
     def used(self):
-        """All that anybody has taken of them."""
+        """Returns the memory in use on the GPUs, by all processes."""
         return sum(total - free for free, total in map(self.torch.cuda.mem_get_info, self.places))
 
     def peak(self):
@@ -217,7 +218,7 @@ class Cuda:
 
 
 def mappings(folder):
-    """Where files of a folder are mapped in this process."""
+    """Returns where files of a folder are mapped in this process."""
     found = []
     with open("/proc/self/maps", "rb") as lines:
         for line in lines:
@@ -250,21 +251,21 @@ def usage():
 
 
 def config_of(folder):
-    """The config of a model, whose own code is not wanted."""
+    """Returns the config of a model, and refuses a model with code of its own."""
     import transformers
 
     path = pathlib.Path(folder, "config.json")
     try:
         own = json.loads(path.read_text()).get("auto_map")
     except (OSError, ValueError, AttributeError) as error:
-        raise Refused(f"read {path}: {told(error)}") from error
+        raise Refused(f"read {path}: {one_line(error)}") from error
     if own:
         raise Refused(f"{path} names code of its own (auto_map), which is never run here")
     return transformers.AutoConfig.from_pretrained(folder, trust_remote_code=False, local_files_only=True)
 
 
 def dtype_of(torch, name, folder):
-    """The type to load in: the checkpoint's, so that nothing is converted."""
+    """Returns the type to load in: the checkpoint's, so nothing is converted."""
     if name != "auto":
         return getattr(torch, name)
     from safetensors import safe_open
@@ -275,7 +276,7 @@ def dtype_of(torch, name, folder):
                 dtype = file.get_tensor(tensor).dtype
                 if dtype.is_floating_point:
                     return dtype
-    raise Refused(f"{folder} has no tensor of a floating-point type: name a --dtype")
+    raise Refused(f"{folder} has no tensor of a floating-point type: name a dtype")
 
 
 class Pretrained:
@@ -293,7 +294,7 @@ class Pretrained:
             "local_files_only": True,
             **device.arguments(),
         }
-        # Builds the model without memory, so that its code is imported.
+        # Build the model without memory, so that its code is imported.
         config = config_of(ask["dir"])
         with torch.device("meta"):
             self.auto.from_config(config, trust_remote_code=False)
@@ -304,16 +305,16 @@ class Pretrained:
 
 
 class Store:
-    """ServerlessLLM's Python client, and the server that it talks to."""
+    """ServerlessLLM's Python client of a running server."""
 
     def __init__(self, torch, transformers, ask, device):
         from sllm_store import transformers as upstream
 
-        # It knows one address alone, and the server may be at another.
+        # It has a fixed address; the server may have another.
         client = upstream.SllmStoreClient
         upstream.SllmStoreClient = lambda _: client(ask["store"]["address"])
         if device.place.type != "cuda":
-            raise Refused("sllm_store loads to a GPU only: use --device cuda:0")
+            raise Refused("sllm_store loads to a GPU only: use device cuda:0")
         config_of(ask["dir"])
         self.load_model = upstream.load_model
         self.storage = ask["storage_path"]
@@ -329,7 +330,7 @@ class Store:
 
 
 class Worker:
-    """What one process holds between requests."""
+    """The state of the process between requests."""
 
     def __init__(self):
         self.ask = None
@@ -349,40 +350,40 @@ class Worker:
         kind = Store if ask["format"] == "sllm" else Pretrained
         self.technique = kind(torch, transformers, ask, self.device)
         self.ask = ask
-        return {"ready": {"pid": os.getpid(), "setup_s": self.setup}}
+        return {"ready": {"pid": os.getpid(), "setup_time_s": self.setup}}
 
     def load(self, ask):
-        outcome, clock, taken = {"started_at": now()}, Clock(), None
+        row, clock, taken = {"started_at": now()}, Clock(), None
         before = usage()
         try:
             self.device.begin(ask["dir"], clock)
-            outcome["device_memory_before_bytes"] = self.device.used()
-            before, outcome["started_at"] = usage(), now()
+            row["device_memory_before_bytes"] = self.device.used()
+            before, row["started_at"] = usage(), now()
             clock.begin()
             self.model = self.technique.bring(ask["dir"], clock)
             self.device.settle(self.model)
             taken = clock.elapsed()
         except Exception as error:
-            outcome["error"] = told(error)
+            row["error"] = one_line(error)
         after = usage()
-        outcome.update({key: after[key] - before[key] for key in after})
-        outcome["peak_rss_bytes"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss << 10
-        outcome["stages"] = clock.stages()
-        outcome["device_memory_after_bytes"] = self.device.used()
-        outcome["device_memory_peak_bytes"] = self.device.peak()
+        row.update({key: after[key] - before[key] for key in after})
+        row["peak_rss_bytes"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss << 10
+        stages = clock.stages()
+        row["device_memory_after_bytes"] = self.device.used()
+        row["device_memory_peak_bytes"] = self.device.peak()
         if taken is None:
             self.free()
         else:
-            outcome["loading_time_s"] = taken
+            row["loading_time_s"] = taken
             state = self.model.state_dict()
-            outcome["tensors"] = len(state)
-            outcome["bytes"] = sum({(t.data_ptr(), t.nbytes): t.nbytes for t in state.values()}.values())
+            row["tensors"] = len(state)
+            row["bytes"] = sum({(t.data_ptr(), t.nbytes): t.nbytes for t in state.values()}.values())
             if not ask["keep"]:
                 self.free()
-        return {"outcome": outcome}
+        return {"outcome": {"load": row, "stages": stages}}
 
     def verify(self, ask):
-        """Holds what is on the device against the replica's files."""
+        """Compares the tensors on the device with the replica's files."""
         try:
             state, wrong, unknown = self.model.state_dict(), [], []
             for name, source in (sllm_tensors if self.ask["format"] == "sllm" else safetensors_of)(self.torch, ask["dir"]):
@@ -391,26 +392,26 @@ class Worker:
                     unknown.append(name)
                 elif not same(self.torch, loaded, source):
                     wrong.append(name)
-            # A model that goes by other names than its file can't be held against it.
+            # A model that uses other names than its files cannot be compared.
             verdict = {"verified": not wrong} if not unknown else {}
             if wrong:
                 verdict["error"] = f"verify {ask['dir']}: tensor {wrong[0]} is not on the device as it is in the file ({len(wrong)} such)"
             elif unknown:
                 print(f"not verified: the model has no tensor {unknown[0]} ({len(unknown)} such)", file=sys.stderr)
         except Exception as error:
-            verdict = {"verified": False, "error": f"verify {ask['dir']}: {told(error)}"}
+            verdict = {"verified": False, "error": f"verify {ask['dir']}: {one_line(error)}"}
         if not ask["keep"] or "error" in verdict:
             self.free()
         return {"verdict": verdict}
 
     def generate(self, ask):
-        made = {"prompt": ask["prompt"], "device": self.ask["device"]}
+        made = {"device": self.ask["device"]}
         try:
             made.update(self.text(ask))
         except Refused as error:
-            made["unsupported"] = told(error)
+            made["unsupported"] = one_line(error)
         except Exception as error:
-            made["error"] = "generate: " + told(error)
+            made["error"] = "generate: " + one_line(error)
         self.free()
         return {"generated": made}
 
@@ -420,9 +421,9 @@ class Worker:
             try:
                 self.tokenizer = self.transformers.AutoTokenizer.from_pretrained(ask["dir"], trust_remote_code=False, local_files_only=True)
             except Exception as error:
-                raise Refused(f"no tokenizer: {told(error)}") from error
+                raise Refused(f"no tokenizer: {one_line(error)}") from error
         given = self.tokenizer(ask["prompt"], return_tensors="pt").to(self.device.place)
-        # All that the model's own generation config may say otherwise.
+        # Everything that the model's generation config could override.
         settings = {"max_new_tokens": ask["new_tokens"], "do_sample": ask["temperature"] > 0, "num_beams": 1, "repetition_penalty": 1.0}
         if ask["temperature"] > 0:
             settings.update(temperature=ask["temperature"], top_p=ask["top_p"], top_k=0)
@@ -437,7 +438,7 @@ class Worker:
         torch.set_num_threads(threads)
         prompt = given["input_ids"].shape[1]
         tokens = output[0].tolist()
-        return times.describe(prompt, tokens[prompt:]) | {"text": self.tokenizer.decode(tokens, skip_special_tokens=True)}
+        return times.describe(prompt, tokens[prompt:]) | {"output_text": self.tokenizer.decode(tokens, skip_special_tokens=True)}
 
     def free(self):
         self.model = None
@@ -446,7 +447,7 @@ class Worker:
 
 
 class Times:
-    """When each token came: transformers hands them to a streamer."""
+    """A streamer, which transformers calls with each token, that notes the time."""
 
     def begin(self):
         self.begun = time.perf_counter()
@@ -468,7 +469,7 @@ class Times:
             "output_tokens": len(tokens),
             "end_to_end_time_s": last,
             "time_to_first_token_s": first,
-            "token_times_s": [b - a for a, b in zip([0.0] + self.at, self.at)],
+            "token_times_s": json.dumps([b - a for a, b in zip([0.0] + self.at, self.at)]),
             "throughput_tokens_per_s": (prompt + len(tokens)) / last,
             "token_ids_sha256": hashlib.sha256(struct.pack(f"<{len(tokens)}i", *tokens)).hexdigest(),
         }
@@ -478,7 +479,8 @@ class Times:
 
 
 def name_in(model, state, name):
-    """A file may leave the name of the inner model out, or say it."""
+    """Returns a tensor's name in the model: files may omit the inner model's
+    prefix, or include it."""
     prefix = getattr(model, "base_model_prefix", "") + "."
     for candidate in (name, prefix + name, name.removeprefix(prefix)):
         if candidate in state:
@@ -490,7 +492,7 @@ def same(torch, loaded, source):
     loaded, source = loaded.detach().cpu(), source.to(loaded.dtype)
     if loaded.shape != source.shape:
         return False
-    # Bytes are compared, since no NaN is equal to itself.
+    # Compare bytes: NaN is not equal to itself.
     return torch.equal(*(t.contiguous().reshape(-1).view(torch.uint8) for t in (loaded, source)))
 
 
@@ -504,7 +506,7 @@ def safetensors_of(torch, folder):
 
 
 def sllm_tensors(torch, folder):
-    """The tensors of an sllm checkpoint, whose partitions follow each other."""
+    """Yields the tensors of an sllm checkpoint; partitions are contiguous."""
     parts = []
     for number in range(1 << 16):
         path = pathlib.Path(folder, f"tensor.data_{number}")
@@ -524,8 +526,8 @@ def sllm_tensors(torch, folder):
 
 
 def requests():
-    """The parent's lines, read apart from the work, so that a parent that is
-    gone ends the load under way."""
+    """Yields the parent's requests. They are read by a thread, so that a load ends
+    when the parent is gone."""
     lines = queue.SimpleQueue()
 
     def read():
@@ -555,9 +557,9 @@ def main():
             elif request.get("generate") and worker.model is not None:
                 reply = worker.generate(request["generate"])
             else:
-                reply = {"error": "worker: a request is out of turn: first open, then loads, and what comes after a load that was kept"}
+                reply = {"error": "worker: unexpected request: send open, then loads, and verify or generate after a load with keep"}
         except Exception as error:
-            reply = {"error": told(error)}
+            reply = {"error": one_line(error)}
         replies.write(json.dumps(reply) + "\n")
         replies.flush()
 

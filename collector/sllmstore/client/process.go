@@ -29,6 +29,9 @@ type Command struct {
 	PoolBytes, ChunkBytes int64
 	Threads               int
 	Log                   string // file that its output is appended to
+	// Place, if not nil, is called on the thread that starts the process, which
+	// inherits that thread's CPUs and memory policy.
+	Place func()
 }
 
 // Process is a store that was started.
@@ -76,7 +79,7 @@ func Start(ctx context.Context, c Command, patience time.Duration) (*Process, er
 	cmd.Env = append(os.Environ(), "PYTHONUNBUFFERED=1")
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
 	begun := time.Now()
-	if err := p.run(cmd); err != nil {
+	if err := p.run(cmd, c.Place); err != nil {
 		return nil, fmt.Errorf("start %s: %w", name, err)
 	}
 	if err := p.await(ctx, patience); err != nil {
@@ -96,13 +99,15 @@ func freePort() (int, error) {
 	return l.Addr().(*net.TCPAddr).Port, l.Close()
 }
 
-// run starts the process on a thread that lives as long: the kernel takes that
-// thread's end for its parent's.
-func (p *Process) run(cmd *exec.Cmd) error {
+// run starts the process on a thread of its own that lives as long: the kernel
+// takes the end of that thread for the end of the parent.
+func (p *Process) run(cmd *exec.Cmd, place func()) error {
 	started := make(chan error)
 	go func() {
-		runtime.LockOSThread()
-		defer runtime.UnlockOSThread()
+		runtime.LockOSThread() // and not unlocked: the thread ends with the goroutine
+		if place != nil {
+			place()
+		}
 		err := cmd.Start()
 		if err == nil {
 			p.PID = cmd.Process.Pid
