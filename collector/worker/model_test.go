@@ -73,7 +73,7 @@ func TestAGPUSaysWhatTheCPUSays(t *testing.T) {
 	}
 	// Without a compiler the load stands.
 	t.Setenv("FAKE_NVRTC_FAILS", "no such architecture")
-	if g := generate(t, dir, "cuda:0"); g.Unsupported == nil || !strings.Contains(*g.Unsupported, "compile the kernels of inference") || g.TokenIDsSHA256 != nil {
+	if g := generate(t, dir, "cuda:0"); g.Unsupported == nil || !strings.Contains(*g.Unsupported, "compile the inference kernels") || g.TokenIDsSHA256 != nil {
 		t.Errorf("without kernels: %+v", g)
 	}
 }
