@@ -109,3 +109,54 @@ func copyFile(ctx context.Context, to, from string, size int64, progress func(in
 func dropPages(f *os.File, offset, length int64) {
 	_ = unix.Fadvise(int(f.Fd()), offset, length, unix.FADV_DONTNEED)
 }
+
+// openRegular opens a regular file and returns its size. Opening a named pipe
+// would wait for its writer.
+func openRegular(path string) (*os.File, int64, error) {
+	info, err := os.Stat(path)
+	if err != nil {
+		return nil, 0, cause(err)
+	}
+	if !info.Mode().IsRegular() {
+		return nil, 0, corrupt("not a regular file")
+	}
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, 0, cause(err)
+	}
+	return f, info.Size(), nil
+}
+
+// readBounded reads a whole file of JSON that may be as large as an index.
+func readBounded(path string) ([]byte, error) {
+	f, size, err := openRegular(path)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	if size > maxIndexBytes {
+		return nil, corrupt("its size of %d bytes exceeds the limit of %d", size, maxIndexBytes)
+	}
+	b := make([]byte, size)
+	if _, err := io.ReadFull(f, b); err != nil {
+		return nil, readAtError(err, size)
+	}
+	return b, nil
+}
+
+// cause strips the path from an error whose caller adds it.
+func cause(err error) error {
+	var pe *os.PathError
+	if errors.As(err, &pe) {
+		return pe.Err
+	}
+	return err
+}
+
+// readAtError explains an end of file before the expected size.
+func readAtError(err error, size int64) error {
+	if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
+		return corrupt("the file is truncated at %d bytes: download it again", size)
+	}
+	return cause(err)
+}

@@ -27,7 +27,7 @@ func fixtures() []fixture {
 	r := rand.New(rand.NewPCG(1, 2))
 	random := func(name string, d DType, shape ...int64) fixture {
 		n, _ := denseBytes(shape, d)
-		data := bytes.Repeat([]byte{0}, int(n))
+		data := make([]byte, n)
 		for i := range data {
 			data[i] = byte(r.Uint32())
 		}

@@ -5,8 +5,6 @@ import (
 	"encoding/binary"
 	"encoding/json"
 	"fmt"
-	"os"
-	"path/filepath"
 	"slices"
 )
 
@@ -246,15 +244,4 @@ func layOutAsIs(c *Checkpoint) (layout, error) {
 // hasExtra reports whether the layout has an extra file of that name.
 func (l layout) hasExtra(name string) bool {
 	return slices.ContainsFunc(l.extras, func(e sidecar) bool { return e.name == name })
-}
-
-// fileSidecar returns the sidecar that copies a file of a folder, and false if
-// there is none.
-func fileSidecar(dir, name string) (sidecar, bool) {
-	path := filepath.Join(dir, name)
-	info, err := os.Stat(path)
-	if err != nil || !info.Mode().IsRegular() {
-		return sidecar{}, false
-	}
-	return sidecar{name: name, size: info.Size(), path: path}, true
 }

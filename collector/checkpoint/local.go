@@ -2,7 +2,6 @@ package checkpoint
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
@@ -166,82 +165,6 @@ func (l *local) keepsFiles() bool {
 	}
 	_, ok := fileSidecar(l.dir, shardIndexName)
 	return ok
-}
-
-// sidecarsAs returns the sidecars, with config.json naming the type that the
-// tensors are converted to.
-func (l *local) sidecarsAs(dtype string) ([]sidecar, error) {
-	list := l.sidecars()
-	for i, s := range list {
-		if s.name != configName {
-			continue
-		}
-		b, err := readBounded(s.path)
-		if err != nil {
-			return nil, fmt.Errorf("read %s: %w", s.path, err)
-		}
-		var config map[string]json.RawMessage
-		if err := json.Unmarshal(b, &config); err != nil {
-			return nil, fmt.Errorf("read %s: %w", s.path, corrupt("%v", err))
-		}
-		if config == nil {
-			return nil, fmt.Errorf("read %s: %w", s.path, corrupt("it is not a JSON object"))
-		}
-		quoted := json.RawMessage(`"` + dtype + `"`)
-		_, newer := config["dtype"]
-		_, older := config["torch_dtype"]
-		if newer || !older {
-			config["dtype"] = quoted
-		}
-		if older {
-			config["torch_dtype"] = quoted
-		}
-		if b, err = json.MarshalIndent(config, "", "  "); err != nil {
-			return nil, fmt.Errorf("make %s: %w", configName, err)
-		}
-		list[i] = newSidecar(configName, b)
-	}
-	return list, nil
-}
-
-// configName is the model's configuration.
-const configName = "config.json"
-
-// sidecars lists the folder's sidecars: the configuration and the tokenizer.
-func (l *local) sidecars() []sidecar {
-	var list []sidecar
-	entries, err := os.ReadDir(l.dir)
-	if err != nil {
-		return nil // the folder was readable a moment ago; check reports what vanished
-	}
-	for _, e := range entries {
-		if !isSidecar(e.Name()) {
-			continue
-		}
-		if s, ok := fileSidecar(l.dir, e.Name()); ok {
-			list = append(list, s)
-		}
-	}
-	return list
-}
-
-// isSidecar reports whether Hugging Face's libraries or ServerlessLLM's loader
-// write a file of that name beside the tensors.
-func isSidecar(name string) bool {
-	switch name {
-	case configName, "generation_config.json", "special_tokens_map.json", "added_tokens.json", "merges.txt",
-		"spiece.model", "sentencepiece.bpe.model", modulesName, tiedModulesName:
-		return true
-	}
-	if strings.HasSuffix(name, safeTensorsExt) {
-		return false
-	}
-	for _, prefix := range []string{"tokenizer", "vocab", "chat_template"} {
-		if strings.HasPrefix(name, prefix) {
-			return true
-		}
-	}
-	return false
 }
 
 // folder returns a readable relative path that is unique to the model's folder

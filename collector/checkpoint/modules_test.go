@@ -56,15 +56,8 @@ func TestModuleFilesInSLLMFolders(t *testing.T) {
 	}
 	dir := t.TempDir()
 	const own = `{"mine": 1}`
-	header := `{"a":{"dtype":"F16","shape":[3],"data_offsets":[0,6]}}`
-	for name, content := range map[string]string{
-		modulesName:         own,
-		"model.safetensors": string([]byte{byte(len(header)), 0, 0, 0, 0, 0, 0, 0}) + header + "\x00\x00\x01\x00\x02\x00",
-	} {
-		if err := os.WriteFile(filepath.Join(dir, name), []byte(content), 0o644); err != nil {
-			t.Fatal(err)
-		}
-	}
+	write(t, filepath.Join(dir, modulesName), []byte(own))
+	writeSafeTensors(t, filepath.Join(dir, "model.safetensors"), []fixture{{"a", Float16, []int64{3}, make([]byte, 6)}})
 	if m, err = Resolve(t.Context(), dir); err != nil {
 		t.Fatal(err)
 	}

@@ -5,7 +5,6 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
-	"io"
 	"os"
 	"path/filepath"
 	"slices"
@@ -287,63 +286,4 @@ func parseEntry(s *scanner, name string, numbers []int64) (Tensor, []int64) {
 	numbers = denseStride(numbers, t.Shape)
 	t.Stride = numbers[to:len(numbers):len(numbers)]
 	return t, numbers
-}
-
-// dims formats at most eight dimensions of a shape.
-func dims(shape []int64) string {
-	if len(shape) > 8 {
-		return strings.TrimSuffix(fmt.Sprint(shape[:8]), "]") + " …]"
-	}
-	return fmt.Sprint(shape)
-}
-
-// openRegular opens a regular file and returns its size. Opening a named pipe
-// would wait for its writer.
-func openRegular(path string) (*os.File, int64, error) {
-	info, err := os.Stat(path)
-	if err != nil {
-		return nil, 0, cause(err)
-	}
-	if !info.Mode().IsRegular() {
-		return nil, 0, corrupt("not a regular file")
-	}
-	f, err := os.Open(path)
-	if err != nil {
-		return nil, 0, cause(err)
-	}
-	return f, info.Size(), nil
-}
-
-// readBounded reads a whole file of JSON that may be as large as an index.
-func readBounded(path string) ([]byte, error) {
-	f, size, err := openRegular(path)
-	if err != nil {
-		return nil, err
-	}
-	defer f.Close()
-	if size > maxIndexBytes {
-		return nil, corrupt("its size of %d bytes exceeds the limit of %d", size, maxIndexBytes)
-	}
-	b := make([]byte, size)
-	if _, err := io.ReadFull(f, b); err != nil {
-		return nil, readAtError(err, size)
-	}
-	return b, nil
-}
-
-// cause strips the path from an error whose caller adds it.
-func cause(err error) error {
-	var pe *os.PathError
-	if errors.As(err, &pe) {
-		return pe.Err
-	}
-	return err
-}
-
-// readAtError explains an end of file before the expected size.
-func readAtError(err error, size int64) error {
-	if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
-		return corrupt("the file is truncated at %d bytes: download it again", size)
-	}
-	return cause(err)
 }

@@ -1,6 +1,10 @@
 package checkpoint
 
-import "math"
+import (
+	"fmt"
+	"math"
+	"strings"
+)
 
 // Sizes come from files, so arithmetic on them reports overflow of 63 bits. The
 // operands are never negative.
@@ -99,3 +103,11 @@ func isDense(shape, stride []int64) bool {
 
 // roundUp rounds n up to a multiple of m.
 func roundUp(n, m int64) int64 { return (n + m - 1) / m * m }
+
+// dims formats at most eight dimensions of a shape.
+func dims(shape []int64) string {
+	if len(shape) > 8 {
+		return strings.TrimSuffix(fmt.Sprint(shape[:8]), "]") + " …]"
+	}
+	return fmt.Sprint(shape)
+}

@@ -23,16 +23,3 @@ type spec struct {
 	size          int64 // bytes
 	tiedTo        int   // the tensor with the same bytes, or -1
 }
-
-// sidecar is a small file that accompanies the tensors, such as config.json.
-type sidecar struct {
-	name string
-	size int64  // bytes
-	path string // of the file to copy, or
-	data []byte // the content
-}
-
-// newSidecar returns a sidecar with the given content.
-func newSidecar(name string, data []byte) sidecar {
-	return sidecar{name: name, size: int64(len(data)), data: data}
-}

@@ -31,23 +31,6 @@ func (c *Client) lockPath(r Repo, f File) string {
 
 const incomplete = ".incomplete"
 
-// check returns an error for a Model that Find would not return, since its
-// strings become paths.
-func (m Model) check() error {
-	if err := m.Repo.check(); err != nil {
-		return err
-	}
-	good := commitPattern.MatchString(m.Commit)
-	for _, f := range m.Files {
-		good = good && validName(f.Name) && f.Size >= 0 && f.Size <= maxFileBytes &&
-			(digestPattern.MatchString(f.Digest) || m.Cached && f.Digest == "")
-	}
-	if !good {
-		return fmt.Errorf("%s: its files do not come from the Hub: call Find", m.Repo)
-	}
-	return nil
-}
-
 // complete reports whether a file exists with its size. Its checksum was
 // verified before it was renamed to path; to do so again would read the whole
 // model.

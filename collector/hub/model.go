@@ -131,3 +131,20 @@ func validName(name string) bool {
 	}
 	return true
 }
+
+// check returns an error for a Model that Find would not return, since its
+// strings become paths.
+func (m Model) check() error {
+	if err := m.Repo.check(); err != nil {
+		return err
+	}
+	good := commitPattern.MatchString(m.Commit)
+	for _, f := range m.Files {
+		good = good && validName(f.Name) && f.Size >= 0 && f.Size <= maxFileBytes &&
+			(digestPattern.MatchString(f.Digest) || m.Cached && f.Digest == "")
+	}
+	if !good {
+		return fmt.Errorf("%s: its files do not come from the Hub: call Find", m.Repo)
+	}
+	return nil
+}

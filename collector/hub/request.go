@@ -44,7 +44,7 @@ func withoutRedirects(given *http.Client) *http.Client {
 // nothing for too long. The caller must close it.
 type answer struct {
 	*http.Response
-	url    *url.URL // who answered, after redirects
+	url    *url.URL // that answered, after redirects
 	stop   context.CancelCauseFunc
 	ctx    context.Context
 	timer  *time.Timer

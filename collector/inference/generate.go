@@ -111,14 +111,3 @@ func (m *Model) Logits(ctx context.Context, tokens []int32) (all [][]float32, er
 	}
 	return all, nil
 }
-
-// argmax returns the index of the largest value, the first of equal ones.
-func argmax(v []float32) int {
-	best := 0
-	for i := range v {
-		if v[i] > v[best] {
-			best = i
-		}
-	}
-	return best
-}

@@ -59,3 +59,14 @@ func (s *sampler) choose(logits []float32) int32 {
 	s.order = s.order[:cap(s.order)]
 	return token
 }
+
+// argmax returns the index of the largest value, the first of equal ones.
+func argmax(v []float32) int {
+	best := 0
+	for i := range v {
+		if v[i] > v[best] {
+			best = i
+		}
+	}
+	return best
+}
