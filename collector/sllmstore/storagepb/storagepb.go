@@ -1,4 +1,4 @@
-// Package storagepb is the contract of ServerlessLLM's sllm-store in Go
-// (storage.proto), and what sllmq's own server offers beyond it (sllmq.proto).
-// `make proto` generates it.
+// Package storagepb has the gRPC contract of ServerlessLLM's sllm-store
+// (storage.proto), and the service that sllmq's own server adds (sllmq.proto).
+// `make proto` generates it from these files.
 package storagepb
