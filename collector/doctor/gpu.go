@@ -20,6 +20,14 @@ import (
 // gpus tries what loads to a GPU need: the driver, a copy to each GPU and back,
 // NVML, and the compiler of the kernels that generate text.
 func gpus(ctx context.Context, o Options) []Finding {
+	list, err := sharedlib.Await(ctx, func() ([]Finding, error) { return tryGPUs(o), nil })
+	if err != nil {
+		return []Finding{{Check: "GPU", State: Warn, Saw: err.Error()}}
+	}
+	return list
+}
+
+func tryGPUs(o Options) []Finding {
 	driver, err := cuda.Open(o.CUDA)
 	if err != nil {
 		return []Finding{withoutDriver(err)}
@@ -35,9 +43,6 @@ func gpus(ctx context.Context, o Options) []Finding {
 		list = append(list, Finding{Check: "GPU", State: None, Saw: "the driver has none for this process", Do: "unset CUDA_VISIBLE_DEVICES if it hides them; docker run --gpus all"})
 	}
 	for i := range n {
-		if ctx.Err() != nil {
-			return list
-		}
 		list = append(list, gpu(driver, i))
 	}
 	return append(list, compiler())

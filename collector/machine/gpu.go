@@ -8,6 +8,7 @@ import (
 
 	"github.com/sllmq/sllmq/collector/nvidia/cuda"
 	"github.com/sllmq/sllmq/collector/nvidia/nvml"
+	"github.com/sllmq/sllmq/collector/nvidia/sharedlib"
 	"github.com/sllmq/sllmq/warehouse/record"
 )
 
@@ -29,6 +30,10 @@ type GPUs struct {
 // OpenGPUs finds the GPUs with these ordinals, as CUDA counts them, and
 // observes them through NVML if it is there. Opening the driver may take seconds.
 func OpenGPUs(ctx context.Context, ordinals []int) (*GPUs, error) {
+	return sharedlib.Await(ctx, func() (*GPUs, error) { return openGPUs(ordinals) })
+}
+
+func openGPUs(ordinals []int) (*GPUs, error) {
 	driver, err := cuda.Open("")
 	if err != nil {
 		return nil, err
@@ -37,7 +42,7 @@ func OpenGPUs(ctx context.Context, ordinals []int) (*GPUs, error) {
 	all.library, _ = nvml.Open("") // without it the GPUs report less
 	for _, ordinal := range ordinals {
 		g, err := all.find(driver, ordinal)
-		if err := errors.Join(err, ctx.Err()); err != nil {
+		if err != nil {
 			return nil, errors.Join(err, all.Close())
 		}
 		all.List = append(all.List, g)
@@ -125,11 +130,11 @@ func (g GPU) Processes() *int64 {
 	return new(int64(len(list)))
 }
 
-// describeGPUs fills in the machine's GPUs as far as NVML reports them.
-func describeGPUs(m *record.Machine) {
+// withGPUs adds the machine's GPUs as far as NVML reports them.
+func withGPUs(m record.Machine) record.Machine {
 	library, err := nvml.Open("")
 	if err != nil {
-		return
+		return m
 	}
 	defer func() { _ = library.Close() }() // the facts are read already
 	if v, err := library.Driver(); err == nil {
@@ -137,7 +142,7 @@ func describeGPUs(m *record.Machine) {
 	}
 	all, err := library.GPUs()
 	if err != nil || len(all) == 0 {
-		return
+		return m
 	}
 	m.GPUs = new(int64(len(all)))
 	m.GPUUUIDs = uuids(all)
@@ -147,6 +152,7 @@ func describeGPUs(m *record.Machine) {
 	if _, total, err := all[0].Memory(); err == nil {
 		m.GPUMemoryBytes = &total
 	}
+	return m
 }
 
 // uuids returns the UUIDs of all GPUs, separated by commas; nil if one of them

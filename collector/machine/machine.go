@@ -20,6 +20,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/sllmq/sllmq/collector/nvidia/sharedlib"
 	"github.com/sllmq/sllmq/warehouse/record"
 )
 
@@ -55,14 +56,17 @@ func Describe(ctx context.Context, storagePath string) (record.Machine, error) {
 	if err := describeStorage(storagePath, &m); err != nil {
 		return record.Machine{}, err
 	}
-	describeGPUs(&m)
+	described, err := sharedlib.Await(ctx, func() (record.Machine, error) { return withGPUs(m), nil })
+	if err != nil {
+		return record.Machine{}, fmt.Errorf("describe this machine's GPUs: %w", err)
+	}
 	// Marshalled before it has a time, which is not a fact.
-	facts, err := json.Marshal(m)
+	facts, err := json.Marshal(described)
 	if err != nil {
 		return record.Machine{}, fmt.Errorf("digest the machine's facts: %w", err)
 	}
 	digest := sha256.Sum256(facts)
-	m.ID = hex.EncodeToString(digest[:8])
-	m.FirstSeenAt = time.Now().UTC()
-	return m, ctx.Err()
+	described.ID = hex.EncodeToString(digest[:8])
+	described.FirstSeenAt = time.Now().UTC()
+	return described, nil
 }
