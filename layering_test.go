@@ -32,7 +32,7 @@ var allowed = map[string][]string{
 	"collector/inference":            {"collector/nvidia/cuda", "internal/float16", "internal/text"},
 	"collector/inference/tokenizer":  {"internal/text"},
 	"collector/loader":               {"collector/checkpoint", "collector/device", "collector/directio", "collector/hostmem", "collector/nvidia/cuda", "collector/nvidia/cufile", "collector/pool", "collector/sllmstore/client", "collector/stage", "collector/workqueue"},
-	"collector/machine":              {"collector/nvidia/cuda", "collector/nvidia/nvml", "warehouse/record"},
+	"collector/machine":              {"collector/nvidia/cuda", "collector/nvidia/nvml", "collector/nvidia/sharedlib", "warehouse/record"},
 	"collector/machine/grouptest":    {},
 	"collector/nvidia/cuda":          {"collector/nvidia/sharedlib"},
 	"collector/nvidia/cudatest":      {},
