@@ -15,11 +15,11 @@ import (
 	"github.com/sllmq/sllmq/collector"
 )
 
-// A worker with this variable set may use no io_uring, as in many containers.
+// A worker with this variable set cannot use io_uring, as in many containers.
 const denies = "SLLMQ_TEST_NO_RINGS"
 
-// denyRings has the kernel refuse io_uring to this process, and begins it anew
-// so that every thread of it is under the filter. It does not return.
+// denyRings makes the kernel refuse io_uring to this process, and restarts it so
+// that the filter applies to all its threads. It does not return.
 func denyRings() {
 	runtime.LockOSThread()
 	const number = 0 // of the system call, in what the filter is shown (seccomp_data)
@@ -51,8 +51,8 @@ func denyRings() {
 	os.Exit(1)
 }
 
-// denied runs every loader that reads past the page cache or locks memory, in
-// workers begun as command says, and wants all loads verified.
+// denied runs every loader that bypasses the page cache or locks memory, in workers
+// that command starts. All loads must be verified.
 func denied(t *testing.T, command func(self []string) []string) (*memory, *silent) {
 	t.Helper()
 	c := config(t, larger(t))
@@ -84,10 +84,9 @@ func TestLoadsWithoutRings(t *testing.T) {
 	denied(t, func(self []string) []string { return self })
 }
 
-// TestADeniedMemoryLockIsSaid: without the right to lock memory everything
-// loads, the session's row says that the pool is not locked and why, and a
-// person is told once.
-func TestADeniedMemoryLockIsSaid(t *testing.T) {
+// Without the right to lock memory everything loads, the session's row says why the
+// pool is not locked, and there is one note.
+func TestDeniedMemoryLockIsReported(t *testing.T) {
 	prefix := []string{"prlimit", "--memlock=0:0"}
 	if os.Geteuid() == 0 {
 		prefix = append([]string{"setpriv", "--bounding-set", "-ipc_lock", "--inh-caps", "-ipc_lock"}, prefix...)

@@ -12,7 +12,7 @@ import (
 	"github.com/sllmq/sllmq/warehouse/record"
 )
 
-// onPython is a benchmark of both engines, with stand-ins for the packages.
+// onPython requests both engines, with fake packages.
 func onPython(t *testing.T, model string) collector.Request {
 	t.Helper()
 	python, err := exec.LookPath("python3")
@@ -30,7 +30,7 @@ func onPython(t *testing.T, model string) collector.Request {
 	return c
 }
 
-func TestEnginesTakeTurnsAndLeaveTheSameRows(t *testing.T) {
+func TestEnginesTakeTurnsAndRecordTheSameColumns(t *testing.T) {
 	dir := tiny(t)
 	write(t, filepath.Join(dir, "config.json"), []byte(`{"model_type":"opt"}`))
 	write(t, filepath.Join(dir, "tokenizer.json"), []byte(`{}`))
@@ -84,8 +84,8 @@ func TestEnginesTakeTurnsAndLeaveTheSameRows(t *testing.T) {
 	}
 }
 
-// TestAPythonWorkerThatDiesIsARow has one replica that kills whoever loads it.
-func TestAPythonWorkerThatDiesIsARow(t *testing.T) {
+// One replica kills the worker that loads it.
+func TestDeadPythonWorkerIsARow(t *testing.T) {
 	dir := tiny(t)
 	write(t, filepath.Join(dir, "config.json"), []byte(`{"model_type":"opt"}`))
 	c := onPython(t, dir)
@@ -151,8 +151,8 @@ func TestEnginesAreChecked(t *testing.T) {
 }
 
 // TestRealTransformers is `make engine-test`: real torch and transformers on
-// the CPU, with the tiny checkpoints that they made, beside the native engine.
-// In float32 both say the same.
+// the CPU, with tiny checkpoints that they wrote, beside the native engine. In
+// float32 both generate the same text.
 func TestRealTransformers(t *testing.T) {
 	python := os.Getenv("SLLMQ_ENGINE_PYTHON")
 	if python == "" {

@@ -13,8 +13,8 @@ import (
 	"github.com/sllmq/sllmq/warehouse/record"
 )
 
-// larger is a local folder with a checkpoint of some MiB, large enough for
-// what is told of shares of it.
+// larger is a local folder with a checkpoint of 16 MiB, large enough that the page
+// cache can hold a part of it.
 func larger(t *testing.T) string {
 	t.Helper()
 	dir := filepath.Join(t.TempDir(), "larger")
@@ -25,8 +25,8 @@ func larger(t *testing.T) string {
 	return dir
 }
 
-// TestTiersOfRealLoads is what is told of loads whose bytes were put where
-// they come from.
+// TestTiersOfRealLoads places the bytes of loads in the page cache, the pool or on
+// storage, and expects that source tier.
 func TestTiersOfRealLoads(t *testing.T) {
 	storage := t.TempDir()
 	if m, err := machine.Describe(t.Context(), storage); err != nil || m.Filesystem == nil || *m.Filesystem == "tmpfs" || machine.BlockDevice(storage) == "" {
@@ -112,8 +112,8 @@ func TestTiersOfRealLoads(t *testing.T) {
 		"safetensors mmap-parallel": record.TierPageCache, "safetensors direct": record.TierPageCache, "sllm direct": record.TierPageCache, "sllm pool": record.TierPageCache})
 }
 
-// TestRooflineBoundsAndSamples wants every load to be held against what was
-// measured, and the machine to have been looked at.
+// TestRooflineBoundsAndSamples expects every load to have an efficiency, and samples
+// of the machine.
 func TestRooflineBoundsAndSamples(t *testing.T) {
 	c := config(t, larger(t))
 	c.BenchmarkTypes, c.DType, c.Roofline, c.IOTrace, c.AA = []string{collector.Random}, "auto", true, true, true

@@ -16,7 +16,7 @@ import (
 	"github.com/sllmq/sllmq/warehouse/record"
 )
 
-// tensorFilesOf are the files with tensors of every replica of a format.
+// tensorFilesOf returns the tensor files of every replica of a format.
 func tensorFilesOf(t *testing.T, c collector.Request, format string) []string {
 	t.Helper()
 	pattern := "tensor.data_*"
@@ -30,7 +30,7 @@ func tensorFilesOf(t *testing.T, c collector.Request, format string) []string {
 	return files
 }
 
-// failures are the errors of the loads of a run, by sequence number.
+// failures returns the errors of the loads in order.
 func failures(sink *memory) (failed []string) {
 	for _, l := range sink.Loads {
 		if l.Error != nil {
@@ -40,8 +40,8 @@ func failures(sink *memory) (failed []string) {
 	return failed
 }
 
-// TestFaultsAreRows breaks a replica between two loads: what is loaded from it
-// is a row that says what was wrong, and the others are loaded.
+// TestFaultsAreRows breaks a replica between two loads: its load is a row with the
+// reason, and the other loads succeed.
 func TestFaultsAreRows(t *testing.T) {
 	for _, fault := range []struct {
 		name string
@@ -96,9 +96,9 @@ func TestFaultsAreRows(t *testing.T) {
 	}
 }
 
-// TestABadSectorIsARow reads from a block device whose end gives errors, since
-// the file below it was cut off there. It needs root.
-func TestABadSectorIsARow(t *testing.T) {
+// TestBadSectorIsARow reads from a block device whose end fails, because the file
+// below it was truncated. It needs root.
+func TestBadSectorIsARow(t *testing.T) {
 	storage := mountLoop(t, 256<<20)
 	c := config(t, larger(t))
 	c.StoragePath, c.Replicas = storage.dir, 2
@@ -141,9 +141,9 @@ func TestABadSectorIsARow(t *testing.T) {
 	}
 }
 
-// TestStorageThatGoesAwayIsRows takes the storage path away between two loads.
-// It needs root.
-func TestStorageThatGoesAwayIsRows(t *testing.T) {
+// TestStorageLostBetweenLoadsIsRows unmounts the storage path between two loads. It
+// needs root.
+func TestStorageLostBetweenLoadsIsRows(t *testing.T) {
 	storage := mountLoop(t, 256<<20)
 	c := config(t, larger(t))
 	c.StoragePath, c.Sessions, c.Roofline = storage.dir, 2, true
@@ -175,7 +175,7 @@ func TestStorageThatGoesAwayIsRows(t *testing.T) {
 	}
 }
 
-// firstBlock is where a file's first block of 4096 bytes lies (FIBMAP).
+// firstBlock returns the number of a file's first block of 4096 bytes (FIBMAP).
 func firstBlock(t *testing.T, path string) int {
 	t.Helper()
 	f, err := os.Open(path)
@@ -191,12 +191,12 @@ func firstBlock(t *testing.T, path string) int {
 	return block
 }
 
-// deafens names a file in the environment of workers: the one that makes it gets
-// ready and then reads nothing more.
+// deafens is a variable of workers that names a file. The worker that creates the
+// file gets ready and then stops reading.
 const deafens = "SLLMQ_TEST_DEAF"
 
-// beDeaf makes the pipe of this worker as small as a pipe can be, says that it is
-// ready, and does not return, unless another worker was here before.
+// beDeaf shrinks this worker's pipe to the minimum, reports that it is ready, and
+// hangs. It returns if another worker did so before.
 func beDeaf(mark string) {
 	f, err := os.OpenFile(mark, os.O_CREATE|os.O_EXCL, 0o600)
 	if err != nil {
@@ -212,10 +212,10 @@ func beDeaf(mark string) {
 	time.Sleep(time.Hour)
 }
 
-// TestAWorkerThatDoesNotReadIsARow has a worker whose pipe does not hold the
-// request for a load, long paths being in it. That load is a row, and the run
-// goes on with another worker.
-func TestAWorkerThatDoesNotReadIsARow(t *testing.T) {
+// The pipe of a worker that does not read cannot hold the request for a load, which
+// contains long paths. That load is a row, and the run continues with another
+// worker.
+func TestWorkerThatDoesNotReadIsARow(t *testing.T) {
 	c := config(t, tiny(t))
 	c.StoragePath = filepath.Join(c.StoragePath, strings.Repeat(strings.Repeat("n", 200)+"/", 12))
 	c.BenchmarkTypes, c.Inference, c.Replicas = []string{collector.Random}, collector.InferenceNone, 2

@@ -11,8 +11,8 @@ import (
 	"github.com/sllmq/sllmq/warehouse/record"
 )
 
-// talker is a local folder with a model that transformers made, and a
-// tokenizer of one token a character.
+// talker is a local folder with a model that transformers wrote, and a tokenizer
+// with one token per character.
 func talker(t *testing.T, fixture string) string {
 	t.Helper()
 	dir := filepath.Join(t.TempDir(), fixture)
@@ -38,7 +38,7 @@ func write(t *testing.T, path string, content []byte) {
 	}
 }
 
-func TestEveryFormatAndLoaderSaysTheSame(t *testing.T) {
+func TestAllFormatsAndLoadersGenerateTheSameText(t *testing.T) {
 	for _, fixture := range []string{"opt", "llama-3", "gemma2"} {
 		t.Run(fixture, func(t *testing.T) {
 			c := config(t, talker(t, fixture))
@@ -81,7 +81,7 @@ func TestEveryFormatAndLoaderSaysTheSame(t *testing.T) {
 	}
 }
 
-func TestOtherTokensAreAnError(t *testing.T) {
+func TestDifferentTokensAreAnError(t *testing.T) {
 	c := config(t, talker(t, "opt"))
 	c.BenchmarkTypes = []string{collector.Random}
 	c.Replicas = 2
@@ -129,7 +129,7 @@ func TestOtherTokensAreAnError(t *testing.T) {
 	}
 }
 
-// TestLoadsWithoutText are loads that stand although nothing can be generated.
+// TestLoadsWithoutText: loads succeed although no text can be generated.
 func TestLoadsWithoutText(t *testing.T) {
 	for _, test := range []struct {
 		name, want string
@@ -187,9 +187,8 @@ func TestWhichLoadsGenerate(t *testing.T) {
 	}
 }
 
-// TestDrawnTokens are the same for every load of a seed, and others for
-// another.
-func TestDrawnTokens(t *testing.T) {
+// TestSampledTokensDependOnTheSeed: all loads with one seed give the same tokens.
+func TestSampledTokensDependOnTheSeed(t *testing.T) {
 	dir := talker(t, "opt")
 	said := map[string]bool{}
 	for seed := range int64(2) {

@@ -8,15 +8,14 @@ import (
 	"testing"
 )
 
-// loop is a filesystem of its own on a loop device: storage that a test can
-// break or take away.
+// loop is a filesystem on a loop device: storage that a test can break or unmount.
 type loop struct {
 	image  string // the file below the device
 	device string
 	dir    string // where it is mounted
 }
 
-// mountLoop makes a filesystem of so many bytes; it needs root.
+// mountLoop makes and mounts a filesystem of the given size. It needs root.
 func mountLoop(t *testing.T, bytes int64) loop {
 	t.Helper()
 	for _, tool := range []string{"losetup", "mkfs.ext4", "mount", "umount"} {

@@ -81,7 +81,7 @@ func (r *run) measureRoofline(ctx context.Context, steps []Step) (ceiling, error
 		return best, nil
 	}
 	best.storage = roofline.Best(measured.Measurements, roofline.StorageRead)
-	best.copy = roofline.Best(measured.Measurements, roofline.MemoryCopy)
+	best.memory = roofline.Best(measured.Measurements, roofline.MemoryCopy)
 	best.link = roofline.Best(measured.Measurements, roofline.HostToDevice)
 	rows, err := rooflineRows(r.row.MachineID, &r.row.ID, new(r.processes), measured)
 	if err != nil {
@@ -122,4 +122,54 @@ func rooflineRows(machineID string, runID *string, session *int64, measured *wor
 		rows = append(rows, row)
 	}
 	return rows, nil
+}
+
+// Bounds of a load.
+const (
+	boundByStorage = "storage"
+	boundByCopy    = "copy"
+	boundByLink    = "host_to_device"
+	boundByCPU     = "cpu"
+)
+
+// ceiling is what the machine can do at best, in bytes per second; 0: unknown.
+type ceiling struct {
+	storage, memory float64 // memory: copies
+	link            float64 // to the GPUs; 0: the device is the host, or unknown
+	brings          bool    // the loader brings bytes to the device instead of dropping them
+	threads         int     // that share a loader's CPU time
+}
+
+// fill fills in what bound a load, and its efficiency: the time of the slower of
+// storage and copy over the measured one. For a GPU the copy is the link to it.
+// Storage and copy overlap at best, so the slower one is the limit. CPU time is
+// named as the bound where it is the slowest, but is not part of the roofline: it
+// is what this loader spends, not what the bytes need.
+func (c ceiling) fill(l *record.Load) {
+	if l.LoadingTimeS == nil || *l.LoadingTimeS <= 0 || c.memory <= 0 {
+		return
+	}
+	slowest := 0.0
+	consider := func(column **float64, seconds float64, name string) {
+		*column = &seconds
+		if seconds > slowest {
+			slowest, l.Bound = seconds, &name
+		}
+	}
+	if l.StorageReadBytes != nil && c.storage > 0 {
+		consider(&l.StorageBoundS, float64(*l.StorageReadBytes)/c.storage, boundByStorage)
+	}
+	switch {
+	case l.Bytes == nil || !c.brings: // bytes that are read and dropped are not copied
+	case c.link > 0:
+		consider(&l.HostToDeviceBoundS, float64(*l.Bytes)/c.link, boundByLink)
+	default:
+		consider(&l.CopyBoundS, float64(*l.Bytes)/c.memory, boundByCopy)
+	}
+	if slowest > 0 {
+		l.Efficiency = new(slowest / *l.LoadingTimeS)
+	}
+	if l.CPUUserS != nil && l.CPUSystemS != nil && c.threads > 0 {
+		consider(&l.CPUBoundS, (*l.CPUUserS+*l.CPUSystemS)/float64(c.threads), boundByCPU)
+	}
 }

@@ -18,7 +18,7 @@ import (
 	"github.com/sllmq/sllmq/warehouse/record"
 )
 
-// The test binary is the worker too: with this variable set it serves.
+// The test binary is also the worker: with this variable set it serves.
 const serves = "SLLMQ_TEST_WORKER"
 
 func TestMain(m *testing.M) {
@@ -37,7 +37,7 @@ func TestMain(m *testing.M) {
 	}
 }
 
-// memory is a sink that keeps the rows, and can call back after each batch.
+// memory is a sink that keeps the rows, and calls then after each batch.
 type memory struct {
 	mu sync.Mutex
 	record.Batch
@@ -143,7 +143,7 @@ func run(t *testing.T, ctx context.Context, c collector.Request, sink *memory) (
 	return result, progress
 }
 
-func TestABenchmarkLeavesEveryRow(t *testing.T) {
+func TestBenchmarkRecordsEveryRow(t *testing.T) {
 	c := config(t, tiny(t))
 	c.Sessions = 2
 	c.Loaders = []string{"mmap", "mmap-parallel", "pinned", "direct", "pool", "raw"}
@@ -223,7 +223,7 @@ func TestFormatsTakeTurnsBySession(t *testing.T) {
 	}
 }
 
-func TestADefaultPoolIsReducedWithANote(t *testing.T) {
+func TestDefaultPoolIsReducedWithANote(t *testing.T) {
 	c := config(t, tiny(t))
 	c.PoolBytes, c.PoolFixed = 1<<50, false
 	p, err := planned(t, c)
@@ -239,7 +239,7 @@ func TestADefaultPoolIsReducedWithANote(t *testing.T) {
 	}
 }
 
-func TestABadReplicaIsARowAndTheRunGoesOn(t *testing.T) {
+func TestBadReplicaIsARowAndTheRunContinues(t *testing.T) {
 	c := config(t, tiny(t))
 	c.BenchmarkTypes = []string{collector.Random}
 	var first memory
@@ -305,7 +305,7 @@ func TestAnInterruptKeepsWhatWasMeasured(t *testing.T) {
 	}
 }
 
-func TestAWorkerThatCanNotStartIsARow(t *testing.T) {
+func TestWorkerThatCannotStartIsARow(t *testing.T) {
 	c := config(t, tiny(t))
 	c.BenchmarkTypes = []string{collector.Random}
 	p, err := planned(t, c)
@@ -322,7 +322,7 @@ func TestAWorkerThatCanNotStartIsARow(t *testing.T) {
 	}
 }
 
-func TestPlansThatCanNotBeCarriedOut(t *testing.T) {
+func TestImpossiblePlans(t *testing.T) {
 	for want, change := range map[string]func(*collector.Request){
 		"more than the":             func(c *collector.Request) { c.PoolBytes = 1 << 50 },
 		"of pool in chunks":         func(c *collector.Request) { c.PoolBytes = 512 << 10; c.ChunkBytes = 64 << 10 },
@@ -363,7 +363,7 @@ func TestPlansThatCanNotBeCarriedOut(t *testing.T) {
 	}
 }
 
-func TestPrepareGivesUpSoon(t *testing.T) {
+func TestPrepareStopsSoonAfterCancellation(t *testing.T) {
 	c := config(t, "synthetic/opt-125m")
 	c.PoolBytes = 2 << 30
 	p, err := planned(t, c)
@@ -387,9 +387,9 @@ func TestPrepareGivesUpSoon(t *testing.T) {
 	}
 }
 
-// TestRowsThatCanNotBeKeptEndTheirWorker: the benchmark is over, and so is the
-// process that measured for it.
-func TestRowsThatCanNotBeKeptEndTheirWorker(t *testing.T) {
+// TestFailedAppendEndsTheWorker: if rows cannot be kept, the benchmark and its
+// worker end.
+func TestFailedAppendEndsTheWorker(t *testing.T) {
 	c := config(t, tiny(t))
 	c.BenchmarkTypes, c.Formats, c.Inference = []string{collector.Random}, []string{"sllm"}, collector.InferenceNone
 	plan, err := planned(t, c)
@@ -407,7 +407,7 @@ func TestRowsThatCanNotBeKeptEndTheirWorker(t *testing.T) {
 	}
 }
 
-// refusing is a sink that takes all but loads.
+// refusing is a sink that accepts everything but loads.
 type refusing struct {
 	memory
 	refuses error

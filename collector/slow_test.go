@@ -13,18 +13,17 @@ import (
 	"github.com/sllmq/sllmq/collector/machine/grouptest"
 )
 
-// slow is a control group that may read so many bytes a second from a block
-// device.
+// slow is a control group whose reads from a block device are limited to a rate.
 type slow struct{ group, device string }
 
-// The files that hold the limit, of both versions of control groups.
+// The files that hold the limit, in both versions of control groups.
 const (
 	readLimitV1 = "blkio.throttle.read_bps_device"
 	readLimitV2 = "io.max"
 )
 
 // slowDown makes a group for the device that holds a path. It needs root and the
-// controller of block devices.
+// block device controller.
 func slowDown(t *testing.T, path string, bytesPerS int64) slow {
 	t.Helper()
 	device := machine.BlockDevice(path)
@@ -45,7 +44,7 @@ func slowDown(t *testing.T, path string, bytesPerS int64) slow {
 func (s slow) limitV1(bytesPerS int64) string { return fmt.Sprintf("%s %d", s.device, bytesPerS) }
 func (s slow) limitV2(bytesPerS int64) string { return fmt.Sprintf("%s rbps=%d", s.device, bytesPerS) }
 
-// limit sets another limit.
+// limit changes the limit.
 func (s slow) limit(t *testing.T, bytesPerS int64) {
 	t.Helper()
 	err := os.WriteFile(filepath.Join(s.group, readLimitV1), []byte(s.limitV1(bytesPerS)), 0)
@@ -57,15 +56,15 @@ func (s slow) limit(t *testing.T, bytesPerS int64) {
 	}
 }
 
-// command is a worker's command, run in the group.
+// command returns a command line that runs a worker's in the group.
 func (s slow) command(worker []string) []string {
 	return append([]string{"sh", "-c", `echo $$ > "$0/cgroup.procs" && exec "$@"`, s.group}, worker...)
 }
 
-// TestASlowStorageIsTheBound lets the workers read 200 MB/s and wants the
-// loads to be bound by that, at nearly all of it. It needs root and the
-// controller of block devices, in either version of control groups.
-func TestASlowStorageIsTheBound(t *testing.T) {
+// TestSlowStorageIsTheBound limits the workers' reads to 200 MB/s and expects loads
+// to be bound by storage with an efficiency near 1. It needs root and the block
+// device controller, in either version of control groups.
+func TestSlowStorageIsTheBound(t *testing.T) {
 	if testing.Short() {
 		t.Skip("runs for seconds")
 	}

@@ -13,9 +13,8 @@ import (
 	"github.com/sllmq/sllmq/warehouse/record"
 )
 
-// What is touched is given back, and is no part of what this process is said to
-// have held at most.
-func TestTouchedMemoryIsGivenBack(t *testing.T) {
+// Touched memory is freed and does not count towards this process's peak.
+func TestTouchedMemoryIsFreed(t *testing.T) {
 	const bytes = 300 << 20
 	if free, err := machine.FreeMemory(); err != nil || free < 2<<30 {
 		t.Skipf("%d bytes are free: %v", free, err)
@@ -33,7 +32,7 @@ func TestTouchedMemoryIsGivenBack(t *testing.T) {
 	}
 }
 
-func TestTouchingEndsSoon(t *testing.T) {
+func TestTouchingStopsSoonAfterCancellation(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	touched, err := TouchFreeMemory(ctx, 1<<30)
@@ -45,7 +44,7 @@ func TestTouchingEndsSoon(t *testing.T) {
 	}
 }
 
-func TestMemoryIsTouchedBeforeColdMappedLoadsInAMachineThatIsVirtual(t *testing.T) {
+func TestMemoryIsTouchedBeforeColdMappedLoadsInVirtualMachines(t *testing.T) {
 	for _, x := range []struct {
 		loader    string
 		pageCache string
@@ -74,7 +73,7 @@ func TestMemoryIsTouchedBeforeColdMappedLoadsInAMachineThatIsVirtual(t *testing.
 	}
 }
 
-// ofStatus is a figure of this process's, in bytes.
+// ofStatus reads a value of /proc/self/status, in bytes.
 func ofStatus(t *testing.T, key string) int64 {
 	t.Helper()
 	text, err := os.ReadFile("/proc/self/status")

@@ -12,7 +12,7 @@ import (
 	"github.com/sllmq/sllmq/warehouse/record"
 )
 
-// departure is a way in which storage goes away under a load.
+// departure is a way to lose storage during a load.
 type departure struct {
 	prepare func(t *testing.T, l loop) // what leaving needs and takes time; may be nil
 	leave   func(t *testing.T, l loop)
@@ -50,12 +50,11 @@ func command(t *testing.T, name string, arguments ...string) {
 	}
 }
 
-// TestStorageThatGoesAwayUnderALoadIsARow takes the storage away in the middle of
-// the second load of four, which is slowed down so that there is a middle, and
-// brings it back when a load has failed: that is one row that says what was wrong
-// where, and the others are loaded. It needs root and the controller of block
-// devices.
-func TestStorageThatGoesAwayUnderALoadIsARow(t *testing.T) {
+// TestStorageLostDuringALoadIsARow takes the storage away in the middle of the second
+// load of four, which is slowed down to have a middle, and brings it back when a load
+// has failed. That load is one row with the reason, and the others succeed. It needs
+// root and the block device controller.
+func TestStorageLostDuringALoadIsARow(t *testing.T) {
 	for name, d := range departures() {
 		for _, loader := range []string{"mmap-parallel", "pinned", "direct", "pool"} {
 			t.Run(name+" "+loader, func(t *testing.T) { departed(t, d, loader) })
@@ -147,7 +146,7 @@ func departed(t *testing.T, d departure, loader string) {
 	}
 }
 
-// readSoFar is how many bytes were read from a block device.
+// readSoFar returns how many bytes were read from a block device.
 func readSoFar(device string) int64 {
 	if n := machine.ReadSystem(device).DeviceReadBytes; n != nil {
 		return *n

@@ -2,7 +2,7 @@ package main
 
 import "github.com/sllmq/sllmq/collector/hub"
 
-// hub is the Hub as the environment has it.
+// hub returns a client of the Hub that is configured by environment variables.
 func (env *environment) hub() (*hub.Client, error) {
 	options, err := hub.FromEnvironment(env.getenv)
 	if err != nil {

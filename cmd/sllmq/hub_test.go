@@ -17,9 +17,9 @@ import (
 	"github.com/sllmq/sllmq/collector/checkpoint/filetest"
 )
 
-// TestAModelOfTheHub collects one from a server that answers as the Hub does,
-// with the token on the command line, and looks for the token everywhere.
-func TestAModelOfTheHub(t *testing.T) {
+// TestHubModel collects a model from a fake Hub with the token on the command line,
+// and checks that the token appears nowhere.
+func TestHubModel(t *testing.T) {
 	const token, commit = "hf_aSecretThatNobodyMaySee", "89abcdef0123456789abcdef0123456789abcdef"
 	const older = "0123456789abcdef0123456789abcdef01234567" // what the tag v1 names
 	header := `{"a":{"dtype":"F32","shape":[1000,3],"data_offsets":[0,12000]}}`

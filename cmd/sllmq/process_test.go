@@ -15,7 +15,7 @@ import (
 	"time"
 )
 
-// bench is a folder in which the real program is run, as its own process.
+// bench is a folder to run the real program in, as its own process.
 type bench struct {
 	t   *testing.T
 	dir string
@@ -56,8 +56,7 @@ type collect struct {
 	stderr bytes.Buffer
 }
 
-// ends waits for the collector and holds its exit code; -1 is for one that was
-// killed.
+// ends waits for the collector and checks its exit code; -1: it was killed.
 func (c *collect) ends(code int) {
 	c.t.Helper()
 	err := c.cmd.Wait()
@@ -70,8 +69,8 @@ func (c *collect) ends(code int) {
 	}
 }
 
-// sql asks the warehouse through the program, which must not fail once the
-// file is there.
+// sql queries the warehouse through the program, which must not fail once the file
+// exists.
 func (b bench) sql(query string) string {
 	b.t.Helper()
 	out, err := b.command("sql", "--format", "csv", query).CombinedOutput()
@@ -91,7 +90,7 @@ func (b bench) number(query string) int {
 	return n
 }
 
-// waitForLoads returns as soon as the warehouse holds so many.
+// waitForLoads returns as soon as the warehouse has n loads.
 func (b bench) waitForLoads(n int) {
 	b.t.Helper()
 	for deadline := time.Now().Add(time.Minute); time.Now().Before(deadline); time.Sleep(10 * time.Millisecond) {
@@ -102,7 +101,7 @@ func (b bench) waitForLoads(n int) {
 	b.t.Fatalf("no %d loads within a minute", n)
 }
 
-// worker is the process in which the collector loads.
+// worker returns the PID of the collector's worker.
 func (c *collect) worker() int {
 	c.t.Helper()
 	for deadline := time.Now().Add(time.Minute); time.Now().Before(deadline); time.Sleep(time.Millisecond) {
@@ -124,7 +123,7 @@ func (c *collect) worker() int {
 	return 0
 }
 
-func TestAKilledCollectorLosesOnlyTheLoadInFlight(t *testing.T) {
+func TestKilledCollectorLosesOnlyTheCurrentLoad(t *testing.T) {
 	b := newBench(t)
 	c := b.collect(10_000)
 	b.waitForLoads(4)
@@ -161,13 +160,13 @@ func TestAKilledCollectorLosesOnlyTheLoadInFlight(t *testing.T) {
 	}
 }
 
-// alive says whether a process is there and no zombie.
+// alive reports whether a process exists and is not a zombie.
 func alive(pid int) bool {
 	stat, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/stat")
 	return err == nil && !strings.Contains(string(stat), ") Z ")
 }
 
-func TestAKilledWorkerIsARow(t *testing.T) {
+func TestKilledWorkerIsARow(t *testing.T) {
 	b := newBench(t)
 	c := b.collect(40)
 	b.waitForLoads(3)
@@ -187,7 +186,7 @@ func TestAKilledWorkerIsARow(t *testing.T) {
 	}
 }
 
-func TestAWorkerKilledWhileItGeneratesLeavesItsLoad(t *testing.T) {
+func TestWorkerKilledWhileGeneratingKeepsItsLoad(t *testing.T) {
 	b := newBench(t)
 	c := b.collect(2, "--format", "sllm", "--inference", "all", "--max-new-tokens", "500")
 	b.waitForLoads(1)
@@ -205,7 +204,7 @@ func TestAWorkerKilledWhileItGeneratesLeavesItsLoad(t *testing.T) {
 	}
 }
 
-func TestAKilledConversionIsMadeAgain(t *testing.T) {
+func TestKilledConversionIsRedone(t *testing.T) {
 	b := newBench(t)
 	// A model of float32 in a folder, which is converted to float16.
 	made := b.command("collect", "--model-name", "synthetic/opt-125m", "--dtype", "float32", "--format", "safetensors", "--num-replicas", "1",
@@ -273,7 +272,7 @@ func TestAnInterruptKeepsWhatWasMeasured(t *testing.T) {
 	}
 }
 
-func TestKeepAliveStaysUntilASignal(t *testing.T) {
+func TestKeepAliveWaitsForASignal(t *testing.T) {
 	b := newBench(t)
 	c := b.collect(1, "--format", "sllm", "--keep-alive")
 	for deadline := time.Now().Add(time.Minute); ; time.Sleep(10 * time.Millisecond) {
@@ -297,8 +296,7 @@ func TestKeepAliveStaysUntilASignal(t *testing.T) {
 	}
 }
 
-// Every sql that this test runs beside the collectors has to succeed: see
-// bench.sql.
+// Every query that this test runs beside the collectors must succeed: see bench.sql.
 func TestCollectorsAndReadersShareAWarehouse(t *testing.T) {
 	b := newBench(t)
 	b.collect(1).ends(exitDone) // so that the replicas are there
@@ -335,9 +333,9 @@ func TestCollectorsAndReadersShareAWarehouse(t *testing.T) {
 	}
 }
 
-// TestAReaderThatHasHadEnough: what is read no further ends quietly, and a
-// benchmark whose words nobody reads goes on.
-func TestAReaderThatHasHadEnough(t *testing.T) {
+// TestReaderThatStopsReading: a query whose output is closed ends quietly, and a
+// benchmark whose standard error is closed continues.
+func TestReaderThatStopsReading(t *testing.T) {
 	b := newBench(t)
 	// closed runs a command and reads of a stream of its no more than its beginning.
 	closed := func(cmd *exec.Cmd, stream *io.Writer, other *io.Writer) string {

@@ -14,9 +14,9 @@ import (
 	"github.com/sllmq/sllmq/internal/size"
 )
 
-// progress shows how a benchmark goes: one line that is drawn over on a
-// terminal, plain lines elsewhere. Every line that stays also goes to log,
-// with the time before it.
+// progress shows the progress of a benchmark: one line that is redrawn on a
+// terminal, plain lines elsewhere. Lines that are not redrawn also go to log, each
+// after the time.
 type progress struct {
 	out      io.Writer
 	log      io.Writer // nil: none
@@ -34,7 +34,7 @@ type progress struct {
 
 var _ collector.Progress = (*progress)(nil)
 
-// How often the line is drawn again on a terminal, and printed anew elsewhere.
+// The intervals at which the line is redrawn on a terminal and printed elsewhere.
 const (
 	drawEvery  = 100 * time.Millisecond
 	printEvery = 10 * time.Second
@@ -105,8 +105,8 @@ func (p *progress) Note(line string) {
 	}
 }
 
-// print writes a line that stays. A terminal that is gone is no reason to end
-// a benchmark.
+// print writes a line that is not redrawn. It ignores errors: a terminal that is
+// gone does not end a benchmark.
 func (p *progress) print(line string) {
 	fmt.Fprintln(plain{p.out}, line)
 	if p.log != nil {
@@ -122,7 +122,7 @@ func (p *progress) draw() {
 	fmt.Fprint(p.out, "\r\x1b[K"+line)
 }
 
-// amount is so much of what the part is counted in.
+// amount formats n units.
 func (p *progress) amount(n int64) string {
 	if p.of == collector.Bytes {
 		return size.Binary(n)
@@ -130,7 +130,7 @@ func (p *progress) amount(n int64) string {
 	return howMany(n, strings.TrimSuffix(string(p.of), "s"))
 }
 
-// line tells how much is done, the rate of bytes, and the time left.
+// line formats what is done, the rate of bytes, and the time left.
 func (p *progress) line() string {
 	share := 0.0
 	if p.total > 0 {

@@ -52,8 +52,7 @@ func (b bench) serve(more ...string) *serving {
 	return s
 }
 
-// ends sends a signal, waits, and holds the exit code; -1 is for one that the
-// signal killed.
+// ends sends a signal, waits, and checks the exit code; -1: the signal killed it.
 func (s *serving) ends(signal syscall.Signal, code int) {
 	s.t.Helper()
 	if err := s.cmd.Process.Signal(signal); err != nil {
@@ -65,7 +64,7 @@ func (s *serving) ends(signal syscall.Signal, code int) {
 	}
 }
 
-func TestAStoreThatRunsIsAttachedTo(t *testing.T) {
+func TestAttachToARunningStore(t *testing.T) {
 	b := newBench(t)
 	s := b.serve()
 	c := b.collect(2, "--loader", "store", "--store-address", s.address)
@@ -97,9 +96,9 @@ func TestAStoreThatRunsIsAttachedTo(t *testing.T) {
 	s.ends(syscall.SIGTERM, exitDone)
 }
 
-// TestAStoreKilledInTheMiddle: the load has an error and the store's log, and
-// another worker goes on with another store.
-func TestAStoreKilledInTheMiddle(t *testing.T) {
+// The load has an error with the end of the store's log, and another worker
+// continues with another store.
+func TestKilledStoreIsOneFailedLoad(t *testing.T) {
 	b := newBench(t)
 	c := b.collect(40, "--loader", "store", "--verify", "none")
 	b.waitForLoads(3)
@@ -116,8 +115,7 @@ func TestAStoreKilledInTheMiddle(t *testing.T) {
 	}
 }
 
-// TestAStoreDoesNotOutliveItsCollector, which is killed.
-func TestAStoreDoesNotOutliveItsCollector(t *testing.T) {
+func TestStoreDoesNotOutliveItsCollector(t *testing.T) {
 	b := newBench(t)
 	c := b.collect(10_000, "--loader", "store", "--verify", "none")
 	b.waitForLoads(2)
@@ -136,9 +134,8 @@ func TestAStoreDoesNotOutliveItsCollector(t *testing.T) {
 	}
 }
 
-// TestStoresThatGoWrongAreRows has a program in the place of ServerlessLLM's,
-// and libraries in the place of NVIDIA's.
-func TestStoresThatGoWrongAreRows(t *testing.T) {
+// TestStoreFailuresAreRows uses a fake sllm-store and fake NVIDIA libraries.
+func TestStoreFailuresAreRows(t *testing.T) {
 	b := newBench(t)
 	library := cudatest.Build(t, "")
 	cudatest.BuildNVML(t, library.Dir)

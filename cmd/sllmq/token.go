@@ -9,12 +9,12 @@ import (
 	"syscall"
 )
 
-// tokenFlag would show the token to every user of the machine for as long as
-// the program runs, and to the warehouse, which keeps command lines.
+// tokenFlag on a command line would show the token to every user of the machine
+// while the program runs, and store it in the warehouse, which keeps command lines.
 const tokenFlag = "--hf-token"
 
-// moveToken starts the program anew with the token in its environment if it
-// stands on the command line, and returns if it does not.
+// moveToken restarts the program with the token in its environment if it is on the
+// command line, and returns otherwise.
 func moveToken(args, environment []string) error {
 	rest, token, found := cutToken(args)
 	if !found {
@@ -25,14 +25,14 @@ func moveToken(args, environment []string) error {
 	}
 	self, err := os.Executable()
 	if err != nil {
-		return fmt.Errorf("find this program, to hide the token: %w", err)
+		return fmt.Errorf("hide the token: find this program: %w", err)
 	}
-	// Of two variables of a name the first counts.
+	// The first of two variables with the same name counts.
 	environment = slices.DeleteFunc(slices.Clone(environment), func(v string) bool { return strings.HasPrefix(v, "HF_TOKEN=") })
-	return fmt.Errorf("start anew, to hide the token: %w", syscall.Exec(self, rest, append(environment, "HF_TOKEN="+token)))
+	return fmt.Errorf("hide the token: restart: %w", syscall.Exec(self, rest, append(environment, "HF_TOKEN="+token)))
 }
 
-// cutToken takes the token out of a command line.
+// cutToken removes the token from a command line.
 func cutToken(args []string) (rest []string, token string, found bool) {
 	for i := 0; i < len(args); i++ {
 		if value, ok := strings.CutPrefix(args[i], tokenFlag+"="); ok {

@@ -6,12 +6,11 @@ import (
 	"github.com/sllmq/sllmq/collector/worker"
 )
 
-// newWorkerCommand is the process that loads. collect starts it; people do
-// not.
+// newWorkerCommand is the process that loads checkpoints. Only collect starts it.
 func newWorkerCommand(env *environment) *cobra.Command {
 	return &cobra.Command{
 		Use:    "worker",
-		Short:  "Load checkpoints as told on standard input",
+		Short:  "Load checkpoints by requests on standard input",
 		Hidden: true,
 		Args:   noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {

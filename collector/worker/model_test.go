@@ -13,7 +13,7 @@ import (
 	"github.com/sllmq/sllmq/warehouse/record"
 )
 
-// talker is a folder with a tiny checkpoint, and a tokenizer of one token a
+// talker is a folder with a tiny checkpoint, and a tokenizer with one token per
 // character.
 func talker(t *testing.T) string {
 	t.Helper()
@@ -58,7 +58,7 @@ func generate(t *testing.T, dir, device string) *record.Inference {
 	return g
 }
 
-func TestAGPUSaysWhatTheCPUSays(t *testing.T) {
+func TestGPUGeneratesWhatTheCPUDoes(t *testing.T) {
 	dir := talker(t)
 	cpu := generate(t, dir, "host")
 	if *cpu.Device != "host" || *cpu.OutputTokens != 8 {

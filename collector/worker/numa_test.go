@@ -13,9 +13,9 @@ import (
 	"github.com/sllmq/sllmq/collector/worker"
 )
 
-// TestAWorkerRunsOnItsNode: the process's threads and memory are tied to the
-// node that it was told, and it says so; the parent is not.
-func TestAWorkerRunsOnItsNode(t *testing.T) {
+// TestWorkerRunsOnItsNode: the process's threads and memory are bound to the node it
+// was given, and it reports that; the parent is not bound.
+func TestWorkerRunsOnItsNode(t *testing.T) {
 	nodes, err := filepath.Glob("/sys/devices/system/node/node[0-9]*")
 	if err != nil || len(nodes) == 0 {
 		t.Skip("the kernel knows no nodes")
@@ -55,7 +55,7 @@ func TestAWorkerRunsOnItsNode(t *testing.T) {
 	}
 }
 
-func TestAWorkerRunsAnywhereUnlessTold(t *testing.T) {
+func TestWorkerRunsAnywhereByDefault(t *testing.T) {
 	w, err := start(t, "native", worker.Open{Format: "safetensors", Loader: "direct", Device: "host", DeviceBytes: 4 << 20, Threads: 4})
 	if err != nil {
 		t.Fatal(err)

@@ -14,8 +14,7 @@ import (
 	"github.com/sllmq/sllmq/collector/worker"
 )
 
-// The test binary is the worker too: with this variable set it behaves as the
-// value says.
+// The test binary is also the worker: the value of this variable is its behaviour.
 const behaviour = "SLLMQ_TEST_WORKER"
 
 func TestMain(m *testing.M) {
@@ -62,7 +61,7 @@ func start(t *testing.T, kind string, o worker.Open) (*worker.Process, error) {
 	return worker.Start(t.Context(), []string{os.Args[0]}, o, 20*time.Second)
 }
 
-func TestADeadWorkerIsAnErrorThatSaysHow(t *testing.T) {
+func TestDeadWorkerErrors(t *testing.T) {
 	for kind, want := range map[string]string{
 		"dies":    "out of luck",
 		"killed":  "signal 9",
@@ -95,10 +94,10 @@ func TestADeadWorkerIsAnErrorThatSaysHow(t *testing.T) {
 	}
 }
 
-// tooLong is a request that no pipe holds.
+// tooLong is a request that does not fit a pipe.
 var tooLong = worker.Load{Files: []string{strings.Repeat("f", 4<<20)}}
 
-func TestACancelledLoadLeavesNoProcess(t *testing.T) {
+func TestCancelledLoadLeavesNoProcess(t *testing.T) {
 	for _, request := range []worker.Load{{}, tooLong} {
 		p, err := start(t, "hangs", worker.Open{})
 		if err != nil {
@@ -116,7 +115,7 @@ func TestACancelledLoadLeavesNoProcess(t *testing.T) {
 	}
 }
 
-func TestAWorkerThatCanNotOpenSaysWhy(t *testing.T) {
+func TestOpenErrors(t *testing.T) {
 	for _, c := range []struct {
 		open worker.Open
 		want string
@@ -134,7 +133,7 @@ func TestAWorkerThatCanNotOpenSaysWhy(t *testing.T) {
 	}
 }
 
-func TestAWorkerEndsWithItsParent(t *testing.T) {
+func TestWorkerExitsWhenItsInputEnds(t *testing.T) {
 	p, err := start(t, "native", worker.Open{Format: "sllm", Loader: "raw", Device: "host", ChunkBytes: 1 << 20, Threads: 1})
 	if err != nil {
 		t.Fatal(err)

@@ -18,8 +18,8 @@ import (
 	"github.com/sllmq/sllmq/warehouse/record"
 )
 
-// standIns puts the packages of testdata/standins on Python's path, and gives
-// the interpreter.
+// standIns puts the fake packages of testdata/standins on Python's path, and
+// returns the interpreter.
 func standIns(t *testing.T) string {
 	t.Helper()
 	python, err := exec.LookPath("python3")
@@ -60,7 +60,7 @@ func startPython(t *testing.T, dir string) (*worker.Process, error) {
 	}, time.Minute)
 }
 
-func TestThePythonWorkerTellsWhatTheNativeOneTells(t *testing.T) {
+func TestPythonWorkerReportsWhatTheNativeOneDoes(t *testing.T) {
 	for name, old := range map[string]string{"transformers 5": "", "before it": "1"} {
 		t.Run(name, func(t *testing.T) {
 			t.Setenv("STANDIN_OLD", old)
@@ -128,7 +128,7 @@ func testPythonWorker(t *testing.T) {
 	}
 }
 
-func TestThePythonWorkerOnAGPU(t *testing.T) {
+func TestPythonWorkerOnAGPU(t *testing.T) {
 	t.Setenv("STANDIN_CUDA", "1")
 	dir, files := replica(t)
 	index := `{"a":[0,3145722,[3,524287],[524287,1],"torch.float16"],"b":[3145728,6,[3],[1],"torch.float16"]}`
@@ -174,7 +174,7 @@ func TestThePythonWorkerOnAGPU(t *testing.T) {
 	}
 }
 
-func TestAPythonWorkerInTroubleIsARow(t *testing.T) {
+func TestPythonWorkerFailures(t *testing.T) {
 	for kind, want := range map[string]string{
 		"raises": "RuntimeError: CUDA out of memory. Tried to allocate 20.00 GiB.",
 		"memory": "MemoryError",
@@ -241,7 +241,7 @@ func TestAPythonWorkerInTroubleIsARow(t *testing.T) {
 	}
 }
 
-func TestAPythonWorkerThatCanNotOpenSaysWhy(t *testing.T) {
+func TestPythonOpenErrors(t *testing.T) {
 	for name, c := range map[string]struct {
 		change func(dir string, o *worker.Open)
 		want   string
@@ -267,9 +267,8 @@ func TestAPythonWorkerThatCanNotOpenSaysWhy(t *testing.T) {
 	}
 }
 
-// TestTheWorkingFolderIsNoPackage has a torch.py where the collector was
-// called, which nobody asked to run.
-func TestTheWorkingFolderIsNoPackage(t *testing.T) {
+// A torch.py in the collector's working folder is not imported.
+func TestWorkingFolderIsNotAPackage(t *testing.T) {
 	dir, _ := replica(t)
 	python := standIns(t)
 	t.Chdir(t.TempDir())
