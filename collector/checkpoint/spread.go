@@ -1,6 +1,10 @@
 package checkpoint
 
-import "fmt"
+import (
+	"fmt"
+
+	"github.com/sllmq/sllmq/internal/size"
+)
 
 // Spread assigns each tensor of c to one of len(room) devices, where room holds
 // the devices' free bytes; the result has the device of each of c.Tensors.
@@ -25,7 +29,7 @@ func (c *Checkpoint) Spread(room []int64) ([]int, error) {
 		full := taken > 0 && taken+m.bytes/2 > share && device < len(room)-1
 		for full || taken+m.bytes > room[device] {
 			if device++; device == len(room) {
-				return nil, fmt.Errorf("spread %s over %d devices: they have no room for the %d bytes of module %s", c.Dir, len(room), m.bytes, m.name)
+				return nil, fmt.Errorf("spread %s over %d devices: they have no room for module %s of %s", c.Dir, len(room), m.name, size.Binary(m.bytes))
 			}
 			left -= taken
 			taken, full = 0, false
