@@ -21,7 +21,7 @@ const module = "github.com/sllmq/sllmq/"
 var allowed = map[string][]string{
 	"cmd/sllmq":                      {"collector", "collector/checkpoint", "collector/device", "collector/directio", "collector/doctor", "collector/hub", "collector/machine", "collector/roofline", "collector/sllmstore/server", "collector/worker", "internal/atomicfile", "internal/size", "plots", "plots/gallery", "plots/report", "queries", "queries/render", "queries/shell", "queries/stats", "queries/stream", "warehouse", "warehouse/intake", "warehouse/lake", "warehouse/record", "warehouse/schema"},
 	"collector":                      {"collector/checkpoint", "collector/device", "collector/directio", "collector/hostmem", "collector/hub", "collector/loader", "collector/machine", "collector/nvidia/nvml", "collector/roofline", "collector/sllmstore/client", "collector/worker", "internal/size", "warehouse/record"},
-	"collector/checkpoint":           {"collector/checkpoint/torchfile", "internal/atomicfile", "internal/filelock", "internal/float16", "internal/text"},
+	"collector/checkpoint":           {"collector/checkpoint/torchfile", "internal/atomicfile", "internal/filelock", "internal/float16", "internal/size", "internal/text"},
 	"collector/checkpoint/filetest":  {},
 	"collector/checkpoint/torchfile": {"internal/text"},
 	"collector/device":               {"collector/hostmem", "collector/nvidia/cuda"},
