@@ -39,7 +39,7 @@ type PlannedRun struct {
 	Checkpoint  checkpoint.Plan
 	Threads     int // that the loader moves bytes with
 	PageCache   string
-	TouchMemory bool // before each load: see TouchFreeMemory
+	TouchMemory bool // before each load: see touches
 	IOTrace     bool
 	Worker      worker.Open
 	Sessions    [][]Step

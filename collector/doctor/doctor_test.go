@@ -117,7 +117,7 @@ func TestPythonPackages(t *testing.T) {
 	}{
 		`echo '{"executable": "/p", "packages": {"python": "3.12.1", "torch": "2.15.0", "transformers": "5.2", "safetensors": "0.8"}, "missing": ["accelerate", "serverless-llm-store"]}'`: {OK, "/p, Python 3.12.1, torch 2.15.0, transformers 5.2, safetensors 0.8"},
 		`echo '{"executable": "/p", "packages": {"python": "3.12.1", "torch": "2.15.0"}, "missing": ["transformers", "safetensors", "accelerate"]}'`:                                       {None, "only --engine transformers needs safetensors, transformers"},
-		`echo nonsense`: {Warn, "is no Python"},
+		`echo nonsense`: {Warn, "is not Python"},
 		`exit 3`:        {Warn, "exit status 3"},
 	} {
 		want(t, []Finding{python(t.Context(), fake(script))}, "Python worker", c.state, c.saw)

@@ -8,7 +8,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/sllmq/sllmq/collector"
 	"github.com/sllmq/sllmq/collector/machine"
 )
 
@@ -53,7 +52,7 @@ func race(t *testing.T, rounds int, files []string, contenders []contender) []re
 				}
 			}
 			if c.cache && !c.warm {
-				if _, err := collector.TouchFreeMemory(t.Context(), c.bytes+c.bytes/8); err != nil {
+				if _, err := machine.TouchFree(t.Context(), c.bytes+c.bytes/8); err != nil {
 					t.Fatal(err)
 				}
 			}
