@@ -20,7 +20,7 @@ const module = "github.com/sllmq/sllmq/"
 // new packages here.
 var allowed = map[string][]string{
 	"cmd/sllmq":                      {"collector", "collector/checkpoint", "collector/device", "collector/directio", "collector/doctor", "collector/hub", "collector/machine", "collector/roofline", "collector/sllmstore/server", "collector/worker", "internal/atomicfile", "internal/size", "plots", "plots/gallery", "plots/report", "queries", "queries/render", "queries/shell", "queries/stats", "queries/stream", "warehouse", "warehouse/intake", "warehouse/lake", "warehouse/record", "warehouse/schema"},
-	"collector":                      {"collector/checkpoint", "collector/device", "collector/directio", "collector/hostmem", "collector/hub", "collector/loader", "collector/machine", "collector/nvidia/nvml", "collector/roofline", "collector/sllmstore/client", "collector/worker", "internal/size", "warehouse/record"},
+	"collector":                      {"collector/checkpoint", "collector/device", "collector/directio", "collector/hub", "collector/loader", "collector/machine", "collector/nvidia/nvml", "collector/roofline", "collector/sllmstore/client", "collector/worker", "internal/size", "warehouse/record"},
 	"collector/checkpoint":           {"collector/checkpoint/torchfile", "internal/atomicfile", "internal/filelock", "internal/float16", "internal/size", "internal/text"},
 	"collector/checkpoint/filetest":  {},
 	"collector/checkpoint/torchfile": {"internal/text"},
@@ -32,7 +32,7 @@ var allowed = map[string][]string{
 	"collector/inference":            {"collector/nvidia/cuda", "internal/float16", "internal/text"},
 	"collector/inference/tokenizer":  {"internal/text"},
 	"collector/loader":               {"collector/checkpoint", "collector/device", "collector/directio", "collector/hostmem", "collector/nvidia/cuda", "collector/nvidia/cufile", "collector/pool", "collector/sllmstore/client", "collector/stage", "collector/workqueue"},
-	"collector/machine":              {"collector/nvidia/cuda", "collector/nvidia/nvml", "collector/nvidia/sharedlib", "warehouse/record"},
+	"collector/machine":              {"collector/hostmem", "collector/nvidia/cuda", "collector/nvidia/nvml", "collector/nvidia/sharedlib", "warehouse/record"},
 	"collector/machine/grouptest":    {},
 	"collector/nvidia/cuda":          {"collector/nvidia/sharedlib"},
 	"collector/nvidia/cudatest":      {},
