@@ -15,7 +15,7 @@ import (
 	"github.com/sllmq/sllmq/warehouse/record"
 )
 
-// keysOf are the tables and views of a warehouse, with what orders their rows.
+// keysOf are the tables and views of a warehouse, with the order of their rows.
 var keysOf = map[string]string{
 	"machines": "machine_id", "runs": "run_id", "sessions": "run_id, session", "loads": "run_id, seq", "stages": "run_id, seq, stage",
 	"inferences": "run_id, seq", "samples": "run_id, sampled_at, source, metric", "io_trace": "run_id, seq, chunk", "rooflines": "roofline_id",
@@ -54,7 +54,7 @@ func contents(t testing.TB, path string) map[string][]string {
 	return all
 }
 
-// sameContents holds every row of one warehouse against another.
+// sameContents compares every row of two warehouses.
 func sameContents(t testing.TB, got, want string) {
 	t.Helper()
 	a, b := contents(t, got), contents(t, want)
@@ -72,7 +72,7 @@ func sameContents(t testing.TB, got, want string) {
 	}
 }
 
-// batches are what two runs of a collector leave, with awkward values.
+// batches are the rows of two runs, with awkward values.
 func batches(t testing.TB) []record.Batch {
 	t.Helper()
 	at := time.Date(2026, 1, 31, 23, 59, 59, 999_999_000, time.UTC)
@@ -112,20 +112,20 @@ func appendAll(t testing.TB, path string, list []record.Batch) {
 	}
 }
 
-func TestAFolderIsAWarehouseLikeAnother(t *testing.T) {
+func TestFolderAndFileHoldTheSame(t *testing.T) {
 	file, folder := filepath.Join(t.TempDir(), "w.duckdb"), filepath.Join(t.TempDir(), "it's [a] *?")+"/"
 	list := batches(t)
 	appendAll(t, file, list)
 	appendAll(t, folder, list)
 	sameContents(t, folder, file)
-	// A file a run and table, nothing else.
+	// One file per run and table, nothing else.
 	if found := glob(t, folder, "loads/*"); len(found) != 2 {
-		t.Errorf("loads lie in %v", found)
+		t.Errorf("files of loads: %v", found)
 	}
 	if found := glob(t, folder, ".sllmq-*"); len(found) != 1 {
 		t.Errorf("left behind: %v", found)
 	}
-	// Comments are there too, and whoever would write with SQL is told.
+	// Comments are there too, and SQL cannot write.
 	db, err := warehouse.At(folder, warehouse.Options{}).Open(t.Context(), warehouse.Access{})
 	if err != nil {
 		t.Fatal(err)
@@ -140,8 +140,7 @@ func TestAFolderIsAWarehouseLikeAnother(t *testing.T) {
 	}
 }
 
-// glob lists what a folder holds under a pattern, the folder's own name being
-// none.
+// glob lists what matches a pattern in a folder whose own name is not a pattern.
 func glob(t testing.TB, folder, pattern string) []string {
 	t.Helper()
 	found, err := fs.Glob(os.DirFS(folder), pattern)
@@ -151,7 +150,7 @@ func glob(t testing.TB, folder, pattern string) []string {
 	return found
 }
 
-func TestAFolderThatIsNoWarehouse(t *testing.T) {
+func TestFolderThatIsNotAWarehouse(t *testing.T) {
 	run := aRun(t)
 	good := filepath.Join(t.TempDir(), "good") + "/"
 	appendAll(t, good, []record.Batch{{Runs: []record.Run{run}}, aLoad(run.ID, 0, 1)})
@@ -211,7 +210,7 @@ func TestAFolderThatIsNoWarehouse(t *testing.T) {
 	}
 }
 
-// inSQL makes a file in a folder by a statement that names it.
+// inSQL writes a file of a folder with an SQL statement.
 func inSQL(statement, name string) func(string) error {
 	return func(dir string) error {
 		db, err := warehouse.At(filepath.Join(dir, "made.duckdb"), warehouse.Options{}).Open(context.Background(), warehouse.Access{Write: true})
@@ -223,11 +222,11 @@ func inSQL(statement, name string) func(string) error {
 	}
 }
 
-func TestColumnsThatOlderFilesHaveNotAreNull(t *testing.T) {
+func TestMissingColumnsAreNull(t *testing.T) {
 	run := aRun(t)
 	folder := filepath.Join(t.TempDir(), "w") + "/"
 	appendAll(t, folder, []record.Batch{{Machines: []record.Machine{{ID: "m1", Machine: "box", FirstSeenAt: time.Now()}}, Runs: []record.Run{run}}, aLoad(run.ID, 0, 1)})
-	// As an earlier sllmq, and as Polars or pandas might write it anew.
+	// As an earlier sllmq wrote it, or as Polars or pandas might rewrite it.
 	old := filepath.Join(folder, "loads", run.ID+".parquet")
 	older := inSQL("COPY (SELECT run_id, seq::INTEGER AS seq, session::SMALLINT AS session, started_at, replica, warmup, loading_time_s::FLOAT AS loading_time_s, 'more' AS more FROM read_parquet('"+
 		old+"')) TO '%[1]s.parquet' (FORMAT parquet)", old)

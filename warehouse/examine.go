@@ -33,8 +33,8 @@ type Finding struct {
 	Do    string // what to do about it, in one line; "" for nothing
 }
 
-// Host is where a warehouse is examined: what it takes to tell a running
-// collector from one that died.
+// Host is the machine on which a warehouse is examined. It distinguishes running
+// collectors from dead ones.
 type Host struct {
 	Name, BootID string
 	Alive        func(pid int64) bool

@@ -12,7 +12,7 @@ import (
 	"github.com/sllmq/sllmq/warehouse/record"
 )
 
-// here is a host on which process 1 lives, and no other.
+// here is a host on which only process 1 is alive.
 func here() warehouse.Host {
 	return warehouse.Host{Name: "box", BootID: "boot", Alive: func(pid int64) bool { return pid == 1 }}
 }
@@ -22,13 +22,13 @@ func examine(t *testing.T, path string) []warehouse.Finding {
 	return warehouse.Examine(t.Context(), path, warehouse.Options{LockWait: time.Second}, here())
 }
 
-// wantFinding is one of a check, in a state, that saw some text.
+// wantFinding fails unless a finding of the check has the state and the text.
 func wantFinding(t *testing.T, list []warehouse.Finding, check string, state warehouse.State, saw string) {
 	t.Helper()
 	for _, f := range list {
 		if f.Check == check && f.State == state && strings.Contains(f.Saw, saw) {
 			if f.State != warehouse.OK && f.Do == "" {
-				t.Errorf("%+v says nothing of what to do", f)
+				t.Errorf("%+v does not say what to do", f)
 			}
 			if strings.Contains(f.Saw+f.Do, "\n") {
 				t.Errorf("more than one line: %+v", f)
@@ -39,7 +39,7 @@ func wantFinding(t *testing.T, list []warehouse.Finding, check string, state war
 	t.Errorf("no finding %q %s with %q in %+v", check, state, saw, list)
 }
 
-func TestAWholeWarehouseIsFoundSo(t *testing.T) {
+func TestExamineFindsNoProblems(t *testing.T) {
 	for _, name := range []string{"w.duckdb", "folder"} {
 		path := filepath.Join(t.TempDir(), name)
 		if name == "folder" {
@@ -59,7 +59,7 @@ func TestAWholeWarehouseIsFoundSo(t *testing.T) {
 	}
 }
 
-func TestWhatIsWrongWithAWarehouseIsFound(t *testing.T) {
+func TestExamineFindsProblems(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "w.duckdb")
 	wantFinding(t, examine(t, path), "file", warehouse.None, "is not there")
 	live, dead, rebooted, far, lost := aRun(t), aRun(t), aRun(t), aRun(t), aRun(t)
@@ -111,7 +111,7 @@ func TestWhatIsWrongWithAWarehouseIsFound(t *testing.T) {
 	wantFinding(t, examine(t, path), "schema", warehouse.Warn, "views are from another version")
 }
 
-func TestAWarehouseThatCantBeOpenedIsFound(t *testing.T) {
+func TestExamineFindsWhyItCannotBeOpened(t *testing.T) {
 	dir := t.TempDir()
 	text := filepath.Join(dir, "text.duckdb")
 	if err := os.WriteFile(text, []byte(strings.Repeat("no warehouse ", 20)), 0o644); err != nil {
@@ -133,7 +133,7 @@ func TestAWarehouseThatCantBeOpenedIsFound(t *testing.T) {
 	}
 	wantFinding(t, examine(t, path), "schema", warehouse.Fail, "newer sllmq")
 
-	// A log that is none is told, and again when a writer has set it aside.
+	// A log that is not one is reported, and again when a writer has set it aside.
 	torn := filepath.Join(dir, "torn.duckdb")
 	appendAll(t, torn, batches(t)[:1])
 	if err := os.WriteFile(torn+".wal", []byte(strings.Repeat("no log ", 100)), 0o644); err != nil {
@@ -148,9 +148,9 @@ func TestAWarehouseThatCantBeOpenedIsFound(t *testing.T) {
 	wantFinding(t, list, "rows", warehouse.OK, "")
 }
 
-// TestADamagedFileIsFound flips a byte in each block of a file, one at a time:
+// TestExamineFindsDamage flips a byte in each block of a file, one at a time:
 // nothing goes unseen that changes what is read, and nothing ends the program.
-func TestADamagedFileIsFound(t *testing.T) {
+func TestExamineFindsDamage(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "w.duckdb")
 	run := aRun(t)
 	b := record.Batch{Machines: []record.Machine{{ID: "m1", Machine: "box", FirstSeenAt: time.Now()}}, Runs: []record.Run{run}}
@@ -183,7 +183,7 @@ func TestADamagedFileIsFound(t *testing.T) {
 	}
 }
 
-func TestRowsThatAreThereTwiceAreFound(t *testing.T) {
+func TestExamineFindsDoubles(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "folder")
 	if err := os.Mkdir(path, 0o755); err != nil {
 		t.Fatal(err)

@@ -55,9 +55,9 @@ func mustImport(t testing.TB, path, from string) warehouse.Imported {
 	return done[0]
 }
 
-// TestEveryWayOutAndInKeepsEveryRowOnce takes a warehouse out and in by every
+// TestExportAndImportKeepEveryRowOnce exports and imports a warehouse along every
 // path, each twice: the second time changes nothing.
-func TestEveryWayOutAndInKeepsEveryRowOnce(t *testing.T) {
+func TestExportAndImportKeepEveryRowOnce(t *testing.T) {
 	dir := t.TempDir()
 	source := filepath.Join(dir, "source.duckdb")
 	list := batches(t)
@@ -69,7 +69,7 @@ func TestEveryWayOutAndInKeepsEveryRowOnce(t *testing.T) {
 			t.Errorf("%s: wrote %v", to, n)
 		}
 		if n := mustExport(t, source, at(to), o); n["loads"]+n["runs"]+n["stages"]+n["machines"]+n["samples"]+n["rooflines"] != 0 {
-			t.Errorf("%s: wrote %v when all of it was there", to, n)
+			t.Errorf("%s: wrote %v although all of it was there", to, n)
 		}
 		sameContents(t, at(to), source)
 	}
@@ -83,7 +83,7 @@ func TestEveryWayOutAndInKeepsEveryRowOnce(t *testing.T) {
 		}
 		sameContents(t, at(way[1]), source)
 	}
-	// What is half there is made whole, into a file and into a folder.
+	// A partial copy is completed, in a file and in a folder.
 	for _, half := range []string{"half.duckdb", "half/"} {
 		path := at("") + "/" + half
 		appendAll(t, path, list[:4])
@@ -98,7 +98,7 @@ func TestEveryWayOutAndInKeepsEveryRowOnce(t *testing.T) {
 			t.Errorf("%s has more than all: %+v", half, done)
 		}
 	}
-	// A collector goes on in a data set of an export, by its partitions.
+	// A collector continues an exported data set, in its partitions.
 	run := aRun(t)
 	run.StartedAt = time.Date(2027, 2, 1, 0, 0, 0, 0, time.UTC)
 	more := []record.Batch{{Machines: []record.Machine{{ID: "m1", Machine: "box 1/ä=%", FirstSeenAt: time.Now()}}, Runs: []record.Run{run}}, aLoad(run.ID, 0, 1),
@@ -111,7 +111,7 @@ func TestEveryWayOutAndInKeepsEveryRowOnce(t *testing.T) {
 	}
 }
 
-func TestAnExportOfSome(t *testing.T) {
+func TestExportOfSomeRows(t *testing.T) {
 	dir := t.TempDir()
 	source := filepath.Join(dir, "s.duckdb")
 	appendAll(t, source, batches(t))
@@ -151,7 +151,7 @@ func TestAnExportOfSome(t *testing.T) {
 	}
 }
 
-func TestAnOverwriteTakesTheTablesPlaces(t *testing.T) {
+func TestOverwriteReplacesTables(t *testing.T) {
 	dir := t.TempDir()
 	first, second, to := filepath.Join(dir, "1.duckdb"), filepath.Join(dir, "2.duckdb"), filepath.Join(dir, "out")
 	appendAll(t, first, batches(t))
@@ -163,7 +163,7 @@ func TestAnOverwriteTakesTheTablesPlaces(t *testing.T) {
 	if found := glob(t, to, "loads/*"); len(found) != 1 || filepath.Ext(found[0]) != ".csv" {
 		t.Errorf("loads hold %v", found)
 	}
-	// Not over what a person put there.
+	// It does not overwrite what a person put there.
 	mine := filepath.Join(to, "loads", "mine.txt")
 	if err := os.WriteFile(mine, []byte("dear"), 0o644); err != nil {
 		t.Fatal(err)

@@ -14,9 +14,9 @@ import (
 	"github.com/sllmq/sllmq/warehouse/record"
 )
 
-// A storage that is full is said in one line, when a warehouse is made, when it is
-// opened to be brought up to date and when it grows; what is half made is cleared.
-func TestAFullStorageIsOneLine(t *testing.T) {
+// A full storage is an error of one line, when a warehouse is created and when it
+// grows, and nothing half made is left.
+func TestFullStorage(t *testing.T) {
 	storage := t.TempDir()
 	if err := unix.Mount("tmpfs", storage, "tmpfs", 0, "size=3m"); err != nil {
 		t.Skipf("no tmpfs of our own: %v", err)
@@ -69,7 +69,7 @@ func TestAFullStorageIsOneLine(t *testing.T) {
 	}
 	full(0)
 	refused("append to warehouse", store.Append(t.Context(), batch(2000)))
-	// What was there can be read all the same, and grows when there is room.
+	// The rows before can still be read, and it grows when there is room.
 	if err := os.Remove(fill); err != nil {
 		t.Fatal(err)
 	}

@@ -17,27 +17,27 @@ import (
 	"github.com/sllmq/sllmq/warehouse/record"
 )
 
-// judged is a table as the readers of Parquet in Python have to find it: each
-// value as text, a NULL as null.
+// judged is a table as readers of Parquet in Python must find it: each value as
+// text, NULL as null.
 type judged struct {
 	Key     []string         `json:"key"`
 	Columns [][2]string      `json:"columns"` // name, type
 	Rows    []map[string]any `json:"rows"`
 }
 
-// Values that readers get wrong if anything does. Minus zero is not among them:
-// a DuckDB file keeps it as zero.
+// Values that readers are most likely to get wrong. Minus zero is missing: a DuckDB
+// file stores it as zero.
 var (
 	awkwardTexts  = []string{"plain", "", "quote' \" \\ , ; \t\n\r end", "日本語 ü 🙂 e\u0301", "null", "NaN", "42", "2026-01-01", strings.Repeat("long ", 20_000), "\x01 control"}
 	awkwardInts   = []int64{0, -1, math.MaxInt64, math.MinInt64, 1<<53 + 1, 250_000_000}
 	awkwardFloats = []float64{0, 0.1, -1.5, math.MaxFloat64, math.SmallestNonzeroFloat64, math.Inf(1), math.Inf(-1), math.NaN(), 1.0 / 3}
 	awkwardTimes  = []time.Time{time.UnixMicro(1), time.Date(2026, 2, 28, 23, 59, 59, 999_999_000, time.UTC), time.Date(9999, 12, 31, 23, 59, 59, 999_999_000, time.UTC),
-		time.Date(2026, 10, 25, 1, 30, 0, 1000, time.UTC)} // the last in an hour that many places have twice
+		time.Date(2026, 10, 25, 1, 30, 0, 1000, time.UTC)} // the last is in an hour that occurs twice in many places
 	awkwardMaps = []map[string]string{nil, {}, {"key": "value"}, {"": "", "quote'\"": "a,b=c\n", "ü": "日本語 🙂"}}
 )
 
-// fill gives each field of a row a value that is another one in each row; n is
-// the row's number. Every third row has NULL where it may.
+// fill sets each field of row n to a value that differs from row to row. Every
+// third row has NULL where it may.
 func fill(t testing.TB, row reflect.Value, n int, ids map[string]string) {
 	for i, c := range record.TableColumns(row.Type()) {
 		field, name := row.FieldByIndex(c.Index), c.Name
@@ -80,7 +80,7 @@ func fill(t testing.TB, row reflect.Value, n int, ids map[string]string) {
 	}
 }
 
-// text is a value as the judge compares it.
+// text is a value in the form that the judge compares.
 func text(field reflect.Value) any {
 	if field.Kind() == reflect.Pointer {
 		if field.IsNil() {
@@ -100,7 +100,7 @@ func text(field reflect.Value) any {
 	case time.Time:
 		return strconv.FormatInt(v.UnixMicro(), 10)
 	case map[string]string:
-		if v == nil { // no tags are none
+		if v == nil { // no map is an empty one
 			return map[string]string{}
 		}
 		return v

@@ -21,15 +21,14 @@ import (
 	"github.com/sllmq/sllmq/warehouse/record"
 )
 
-// With this variable set the test binary appends loads of the run that it
-// names to the warehouse that it names, and says so after each, without end.
+// With this variable set, to WAREHOUSE|RUN, the test binary appends loads of the
+// run until it is killed, and prints their number after each.
 const appends = "SLLMQ_TEST_APPENDS"
 
-// With this variable set it imports the second of the two warehouses that it names
-// into the first.
+// With this variable set, to WAREHOUSE|OTHER, it imports the other warehouse.
 const imports = "SLLMQ_TEST_IMPORTS"
 
-// With holds set it has that warehouse open until its standard input ends.
+// With this variable set, it has that warehouse open until its standard input ends.
 const holds = "SLLMQ_TEST_HOLDS"
 
 func TestMain(m *testing.M) {
@@ -64,13 +63,13 @@ func TestMain(m *testing.M) {
 	}
 }
 
-// panics stands for the test where there is none.
+// panics is a testing.TB outside of a test.
 type panics struct{ testing.TB }
 
 func (panics) Helper()           {}
 func (panics) Fatal(args ...any) { panic(fmt.Sprint(args...)) }
 
-// killAppends kills a process that appends, again and again: what it said is kept.
+// killAppends repeatedly kills a process that appends. What it reported is kept.
 func killAppends(t *testing.T, path string, rounds, atLeast int) {
 	run := aRun(t)
 	machine := record.Machine{ID: "m1", Machine: "box", FirstSeenAt: time.Now()}
@@ -80,9 +79,9 @@ func killAppends(t *testing.T, path string, rounds, atLeast int) {
 	for round := range rounds {
 		said := killedAppends(t, path, run.ID, atLeast+rand.IntN(120))
 		if n := count(t, path, "loads"); n < said {
-			t.Fatalf("round %d: %d loads were said to be kept, %d are there", round, said, n)
+			t.Fatalf("round %d: %d loads were reported, %d are there", round, said, n)
 		}
-		// A load has all of its stages or is not there.
+		// A load has all of its stages or does not exist.
 		if n := count(t, path, "(SELECT seq FROM loads ANTI JOIN stages USING (run_id, seq))"); n != 0 {
 			t.Fatalf("round %d: %d loads without their stages", round, n)
 		}
@@ -92,8 +91,8 @@ func killAppends(t *testing.T, path string, rounds, atLeast int) {
 	}
 }
 
-// killedAppends lets a process append, kills it after its first word and some
-// milliseconds, and returns the last number that it said.
+// killedAppends starts a process that appends, kills it after some milliseconds,
+// and returns the last number that it printed.
 func killedAppends(t *testing.T, path, runID string, milliseconds int) (said int) {
 	t.Helper()
 	cmd := exec.Command(os.Args[0])
@@ -117,19 +116,19 @@ func killedAppends(t *testing.T, path, runID string, milliseconds int) (said int
 	return said
 }
 
-func TestALogThatAKilledWriterLeftIsKept(t *testing.T) {
+func TestALeftoverLogIsKept(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "w.duckdb")
 	run := aRun(t)
 	if err := warehouse.At(path, warehouse.Options{}).Append(t.Context(), record.Batch{Runs: []record.Run{run}}); err != nil {
 		t.Fatal(err)
 	}
-	garbage := strings.Repeat("this is no log ", 100)
+	garbage := strings.Repeat("this is not a log ", 100)
 	if err := os.WriteFile(path+".wal", []byte(garbage), 0o644); err != nil {
 		t.Fatal(err)
 	}
-	// Whoever only reads may look past it, and leaves it where it is or aside.
+	// A reader may ignore it, and leaves it in place or sets it aside.
 	if n := count(t, path, "runs"); n != 1 {
-		t.Errorf("%d runs, want the one that was there", n)
+		t.Errorf("%d runs, want 1", n)
 	}
 	var warned []string
 	db, err := warehouse.At(path, warehouse.Options{Warn: func(line string) { warned = append(warned, line) }}).Open(t.Context(), warehouse.Access{Write: true})
@@ -144,15 +143,15 @@ func TestALogThatAKilledWriterLeftIsKept(t *testing.T) {
 		t.Fatalf("kept %v, warned %q, %v", kept, warned, err)
 	}
 	if text, err := os.ReadFile(kept[0]); err != nil || string(text) != garbage {
-		t.Errorf("the log that was kept is another: %v", err)
+		t.Errorf("the kept log differs: %v", err)
 	}
 	if n := count(t, path, "runs"); n != 1 {
-		t.Errorf("%d runs, want the one that was there", n)
+		t.Errorf("%d runs, want 1", n)
 	}
 }
 
-// TestNoDamageToALogLosesWhatIsInTheFile takes a real log, such as another
-// program that was killed leaves, and cuts and flips it in many places.
+// TestNoDamageToALogLosesWhatIsInTheFile truncates a real log, such as a killed
+// program leaves, and flips its bits, in many places.
 func TestNoDamageToALogLosesWhatIsInTheFile(t *testing.T) {
 	dir := t.TempDir()
 	path := filepath.Join(dir, "w.duckdb")
@@ -204,7 +203,7 @@ func TestNoDamageToALogLosesWhatIsInTheFile(t *testing.T) {
 	}
 }
 
-func TestWritersAndReadersWaitForOneAnother(t *testing.T) {
+func TestWritersAndReadersWait(t *testing.T) {
 	t.Run("file", func(t *testing.T) { writeAndRead(t, filepath.Join(t.TempDir(), "w.duckdb"), 10) })
 	t.Run("folder", func(t *testing.T) { writeAndRead(t, t.TempDir(), 2) })
 }
@@ -214,7 +213,7 @@ func writeAndRead(t *testing.T, path string, appendsEach int64) {
 	if err := warehouse.At(path, warehouse.Options{}).Append(t.Context(), record.Batch{Runs: []record.Run{run}}); err != nil {
 		t.Fatal(err)
 	}
-	// Another process appends all the time; this one does too, and reads.
+	// Another process appends all the time. This one appends too, and reads.
 	cmd := exec.Command(os.Args[0])
 	other := aRun(t)
 	cmd.Env = append(os.Environ(), appends+"="+path+"|"+other.ID)
@@ -245,7 +244,7 @@ func writeAndRead(t *testing.T, path string, appendsEach int64) {
 	}
 }
 
-func TestTwoProcessesMayMakeOneWarehouse(t *testing.T) {
+func TestConcurrentCreation(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "w.duckdb")
 	var wg sync.WaitGroup
 	for range 8 {
@@ -261,7 +260,7 @@ func TestTwoProcessesMayMakeOneWarehouse(t *testing.T) {
 	}
 }
 
-func TestAWaitSaysWhoHasTheFile(t *testing.T) {
+func TestWaitNamesTheProcess(t *testing.T) {
 	t.Parallel()
 	path := filepath.Join(t.TempDir(), "w.duckdb")
 	cmd := exec.Command(os.Args[0])
@@ -281,13 +280,13 @@ func TestAWaitSaysWhoHasTheFile(t *testing.T) {
 	if _, err := bufio.NewReader(out).ReadString('\n'); err != nil {
 		t.Fatal(err)
 	}
-	// Given up after a while, with no word before five seconds are over.
+	// It gives up after a while, without a message in the first five seconds.
 	quiet := warehouse.Options{LockWait: time.Second, OnWait: func(line string) { t.Errorf("said %q", line) }}
 	holder := "process " + strconv.Itoa(cmd.Process.Pid)
 	if _, err := warehouse.At(path, quiet).Open(t.Context(), warehouse.Access{}); err == nil || !strings.Contains(err.Error(), holder) {
-		t.Fatalf("opened, or not said who has it: %v", err)
+		t.Fatalf("opened, or the error does not name the process: %v", err)
 	}
-	// Told once, and opened as soon as it is free.
+	// There is one message, and it opens as soon as the file is free.
 	var told []string
 	begun := time.Now()
 	db, err := warehouse.At(path, warehouse.Options{OnWait: func(line string) {

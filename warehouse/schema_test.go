@@ -12,7 +12,7 @@ import (
 	"github.com/sllmq/sllmq/warehouse/record"
 )
 
-// columnTypes are the types that a field's may be kept as.
+// columnTypes are the column types for a field's type.
 var columnTypes = map[reflect.Type][]string{
 	reflect.TypeFor[string]():            {"VARCHAR", "UUID"},
 	reflect.TypeFor[int64]():             {"BIGINT"},
@@ -22,7 +22,7 @@ var columnTypes = map[reflect.Type][]string{
 	reflect.TypeFor[map[string]string](): {"MAP(VARCHAR, VARCHAR)"},
 }
 
-func TestSchemaAndRowsAreTheSame(t *testing.T) {
+func TestSchemaAndRecordsAgree(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "w.duckdb")
 	db, err := warehouse.At(path, warehouse.Options{}).Open(t.Context(), warehouse.Access{Write: true})
 	if err != nil {
@@ -50,7 +50,7 @@ func TestSchemaAndRowsAreTheSame(t *testing.T) {
 			}
 			field, ok := fields[name]
 			if !ok {
-				t.Errorf("%s.%s is no field of %s", table, name, kind)
+				t.Errorf("%s.%s is not a field of %s", table, name, kind)
 				continue
 			}
 			delete(fields, name)
@@ -91,8 +91,8 @@ func TestSchemaAndRowsAreTheSame(t *testing.T) {
 	}
 }
 
-// TestViewsAreMadeAnew takes a warehouse that another text made views in.
-func TestViewsAreMadeAnew(t *testing.T) {
+// TestViewsAreRenewed opens a warehouse with the views of another text.
+func TestViewsAreRenewed(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "w.duckdb")
 	ask := func(a warehouse.Access, statement string) (answer string) {
 		t.Helper()
@@ -109,7 +109,7 @@ func TestViewsAreMadeAnew(t *testing.T) {
 	const changed = "SELECT coalesce(max(applied_at)::VARCHAR, '') FROM schema_migrations WHERE version = 0"
 	made := ask(warehouse.Access{Write: true}, changed)
 	if again := ask(warehouse.Access{Write: true}, changed); again != made || made == "" {
-		t.Errorf("the same views were made at %q and again at %q", made, again)
+		t.Errorf("views were applied at %q and again at %q", made, again)
 	}
 	for _, statement := range []string{
 		"CREATE OR REPLACE VIEW load_facts AS SELECT 1 AS run_id",

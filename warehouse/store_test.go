@@ -267,11 +267,11 @@ func TestAFileOfALaterDuckDBIsRefused(t *testing.T) {
 	if err := os.WriteFile(path, whole, 0o644); err != nil {
 		t.Fatal(err)
 	}
-	want := "open warehouse " + path + ": the warehouse was written by a newer sllmq: its file format is of a later DuckDB: update sllmq"
+	want := "open warehouse " + path + ": its file format is from a later version of DuckDB: update sllmq"
 	for _, a := range []warehouse.Access{{}, {Write: true}} {
 		if _, err := warehouse.At(path, warehouse.Options{}).Open(t.Context(), a); err == nil || err.Error() != want {
 			t.Errorf("%+v: %v, want %s", a, err, want)
 		}
 	}
-	wantFinding(t, examine(t, path), "schema", warehouse.Fail, "later DuckDB")
+	wantFinding(t, examine(t, path), "schema", warehouse.Fail, "later version of DuckDB")
 }

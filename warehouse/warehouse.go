@@ -24,8 +24,8 @@ type Store interface {
 	// Open opens the warehouse for SQL. One that does not exist is
 	// fs.ErrNotExist, unless access is to write.
 	Open(ctx context.Context, a Access) (*DB, error)
-	// Append adds the rows of a batch and ends its runs. Keys are not checked:
-	// whoever makes rows makes them unique.
+	// Append adds the rows of a batch and ends its runs. It does not check keys:
+	// the caller's are unique.
 	Append(ctx context.Context, b record.Batch) error
 	// Merge adds the rows of another warehouse whose keys are missing, all or
 	// none, and ends runs that have ended there.

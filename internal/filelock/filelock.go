@@ -1,5 +1,5 @@
 // Package filelock lets one process at a time do something, by flock on a file
-// that stands for it.
+// that represents it.
 package filelock
 
 import (

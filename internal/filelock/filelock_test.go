@@ -58,3 +58,24 @@ func TestARemovedFileIsNotTheLock(t *testing.T) {
 		t.Error("a file is taken for a folder")
 	}
 }
+
+func TestTry(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "lock")
+	first, err := filelock.Try(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := filelock.Try(path); !errors.Is(err, filelock.ErrLocked) {
+		t.Errorf("the second attempt: %v, want ErrLocked", err)
+	}
+	if err := first.Close(); err != nil {
+		t.Fatal(err)
+	}
+	second, err := filelock.Try(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := second.Close(); err != nil {
+		t.Fatal(err)
+	}
+}

@@ -29,7 +29,7 @@ func Explain(path string, err error) error {
 	case IsFull(err):
 		return Full("open warehouse "+path, err)
 	case strings.Contains(said, "newer version of DuckDB"):
-		return fmt.Errorf("open warehouse %s: %w: its file format is of a later DuckDB: update sllmq", path, ErrNewer)
+		return fmt.Errorf("open warehouse %s: %w", path, newerFormat{})
 	case strings.Contains(said, "not a valid DuckDB"), strings.Contains(said, "No magic bytes"):
 		return fmt.Errorf("open warehouse %s: %w: name another with --warehouse", path, ErrNotDuckDB)
 	case strings.Contains(said, "ead-only file system"):
@@ -39,6 +39,14 @@ func Explain(path string, err error) error {
 	}
 	return fmt.Errorf("open warehouse %s: %w", path, OneLine(err))
 }
+
+// newerFormat is an ErrNewer of a file that some later DuckDB wrote.
+type newerFormat struct{}
+
+func (newerFormat) Error() string {
+	return "its file format is from a later version of DuckDB: update sllmq"
+}
+func (newerFormat) Is(target error) bool { return target == ErrNewer }
 
 // OneLine is err with its text on one line; nil stays nil.
 func OneLine(err error) error {

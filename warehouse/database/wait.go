@@ -10,12 +10,12 @@ import (
 	"time"
 )
 
-// Options are how a warehouse is shared with other processes, and who hears of
-// it. The zero value waits until the context ends and says nothing.
+// Options are how a warehouse is shared with other processes, and where messages
+// go. The zero value waits until the context ends and drops messages.
 type Options struct {
-	LockWait time.Duration       // how long to wait for another process; 0: until the context ends
-	OnWait   func(holder string) // called once, after five seconds of waiting, with who has the warehouse
-	Warn     func(line string)   // called with what people should know
+	LockWait time.Duration     // how long to wait for another process; 0: until the context ends
+	OnWait   func(line string) // called once, after five seconds of waiting, with a line that names the process
+	Warn     func(line string) // called with lines for the user
 }
 
 // Access is what an open warehouse lets SQL do. The zero value reads.
@@ -31,10 +31,10 @@ func (o Options) Warning(line string) {
 	}
 }
 
-// quietWait is how long a wait is not worth a word.
+// quietWait is how long to wait without a message.
 const quietWait = 5 * time.Second
 
-// HeldError says who has what try wanted.
+// HeldError reports that another process has what Wait waits for.
 type HeldError struct{ Holder string }
 
 func (e *HeldError) Error() string { return "held by " + e.Holder }
@@ -68,7 +68,7 @@ func (o Options) Wait(ctx context.Context, path string, try func() error) error 
 	}
 }
 
-// lockText is how DuckDB says who has a file:
+// lockText matches DuckDB's error if another process has a file:
 //
 //	Could not set lock on file "x": Conflicting lock is held in /usr/bin/sllmq (PID 12)
 var lockText = regexp.MustCompile(`Conflicting lock is held in (.*?) ?\(PID (\d+)\)`)

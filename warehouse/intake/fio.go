@@ -90,7 +90,7 @@ func parseFio(text []byte, o Options) ([]record.Roofline, error) {
 	}
 	switch {
 	case len(order) == 0 && cached > 0:
-		return nil, errors.New("fio read through the page cache, which tells nothing of the storage: run it with --direct=1")
+		return nil, errors.New("fio read through the page cache, which does not measure the storage: run it with --direct=1")
 	case len(order) == 0:
 		return nil, errors.New("none of fio's jobs read anything")
 	}

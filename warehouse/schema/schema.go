@@ -144,8 +144,7 @@ func Read(ctx context.Context, db database.Querier) (State, error) {
 	return s, err
 }
 
-// Older says what makes a database's schema older than this program's; "" if
-// nothing does.
+// Older is why a database's schema is older than this program's; "" if it is not.
 func (s State) Older() (string, error) {
 	latest, err := Latest()
 	switch {

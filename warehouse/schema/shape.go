@@ -78,8 +78,8 @@ func (s Shape) SelectFrom(present []Column) (string, error) {
 	return strings.Join(list, ", "), nil
 }
 
-// convertible says which types other writers may have made of ours. A column
-// without any value comes as INTEGER.
+// convertible reports whether a column of another writer can be read as ours. A
+// column without any value comes as INTEGER.
 func convertible(from, to string) bool {
 	integers := []string{"TINYINT", "SMALLINT", "INTEGER", "BIGINT", "UTINYINT", "USMALLINT", "UINTEGER", "UBIGINT", "HUGEINT"}
 	switch to {
