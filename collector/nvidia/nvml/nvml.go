@@ -38,8 +38,8 @@ var process struct {
 	users int
 }
 
-// names are where the library usually is.
-var names = []string{
+// libraries are where the library usually is.
+var libraries = []string{
 	"libnvidia-ml.so.1",
 	"/usr/local/nvidia/lib64/libnvidia-ml.so.1",
 	"/usr/lib/wsl/lib/libnvidia-ml.so.1",
@@ -48,7 +48,7 @@ var names = []string{
 // Open opens and initialises the library, at path or, if path is "", where it
 // usually is. Until it is closed, no other one can be opened.
 func Open(path string) (*Library, error) {
-	names := names
+	names := libraries
 	if path != "" {
 		names = []string{path}
 	}
