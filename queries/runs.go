@@ -7,23 +7,64 @@ import (
 	"fmt"
 )
 
-// RunsSQL lists the runs, the newest first.
-//
-//go:embed sql/runs.sql
-var RunsSQL string
+// Statements whose rows callers pass on as they are. Those about one run have
+// the parameter $run, its id.
+var (
+	// RunsSQL lists the runs, the newest first.
+	//
+	//go:embed sql/runs.sql
+	RunsSQL string
 
-// FindRun is the id of the one run that begins with prefix.
+	// RunLoadsSQL lists a run's loads for people.
+	//
+	//go:embed sql/run_loads.sql
+	RunLoadsSQL string
+
+	// RunLoadFactsSQL lists all that is known of a run's loads.
+	//
+	//go:embed sql/run_load_facts.sql
+	RunLoadFactsSQL string
+)
+
+//go:embed sql/find_run.sql
+var findRunSQL string
+
+//go:embed sql/run_facts.sql
+var runFactsSQL string
+
+//go:embed sql/machine_facts.sql
+var machineFactsSQL string
+
+// FindRun returns the id of the only run whose id begins with prefix.
 func FindRun(ctx context.Context, db *sql.DB, prefix string) (string, error) {
-	var id string
-	var n int
-	err := db.QueryRowContext(ctx, "SELECT coalesce(min(run_id::VARCHAR), ''), count(*) FROM runs WHERE starts_with(run_id::VARCHAR, lower(?))", prefix).Scan(&id, &n)
+	type found struct {
+		ID   string `db:"run_id"`
+		Runs int    `db:"runs"`
+	}
+	all, err := all[found](ctx, db, "find run "+prefix, findRunSQL, sql.Named("prefix", prefix))
 	switch {
 	case err != nil:
-		return "", fmt.Errorf("find run %s: %w", prefix, err)
-	case n == 0:
+		return "", err
+	case all[0].Runs == 0:
 		return "", fmt.Errorf("no run begins with %q: sllmq runs lists them", prefix)
-	case n > 1:
-		return "", fmt.Errorf("%d runs begin with %q: write more of the id", n, prefix)
+	case all[0].Runs > 1:
+		return "", fmt.Errorf("%d runs begin with %q: write more of the id", all[0].Runs, prefix)
 	}
-	return id, nil
+	return all[0].ID, nil
+}
+
+// Fact is a column of a row that has a value there.
+type Fact struct {
+	Name  string `db:"name"`
+	Value string `db:"value"`
+}
+
+// RunFacts returns the facts of a run.
+func RunFacts(ctx context.Context, db *sql.DB, run string) ([]Fact, error) {
+	return all[Fact](ctx, db, "show the run", runFactsSQL, sql.Named("run", run))
+}
+
+// MachineFacts returns the facts of the machine that measured a run.
+func MachineFacts(ctx context.Context, db *sql.DB, run string) ([]Fact, error) {
+	return all[Fact](ctx, db, "show the machine", machineFactsSQL, sql.Named("run", run))
 }

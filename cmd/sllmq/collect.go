@@ -22,6 +22,7 @@ import (
 	"github.com/sllmq/sllmq/plots"
 	"github.com/sllmq/sllmq/plots/gallery"
 	"github.com/sllmq/sllmq/queries"
+	"github.com/sllmq/sllmq/queries/render"
 	"github.com/sllmq/sllmq/warehouse"
 )
 
@@ -292,7 +293,7 @@ func (o *collectOptions) report(ctx context.Context, env *environment, result co
 	if err = errors.Join(err, db.Close()); err != nil {
 		return err
 	}
-	if err := writeSummary(env.stdout, rows); err != nil {
+	if err := render.Summary(env.stdout, rows); err != nil {
 		return err
 	}
 	fmt.Fprintf(env.stdout, "\nNext: sllmq sql%s \"select format, replica, loading_time_s, source_tier from load_facts where collect_id = '%s'\"\n",
@@ -312,12 +313,12 @@ func (o *collectOptions) report(ctx context.Context, env *environment, result co
 		}
 	}
 	if err := atomicfile.Write(filepath.Join(o.resultsPath, "summary.txt"), func(w io.Writer) error {
-		return writeSummary(w, rows)
+		return render.Summary(w, rows)
 	}); err != nil {
 		return err
 	}
 	return atomicfile.Write(filepath.Join(o.resultsPath, "summary.json"), func(w io.Writer) error {
-		return writeSummaryJSON(w, rows)
+		return render.ReferenceSummary(w, rows)
 	})
 }
 

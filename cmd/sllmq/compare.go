@@ -1,28 +1,23 @@
 package main
 
 import (
-	"bufio"
 	"context"
 	"database/sql"
 	"errors"
 	"fmt"
-	"io"
-	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
 
 	"github.com/sllmq/sllmq/queries"
+	"github.com/sllmq/sllmq/queries/render"
 )
 
 type compareOptions struct {
 	filterFlags
 	contrast queries.Contrast
-	format   string
+	format   formatFlag
 }
-
-// compareFormats are what a comparison is written in.
-var compareFormats = []string{"table", "csv", "json", "markdown"}
 
 func newCompareCommand(env *environment) *cobra.Command {
 	var o compareOptions
@@ -31,17 +26,17 @@ func newCompareCommand(env *environment) *cobra.Command {
 		Short: "Compare loading times by format, loader, tag, time or any column",
 		Long: `Compare loading times by format, loader, machine, tag, time or any other column.
 
-Arms are held against the baseline where they agree in model, benchmark type,
-machine, device, engine, format and loader, as far as that is not what is
-compared. Two runs (by id) may differ in anything; what differs is said.
+Arms are compared with the baseline if they agree in model, benchmark type,
+machine, device, engine, format and loader, except in what is compared. Two runs
+(by id) may differ in anything; warnings list the differences.
 
-The unit is the session (a worker process), since its loads share their luck,
-where both arms have several, else the load. Medians are of units, with an
-interval of order statistics; means are of loads, as ServerlessLLM's benchmark
-has them. A ratio over 1 takes longer: it is of medians, with an interval by
-the bootstrap, and p is of a Mann-Whitney U test, corrected by Holm over the
-table. ~ says that there is nothing to see at that significance, "need ≥ N"
-that so few units could not have shown it.`,
+The unit is the session (a worker process), since its loads share their luck, if
+both arms have several; otherwise the load. Medians are over units, with an
+interval from order statistics; means are over loads, as in ServerlessLLM's
+benchmark. The ratio is that of medians, with a bootstrap interval; over 1, the
+arm takes longer. p is from a Mann-Whitney U test, corrected by Holm over the
+table. ~ marks a difference that is not significant, "need ≥ N" one that fewer
+than N units could not have shown.`,
 		Example: `  sllmq compare --by format
   sllmq compare --by loader --baseline mmap-parallel --benchmark-type random
   sllmq compare branch=main branch=mine --where "model like 'synthetic/opt%'"
@@ -51,17 +46,14 @@ that so few units could not have shown it.`,
 	}
 	f := c.Flags()
 	o.add(f)
-	f.StringVar(&o.contrast.By, "by", "format", "what the arms are: a column of load_facts, a tag's key, day, week, month, year or time:MOMENT")
-	f.StringVar(&o.contrast.Baseline, "baseline", "", "the arm that others are held against (default: safetensors, or what was measured first)")
-	f.Float64Var(&o.contrast.Confidence, "confidence", 0.95, "of the intervals; one less it is the significance")
-	f.StringVar(&o.format, "format", "table", strings.Join(compareFormats, ", "))
+	f.StringVar(&o.contrast.By, "by", "format", "compare by a column of load_facts, a tag's key, day, week, month, year or time:MOMENT")
+	f.StringVar(&o.contrast.Baseline, "baseline", "", "arm to compare the others with (default: safetensors, or the one measured first)")
+	f.Float64Var(&o.contrast.Confidence, "confidence", 0.95, "confidence level (significance = 1 - level)")
+	o.format.add(c, render.ComparisonFormats()...)
 	return c
 }
 
 func (o compareOptions) run(ctx context.Context, env *environment, args []string) (err error) {
-	if !slices.Contains(compareFormats, o.format) {
-		return &usageError{fmt.Errorf("no format %q: use %s", o.format, strings.Join(compareFormats, ", "))}
-	}
 	c := o.contrast
 	if !(c.Confidence > 0.5 && c.Confidence < 1) {
 		return &usageError{fmt.Errorf("--confidence %g is not between 0.5 and 1", c.Confidence)}
@@ -89,22 +81,7 @@ func (o compareOptions) run(ctx context.Context, env *environment, args []string
 	if len(args) == 0 {
 		c.By = o.contrast.By // as it was typed
 	}
-	return writeComparison(env.stdout, o.format, c, pairs)
-}
-
-func writeComparison(w io.Writer, format string, c queries.Contrast, pairs []queries.Pair) (err error) {
-	out := bufio.NewWriter(w)
-	switch format {
-	case "table":
-		writePairs(plain{out}, c, pairs)
-	case "markdown":
-		writePairsMarkdown(plain{out}, c, pairs)
-	case "csv":
-		err = writePairsCSV(out, c, pairs)
-	default:
-		err = writePairsJSON(out, c, pairs)
-	}
-	return errors.Join(err, out.Flush())
+	return render.Comparison(env.stdout, o.format.name, c, pairs)
 }
 
 // splitTime reads the moment of --by time:MOMENT.
@@ -127,15 +104,15 @@ func nameArms(c *queries.Contrast, args []string) error {
 		return nil
 	}
 	if len(args) != 2 {
-		return &usageError{fmt.Errorf("name two to compare, a baseline and another, or none: there are %d", len(args))}
+		return &usageError{fmt.Errorf("name a baseline and another arm, or none: there are %d arguments", len(args))}
 	}
 	key, value, ok := strings.Cut(args[0], "=")
 	otherKey, other, otherOK := strings.Cut(args[1], "=")
 	switch {
 	case ok != otherOK || ok && (key != otherKey || key == "" || value == "" || other == ""):
-		return &usageError{fmt.Errorf("%q and %q are neither KEY=VALUE twice, of one KEY, nor two runs' ids", args[0], args[1])}
+		return &usageError{fmt.Errorf("%q and %q are neither two KEY=VALUE with one KEY nor two run ids", args[0], args[1])}
 	case args[0] == args[1]:
-		return &usageError{fmt.Errorf("%q stands there twice: name another to hold against it", args[0])}
+		return &usageError{fmt.Errorf("%q is named twice: name two different arms", args[0])}
 	case ok:
 		c.By, c.Baseline, c.Arms = key, value, []string{value, other}
 	default:
@@ -158,23 +135,4 @@ func findRuns(ctx context.Context, db *sql.DB, c *queries.Contrast) error {
 	}
 	c.Arms, c.Baseline, c.Runs = ids, ids[0], ids
 	return nil
-}
-
-// answer asks the warehouse. What there is not to compare by is a usage error.
-func answer[T any](ctx context.Context, env *environment, ask func(context.Context, *sql.DB) (T, error)) (T, error) {
-	var none T
-	db, err := env.open(ctx)
-	if err != nil {
-		return none, err
-	}
-	all, err := ask(ctx, db.SQL())
-	err = errors.Join(err, db.Close())
-	var column *queries.NoColumnError
-	switch {
-	case errors.As(err, &column):
-		return none, &usageError{err}
-	case err != nil:
-		return none, err
-	}
-	return all, nil
 }

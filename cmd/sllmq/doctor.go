@@ -1,14 +1,11 @@
 package main
 
 import (
-	"bufio"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"os"
-	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -16,12 +13,13 @@ import (
 	"github.com/sllmq/sllmq/collector"
 	"github.com/sllmq/sllmq/collector/doctor"
 	"github.com/sllmq/sllmq/collector/machine"
+	"github.com/sllmq/sllmq/queries/render"
 	"github.com/sllmq/sllmq/warehouse"
 )
 
 type doctorOptions struct {
 	machine doctor.Options
-	format  string
+	format  formatFlag
 }
 
 func newDoctorCommand(env *environment) *cobra.Command {
@@ -53,7 +51,7 @@ check fails.`,
 	f := c.Flags()
 	f.StringVar(&o.machine.StoragePath, "storage-path", o.machine.StoragePath, "folder for replicas, on the storage to measure ($STORAGE_PATH)")
 	f.StringVar(&o.machine.Python, "python", o.machine.Python, "Python for the engine transformers ($SLLMQ_PYTHON)")
-	f.StringVar(&o.format, "format", "table", "table, json")
+	o.format.add(c, render.FormatTable, render.FormatJSON)
 	return c
 }
 
@@ -74,9 +72,6 @@ type finding struct {
 }
 
 func (o doctorOptions) run(ctx context.Context, env *environment) error {
-	if o.format != "table" && o.format != "json" {
-		return &usageError{fmt.Errorf("no format %q: use table or json", o.format)}
-	}
 	host, err := os.Hostname()
 	if err != nil {
 		return fmt.Errorf("read this machine's name: %w", err)
@@ -95,15 +90,12 @@ func (o doctorOptions) run(ctx context.Context, env *environment) error {
 			failed++
 		}
 	}
-	out := bufio.NewWriter(env.stdout)
-	if o.format == "json" {
-		e := json.NewEncoder(out)
-		e.SetIndent("", "  ")
-		err = e.Encode(all)
+	if o.format.name == render.FormatJSON {
+		err = render.WriteJSON(env.stdout, all)
 	} else {
-		writeFindings(out, all)
+		err = writeFindings(env.stdout, all)
 	}
-	if err := errors.Join(err, out.Flush(), ctx.Err()); err != nil {
+	if err := errors.Join(err, ctx.Err()); err != nil {
 		return err
 	}
 	if failed > 0 {
@@ -112,16 +104,18 @@ func (o doctorOptions) run(ctx context.Context, env *environment) error {
 	return nil
 }
 
-// writeFindings prints a line for each finding and one for its advice, folded at
-// 80 columns.
-func writeFindings(out io.Writer, all []finding) {
+// writeFindings prints a row for each finding and one for its advice.
+func writeFindings(out io.Writer, all []finding) error {
+	const room = 80 - 2 - 4 - 2 - 14 - 2 // beside the indent, the state and the check
+	t := render.Table{Indent: 2, Columns: []render.Column{{Width: 4}, {Width: 14}, {}}}
 	for i, f := range all {
 		if i == 0 || f.Of != all[i-1].Of {
-			fmt.Fprintln(out, f.Of)
+			t.Line(f.Of)
 		}
-		fmt.Fprintln(out, fold(fmt.Sprintf("  %-4s  %-14s  ", f.State, f.Check), f.Saw))
+		t.Row(string(f.State), f.Check, render.Fold("", f.Saw, room))
 		if f.Do != "" {
-			fmt.Fprintln(out, fold(strings.Repeat(" ", 24)+"do: ", f.Do))
+			t.Row("", "", render.Fold("do: ", f.Do, room))
 		}
 	}
+	return t.Write(out)
 }

@@ -14,6 +14,7 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
+	"github.com/sllmq/sllmq/internal/text"
 	"github.com/sllmq/sllmq/queries/stats"
 )
 
@@ -25,34 +26,40 @@ const (
 	exitPartial     = 3 // some loads failed; their rows are kept
 	exitTimeout     = 4 // sql, query: no answer within --timeout
 	exitRegression  = 5 // check: loading became slower
-	exitUnclear     = 6 // check: there is too little to tell
+	exitUnclear     = 6 // check: too little to tell
 	exitInterrupted = 130
 )
 
-// usageError is a command line that can't be meant.
+// usageError reports a command line that makes no sense.
 type usageError struct{ err error }
 
 func (e *usageError) Error() string { return e.err.Error() }
 func (e *usageError) Unwrap() error { return e.err }
 
-// partialError says that some loads failed.
+// partialError reports that some loads failed.
 type partialError struct{ failed, loads int }
 
 func (e *partialError) Error() string {
 	return fmt.Sprintf("%d of %d loads failed; their errors are in load_facts", e.failed, e.loads)
 }
 
-// timeoutError says that an answer did not come in time.
+// timeoutError reports that an answer did not come in time.
 type timeoutError struct{ limit time.Duration }
 
 func (e *timeoutError) Error() string {
 	return fmt.Sprintf("no answer within --timeout %s", e.limit)
 }
 
-// errInterrupted says that a signal ended the command.
-var errInterrupted = errors.New("interrupted; what was measured is kept")
+// verdictError reports that a check did not pass. The verdict is printed
+// already.
+type verdictError struct{ verdict stats.Verdict }
 
-// exitCode says what went wrong, in one line, and which code that is.
+func (e *verdictError) Error() string { return e.verdict.String() }
+
+// errInterrupted reports that a signal ended a benchmark.
+var errInterrupted = errors.New("interrupted; finished measurements are kept")
+
+// exitCode prints an error and returns the exit code that stands for it.
 func exitCode(env *environment, cmd *cobra.Command, err error) int {
 	var usage *usageError
 	var partial *partialError
@@ -62,10 +69,10 @@ func exitCode(env *environment, cmd *cobra.Command, err error) int {
 	case err == nil:
 		return exitDone
 	case isReaderGone(err):
-		return exitDone // whoever read has had enough
-	case errors.As(err, &usage), strings.HasPrefix(err.Error(), "unknown command"):
+		return exitDone // the reader, such as head, has read enough
+	case errors.As(err, &usage):
 		env.complain(err)
-		env.say("run '" + cmd.CommandPath() + " --help' for what there is")
+		env.say("run '" + cmd.CommandPath() + " --help' for usage")
 		return exitUsage
 	case errors.As(err, &late):
 		env.complain(err)
@@ -90,14 +97,14 @@ func exitCode(env *environment, cmd *cobra.Command, err error) int {
 	}
 }
 
-// isReaderGone says whether nobody reads this program's own output any more; a
-// connection that broke is another matter.
+// isReaderGone reports whether nobody reads this program's standard output any
+// more. Other connections that break are errors.
 func isReaderGone(err error) bool {
 	var path *fs.PathError
 	return errors.As(err, &path) && path.Path == os.Stdout.Name() && errors.Is(path, syscall.EPIPE)
 }
 
-// complain puts an error on one line; with --debug, its chain below it.
+// complain prints an error on one line; with --debug, its chain below it.
 func (env *environment) complain(err error) {
 	env.say("sllmq: " + strings.Join(strings.Fields(err.Error()), " "))
 	if !env.debug {
@@ -108,32 +115,49 @@ func (env *environment) complain(err error) {
 	}
 }
 
-// say writes a line to people. If they can't be reached there is nobody to
-// tell.
-func (env *environment) say(line string) { fmt.Fprintln(plain{env.stderr}, line) }
+// say prints a line for people. If it fails there is nobody to tell.
+func (env *environment) say(line string) { fmt.Fprintln(env.stderr, text.Printable(line)) }
 
-// flagError says what is wrong with a flag's value without the words of Go's own
+// flagError words what is wrong with a flag's value, without the words of Go's
 // parsers.
 func flagError(err error) error {
 	var invalid *pflag.InvalidValueError
 	var number *strconv.NumError
-	if !errors.As(err, &invalid) || !errors.As(err, &number) {
+	var format *formatError
+	switch {
+	case errors.As(err, &format):
+		return format
+	case !errors.As(err, &invalid) || !errors.As(err, &number):
 		return err
 	}
-	what := "is no number"
+	problem := "is not a number"
 	if errors.Is(number, strconv.ErrRange) {
-		what = "is too large a number"
+		problem = "is out of range"
 	}
 	if invalid.GetFlag().Value.Type() == "bool" {
-		what = "is neither true nor false"
+		problem = "is neither true nor false"
 	}
-	return fmt.Errorf("--%s %q %s", invalid.GetFlag().Name, invalid.GetValue(), what)
+	return fmt.Errorf("--%s %q %s", invalid.GetFlag().Name, invalid.GetValue(), problem)
 }
 
-// noArguments refuses what stands behind the flags.
+// noArguments is for commands that have flags only.
 func noArguments(_ *cobra.Command, args []string) error {
 	if len(args) == 0 {
 		return nil
 	}
-	return &usageError{fmt.Errorf("%q is one argument too many; a flag that is on or off takes its value after =", args[0])}
+	return &usageError{fmt.Errorf("unexpected argument %q (a boolean flag takes its value after =)", args[0])}
+}
+
+// knownCommand is for commands that have subcommands, and whose arguments are
+// therefore misspelt ones. Cobra's own error for them has no type.
+func knownCommand(cmd *cobra.Command, args []string) error {
+	if len(args) == 0 {
+		return nil
+	}
+	err := fmt.Errorf("unknown command %q for %q", args[0], cmd.CommandPath())
+	cmd.SuggestionsMinimumDistance = 2
+	if similar := cmd.SuggestionsFor(args[0]); len(similar) > 0 {
+		err = fmt.Errorf("%w: did you mean %s?", err, strings.Join(similar, " or "))
+	}
+	return &usageError{err}
 }

@@ -9,6 +9,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/sllmq/sllmq/internal/text"
 	"github.com/sllmq/sllmq/warehouse/lake"
 	"github.com/sllmq/sllmq/warehouse/schema"
 )
@@ -73,7 +74,7 @@ func (o exportOptions) run(ctx context.Context, env *environment) error {
 		return err
 	}
 	for _, t := range done {
-		fmt.Fprintf(env.stdout, "%-12s %s%s\n", t.Table, howMany(t.Rows, "row"), map[bool]string{true: " added"}[o.Append])
+		fmt.Fprintf(env.stdout, "%-12s %s%s\n", t.Table, text.Count(t.Rows, "row"), map[bool]string{true: " added"}[o.Append])
 	}
 	return nil
 }

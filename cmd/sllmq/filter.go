@@ -10,7 +10,7 @@ import (
 	"github.com/sllmq/sllmq/queries"
 )
 
-// filterFlags choose loads; every command that answers has them.
+// filterFlags choose loads, in every command that answers questions.
 type filterFlags struct {
 	filter       queries.Filter
 	tags         []string
@@ -23,8 +23,8 @@ func (o *filterFlags) add(f *pflag.FlagSet) {
 	f.StringSliceVar(&o.filter.BenchmarkTypes, "benchmark-type", nil, "only random or cached")
 	f.StringSliceVar(&o.filter.Runs, "run", nil, "only these runs, by id")
 	f.StringArrayVar(&o.tags, "tag", nil, "only runs with this KEY=VALUE (repeatable)")
-	f.StringVar(&o.since, "since", "", "only loads from this time on: 2026-11-24, RFC 3339, or 36h ago as 36h")
-	f.StringVar(&o.filter.Where, "where", "", "only loads for which this SQL condition over load_facts holds, further to the other flags")
+	f.StringVar(&o.since, "since", "", "only loads from this time on: 2026-11-24, RFC 3339, or 36h for 36 hours ago")
+	f.StringVar(&o.filter.Where, "where", "", "only loads for which this SQL condition over load_facts holds as well")
 	f.StringVar(&o.until, "until", "", "only loads before this time")
 }
 
@@ -57,7 +57,8 @@ func parseTags(pairs []string) (map[string]string, error) {
 	return tags, nil
 }
 
-// parseTime reads a day, a moment, or how long ago; UTC where it does not say.
+// parseTime reads a day, a moment, or how long ago. Times without a zone are
+// UTC.
 func parseTime(flag, text string) (time.Time, error) {
 	if text == "" {
 		return time.Time{}, nil
@@ -70,5 +71,5 @@ func parseTime(flag, text string) (time.Time, error) {
 	if ago, err := time.ParseDuration(text); err == nil && ago > 0 {
 		return time.Now().Add(-ago), nil
 	}
-	return time.Time{}, &usageError{fmt.Errorf("%s %q is no time: write 2026-11-24, 2026-11-24T12:00:00Z or, for as long ago, 36h", flag, text)}
+	return time.Time{}, &usageError{fmt.Errorf("%s %q is not a time: write 2026-11-24, 2026-11-24T12:00:00Z, or 36h for 36 hours ago", flag, text)}
 }

@@ -8,6 +8,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/sllmq/sllmq/internal/text"
 	"github.com/sllmq/sllmq/warehouse"
 	"github.com/sllmq/sllmq/warehouse/intake"
 )
@@ -23,11 +24,11 @@ func newImportCommand(env *environment) *cobra.Command {
 	c := &cobra.Command{
 		Use:   "import FILE...",
 		Short: "Import warehouses, ServerlessLLM JSON or fio JSON",
-		Long: `Adds results to the warehouse: other warehouses (.duckdb files, and folders of
-Parquet such as sllmq export writes), raw JSON files of ServerlessLLM's benchmark
-(MODEL_FORMAT_REPLICAS_TYPE.json), and the output of fio --output-format=json, as
-rooflines. Importing a file again changes nothing: rows that exist are kept as
-they are.`,
+		Long: `Add results to the warehouse: other warehouses (.duckdb files, and folders of
+Parquet such as sllmq export writes), raw JSON files of ServerlessLLM's
+benchmark (MODEL_FORMAT_REPLICAS_TYPE.json), and the output of fio
+--output-format=json, as rooflines. Importing a file again changes nothing: rows
+that exist are kept as they are.`,
 		Example: `  sllmq import --machine h100 --tag year=2025 results/*.json
   sllmq import ./exported other.duckdb
   fio --direct=1 --rw=read ... --output-format=json > fio.json
@@ -80,7 +81,7 @@ func describeImport(d warehouse.Imported) string {
 		what string
 	}{{d.Loads, "load"}, {d.Rooflines, "roofline"}, {d.OtherRows, "other row"}, {d.RunEnds, "ended run"}} {
 		if n.n > 0 {
-			added = append(added, howMany(n.n, n.what))
+			added = append(added, text.Count(n.n, n.what))
 		}
 	}
 	return what + ", " + strings.Join(added, ", ")

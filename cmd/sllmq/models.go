@@ -2,12 +2,10 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
 	"strings"
-	"text/tabwriter"
 
 	"github.com/spf13/cobra"
 
@@ -15,11 +13,13 @@ import (
 	"github.com/sllmq/sllmq/collector/checkpoint"
 	"github.com/sllmq/sllmq/collector/hub"
 	"github.com/sllmq/sllmq/internal/size"
+	"github.com/sllmq/sllmq/internal/text"
+	"github.com/sllmq/sllmq/queries/render"
 )
 
 type modelsOptions struct {
 	storagePath string
-	format      string
+	format      formatFlag
 }
 
 func newModelsCommand(env *environment) *cobra.Command {
@@ -31,7 +31,7 @@ func newModelsCommand(env *environment) *cobra.Command {
   sllmq models list --storage-path ./models
   sllmq models verify synthetic/opt-125m --storage-path ./models
   sllmq models rm synthetic/opt-125m --storage-path ./models`,
-		Args: noArguments,
+		Args: knownCommand,
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	storage := env.getenv("STORAGE_PATH")
@@ -55,7 +55,7 @@ func newModelsCommand(env *environment) *cobra.Command {
 		Args:  noArguments,
 		RunE:  func(cmd *cobra.Command, _ []string) error { return o.list(cmd.Context(), env) },
 	}
-	list.Flags().StringVar(&o.format, "format", "table", "table, json")
+	o.format.add(list, render.FormatTable, render.FormatJSON)
 	verify := &cobra.Command{
 		Use:   "verify [MODEL...]",
 		Short: "Compare every prepared tensor with its source's checksum",
@@ -119,32 +119,26 @@ type listedModel struct {
 }
 
 func (o modelsOptions) list(ctx context.Context, env *environment) error {
-	if o.format != "table" && o.format != "json" {
-		return &usageError{fmt.Errorf("no format %q: use table or json", o.format)}
-	}
 	prepared, err := checkpoint.List(ctx, o.storagePath)
 	if err != nil {
 		return err
 	}
-	if o.format == "json" {
+	if o.format.name == render.FormatJSON {
 		list := []listedModel{}
 		for _, p := range prepared {
 			list = append(list, listedModel{p.Model, p.Source, p.DType, string(p.Format), len(p.Dirs), p.Bytes, p.Dirs})
 		}
-		e := json.NewEncoder(env.stdout)
-		e.SetIndent("", "  ")
-		return e.Encode(list)
+		return render.WriteJSON(env.stdout, list)
 	}
 	if len(prepared) == 0 {
 		_, err := fmt.Fprintf(env.stdout, "no checkpoints below %s\n", o.storagePath)
 		return err
 	}
-	w := tabwriter.NewWriter(env.stdout, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(w, "model\tdtype\tformat\treplicas\tsize")
+	t := render.Table{Columns: []render.Column{{Title: "model"}, {Title: "dtype"}, {Title: "format"}, {Title: "replicas"}, {Title: "size"}}}
 	for _, p := range prepared {
-		fmt.Fprintf(w, "%s\t%s\t%s\t%d\t%s\n", p.Model, p.DType, p.Format, len(p.Dirs), size.Binary(p.Bytes))
+		t.Row(p.Model, p.DType, string(p.Format), fmt.Sprint(len(p.Dirs)), size.Binary(p.Bytes))
 	}
-	return w.Flush()
+	return t.Write(env.stdout)
 }
 
 // chosen returns the prepared checkpoints of the named models; of all if there are
@@ -189,7 +183,7 @@ func (o modelsOptions) verify(ctx context.Context, env *environment, names []str
 		}
 	}
 	if len(bad) > 0 {
-		return fmt.Errorf("bad: %s: remove %s; the next collect writes new ones", howMany(int64(len(bad)), "replica"), strings.Join(bad, " "))
+		return fmt.Errorf("bad: %s: remove %s; the next collect writes new ones", text.Count(int64(len(bad)), "replica"), strings.Join(bad, " "))
 	}
 	return nil
 }
@@ -203,7 +197,7 @@ func (o modelsOptions) remove(ctx context.Context, env *environment, names []str
 		if err := p.Remove(ctx); err != nil {
 			return err
 		}
-		if _, err := fmt.Fprintf(env.stdout, "removed %s of %s %s %s, %s\n", howMany(int64(len(p.Dirs)), "replica"), p.Model, p.DType, p.Format, size.Binary(p.Bytes)); err != nil {
+		if _, err := fmt.Fprintf(env.stdout, "removed %s of %s %s %s, %s\n", text.Count(int64(len(p.Dirs)), "replica"), p.Model, p.DType, p.Format, size.Binary(p.Bytes)); err != nil {
 			return err
 		}
 	}

@@ -12,6 +12,7 @@ import (
 
 	"github.com/sllmq/sllmq/collector"
 	"github.com/sllmq/sllmq/internal/size"
+	"github.com/sllmq/sllmq/internal/text"
 )
 
 // progress shows the progress of a benchmark: one line that is redrawn on a
@@ -127,7 +128,7 @@ func (p *progress) amount(n int64) string {
 	if p.of == collector.Bytes {
 		return size.Binary(n)
 	}
-	return howMany(n, strings.TrimSuffix(string(p.of), "s"))
+	return text.Count(n, strings.TrimSuffix(string(p.of), "s"))
 }
 
 // line formats what is done, the rate of bytes, and the time left.

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bufio"
 	"context"
 	"errors"
 	"fmt"
@@ -11,12 +10,13 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/sllmq/sllmq/queries"
+	"github.com/sllmq/sllmq/queries/render"
 	"github.com/sllmq/sllmq/queries/stream"
 	"github.com/sllmq/sllmq/warehouse"
 )
 
 type queryOptions struct {
-	answerFlags
+	resultFlags
 	folder     string
 	parameters []string
 	showSQL    bool
@@ -26,11 +26,11 @@ func newQueryCommand(env *environment) *cobra.Command {
 	var o queryOptions
 	c := &cobra.Command{
 		Use:     "query [NAME]",
-		Short:   "Ask a question that has a name, or list them",
+		Short:   "Run or list saved queries",
 		Example: "  sllmq query\n  sllmq query efficiency --param model='synthetic/%'\n  sllmq query trend --show-sql\n  sllmq query stages -o stages.parquet",
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if len(args) > 1 {
-				return &usageError{errors.New("name one query")}
+				return &usageError{errors.New("name one query only")}
 			}
 			if err := o.check(env, cmd.Flags()); err != nil {
 				return err
@@ -41,8 +41,8 @@ func newQueryCommand(env *environment) *cobra.Command {
 	f := c.Flags()
 	f.StringVar(&o.folder, "queries", env.getenv("SLLMQ_QUERIES"), "folder with .sql files of your own ($SLLMQ_QUERIES)")
 	f.StringArrayVar(&o.parameters, "param", nil, "NAME=VALUE of a parameter (repeatable)")
-	f.BoolVar(&o.showSQL, "show-sql", false, "print the SQL, ready to be pasted into DuckDB")
-	o.answerFlags.add(c)
+	f.BoolVar(&o.showSQL, "show-sql", false, "print the SQL, to paste into DuckDB")
+	o.resultFlags.add(c)
 	return c
 }
 
@@ -78,10 +78,10 @@ func (o queryOptions) run(ctx context.Context, env *environment, args []string) 
 }
 
 func listQueries(env *environment, named []queries.Named) error {
-	out := bufio.NewWriter(env.stdout)
+	t := render.Table{Gap: 1, Columns: []render.Column{{Width: 20}, {}}}
 	for _, n := range named {
-		fmt.Fprintf(out, "%-20s %s\n", n.Name, n.Title)
+		t.Row(n.Name, n.Title)
 	}
-	fmt.Fprintln(out, "\nsllmq query NAME asks one, with --param NAME=VALUE; --show-sql prints it.")
-	return out.Flush()
+	t.Line("\nRun one with sllmq query NAME --param NAME=VALUE; print it with --show-sql.")
+	return t.Write(env.stdout)
 }

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bufio"
 	"cmp"
 	"context"
 	"errors"
@@ -16,6 +15,7 @@ import (
 	"github.com/sllmq/sllmq/collector"
 	"github.com/sllmq/sllmq/collector/roofline"
 	"github.com/sllmq/sllmq/internal/size"
+	"github.com/sllmq/sllmq/queries/render"
 	"github.com/sllmq/sllmq/warehouse"
 )
 
@@ -120,14 +120,16 @@ depths x sizes, and --io-depth also sets the threads.`,
 
 // writeTrials prints one line per setting.
 func writeTrials(w io.Writer, all []roofline.Measurement) error {
-	out := bufio.NewWriter(w)
-	fmt.Fprintf(out, "%-14s %-18s %6s %8s %7s %11s %10s\n", "what", "how", "depth", "request", "trials", "median GB/s", "best GB/s")
+	t := render.Table{Gap: 1, Columns: []render.Column{
+		{Title: "what", Width: 14}, {Title: "how", Width: 18}, {Title: "depth", Width: 6, Right: true}, {Title: "request", Width: 8, Right: true},
+		{Title: "trials", Width: 7, Right: true}, {Title: "median GB/s", Right: true}, {Title: "best GB/s", Width: 10, Right: true},
+	}}
 	for _, s := range roofline.Summarize(all) {
 		request := "-"
 		if s.IOBytes > 0 {
 			request = size.Exact(s.IOBytes)
 		}
-		fmt.Fprintf(out, "%-14s %-18s %6d %8s %7d %11.2f %10.2f\n", strings.ReplaceAll(s.Kind, "_", " "), s.Method, s.Threads, request, s.Trials, s.Median/1e9, s.Best/1e9)
+		t.Row(strings.ReplaceAll(s.Kind, "_", " "), s.Method, fmt.Sprint(s.Threads), request, fmt.Sprint(s.Trials), fmt.Sprintf("%.2f", s.Median/1e9), fmt.Sprintf("%.2f", s.Best/1e9))
 	}
-	return out.Flush()
+	return t.Write(w)
 }

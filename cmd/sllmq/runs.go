@@ -9,41 +9,38 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/sllmq/sllmq/queries"
+	"github.com/sllmq/sllmq/queries/render"
 )
 
 func newRunsCommand(env *environment) *cobra.Command {
-	var format string
+	var listed, shown formatFlag
 	list := &cobra.Command{
 		Use:     "runs",
-		Short:   "List the runs, or show one",
+		Short:   "List runs, or show one",
 		Example: "  sllmq runs\n  sllmq runs show 019a2b3c",
-		Args:    noArguments,
+		Args:    knownCommand,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			return listRuns(cmd.Context(), env, format)
+			return listRuns(cmd.Context(), env, listed.name)
 		},
 	}
-	addFormatFlag(list, &format)
-	var showFormat string
+	listed.add(list, render.Formats()...)
 	show := &cobra.Command{
 		Use:     "show RUN",
-		Short:   "Show all that is known of a run, and its loads",
+		Short:   "Show a run, its machine and its loads",
 		Example: "  sllmq runs show 019a2b3c",
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if len(args) != 1 {
 				return &usageError{errors.New("name one run, by its id or the beginning of it")}
 			}
-			return showRun(cmd.Context(), env, showFormat, args[0])
+			return showRun(cmd.Context(), env, shown.name, args[0])
 		},
 	}
-	addFormatFlag(show, &showFormat)
+	shown.add(show, render.Formats()...)
 	list.AddCommand(show)
 	return list
 }
 
 func listRuns(ctx context.Context, env *environment, format string) error {
-	if err := checkFormat(format); err != nil {
-		return err
-	}
 	db, err := env.open(ctx)
 	if err != nil {
 		return err
@@ -51,13 +48,9 @@ func listRuns(ctx context.Context, env *environment, format string) error {
 	return errors.Join(printQuery(ctx, env, db, format, queries.RunsSQL), db.Close())
 }
 
-// showRun prints, for people, the facts of the run one below the other and
-// then its loads; in the other formats the loads alone, with everything in
-// their rows.
+// showRun prints, for people, the facts of a run and of its machine, and then
+// its loads in a few columns; in other formats, its loads in all columns.
 func showRun(ctx context.Context, env *environment, format, prefix string) (err error) {
-	if err := checkFormat(format); err != nil {
-		return err
-	}
 	db, err := env.open(ctx)
 	if err != nil {
 		return err
@@ -67,38 +60,27 @@ func showRun(ctx context.Context, env *environment, format, prefix string) (err 
 	if err != nil {
 		return err
 	}
-	if format != "table" {
-		return printQuery(ctx, env, db, format, "SELECT * FROM load_facts WHERE run_id = ?::UUID ORDER BY seq", id)
+	run := sql.Named("run", id)
+	if format != render.FormatTable {
+		return printQuery(ctx, env, db, format, queries.RunLoadFactsSQL, run)
 	}
-	for _, part := range []struct{ name, statement string }{
-		{"run", "SELECT * EXCLUDE (machine_id, pid, boot_id) FROM runs WHERE run_id = ?::UUID"},
-		{"machine", "SELECT m.* FROM machines m JOIN runs r USING (machine_id) WHERE r.run_id = ?::UUID"},
-	} {
-		if err := printFacts(ctx, env, db.SQL(), part.name, part.statement, id); err != nil {
+	for _, about := range []struct {
+		name string
+		ask  func(context.Context, *sql.DB, string) ([]queries.Fact, error)
+	}{{"run", queries.RunFacts}, {"machine", queries.MachineFacts}} {
+		facts, err := about.ask(ctx, db.SQL(), id)
+		if err != nil {
 			return err
 		}
-	}
-	const loads = `SELECT session, seq, replica, warmup, round(loading_time_s, 4) AS loading_s, round(bytes_per_s / 1e9, 2) AS gb_per_s,
-		source_tier AS tier, verified, error FROM load_facts WHERE run_id = ?::UUID ORDER BY seq`
-	return printQuery(ctx, env, db, "table", loads, id)
-}
-
-// printFacts prints the columns of one row that have a value, a line each.
-func printFacts(ctx context.Context, env *environment, db *sql.DB, name, statement, id string) error {
-	const facts = `SELECT name, value FROM (UNPIVOT (SELECT COLUMNS(*)::VARCHAR FROM (%s)) ON COLUMNS(*) INTO NAME name VALUE value)`
-	rows, err := db.QueryContext(ctx, fmt.Sprintf(facts, statement), id)
-	if err != nil {
-		return fmt.Errorf("show the %s: %w", name, err)
-	}
-	defer rows.Close()
-	fmt.Fprintln(env.stdout, name)
-	for rows.Next() {
-		var key, value string
-		if err := rows.Scan(&key, &value); err != nil {
-			return fmt.Errorf("show the %s: %w", name, err)
+		t := render.Table{Indent: 2, Gap: 1, Columns: []render.Column{{Width: 20}, {}}}
+		for _, f := range facts {
+			t.Row(f.Name, f.Value)
 		}
-		fmt.Fprintf(plain{env.stdout}, "  %-20s %s\n", key, value)
+		fmt.Fprintln(env.stdout, about.name)
+		if err := t.Write(env.stdout); err != nil {
+			return err
+		}
+		fmt.Fprintln(env.stdout)
 	}
-	fmt.Fprintln(env.stdout)
-	return rows.Err()
+	return printQuery(ctx, env, db, format, queries.RunLoadsSQL, run)
 }

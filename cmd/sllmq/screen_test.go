@@ -177,7 +177,7 @@ func TestShellKeepsKeysAndOutput(t *testing.T) {
 	}
 }
 
-const wholeScreen = `sllmq.duckdb, to read. .help says what there is.
+const wholeScreen = `sllmq.duckdb (read-only). Type .help
 sllmq> select 'row ' || range as r from range(14);
 r
 ------

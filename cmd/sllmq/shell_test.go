@@ -77,7 +77,7 @@ func (b bench) shellOn(rows, columns int, delay time.Duration) *terminal {
 			t.Logf("the screen ends in:\n%s", text[max(0, len(text)-2000):])
 		}
 	})
-	s.expect("says what there is")
+	s.expect("Type .help")
 	s.expect(prompt)
 	return s
 }
@@ -245,7 +245,7 @@ func TestShellCommands(t *testing.T) {
 	s.enter(".param m=org/m", "")
 	s.enter("select count(*) || ' of ' || $m as found from runs where model = $m;", "1 of org/m")
 	s.enter(".maxrows 2", "")
-	s.enter("from range(5);", "the first 2 rows")
+	s.enter("from range(5);", "first 2 rows of more")
 	s.enter(".timing on", "")
 	s.enter("select 1;", "1 row in ")
 	s.enter(".mode xml", "no format xml: use one of table, csv")

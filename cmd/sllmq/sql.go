@@ -17,7 +17,7 @@ import (
 )
 
 type sqlOptions struct {
-	answerFlags
+	resultFlags
 	source     string
 	write      bool
 	safe       bool
@@ -29,16 +29,16 @@ func newSQLCommand(env *environment) *cobra.Command {
 	var o sqlOptions
 	c := &cobra.Command{
 		Use:   "sql [STATEMENT]",
-		Short: "Ask the warehouse in SQL",
-		Long: `Runs SQL (DuckDB's) over the warehouse and prints what it returns. Several
-statements, separated by semicolons, run in order; the last one's rows are
-printed, as they come. Without a statement it is read from --file, or from
-standard input; on a terminal it is a shell, where .help says what there is.
+		Short: "Run SQL, or open a shell",
+		Long: `Run SQL, DuckDB's dialect, over the warehouse and print the rows as they come.
+Several statements, separated by semicolons, run in order; the rows of the last
+are printed. Without a statement, sllmq reads it from --file or from standard
+input; on a terminal, it opens a shell, where .help lists the commands.
 
-A terminal's tables are as wide as it is, and cut where they must be; in a pipe
-nothing is cut. $NAME in the SQL takes the value of --param NAME=VALUE, bound as
-the type of its place. --safe is for SQL of others: nothing but questions, no
-files but the warehouse, no extensions, no settings.`,
+On a terminal, tables are cut to its width; in a pipe nothing is cut. --param
+NAME=VALUE binds a value to $NAME in the SQL, with the type that its place
+needs. --safe is for other people's SQL: it allows only queries, and no files
+other than the warehouse, no extensions and no settings.`,
 		Example: `  sllmq sql "select * from summary"
   sllmq sql "from load_facts where model like \$m" --param m='facebook/%' -o loads.parquet
   sllmq sql --format arrow "from load_facts" | python -c 'import pyarrow.ipc, sys
@@ -46,7 +46,7 @@ files but the warehouse, no extensions, no settings.`,
   n=$(sllmq sql --format value "select count(*) from loads")`,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if len(args) > 1 {
-				return &usageError{errors.New("more than one statement: put it in quotes")}
+				return &usageError{errors.New("more than one argument: put the statement in quotes")}
 			}
 			if err := o.check(env, cmd.Flags()); err != nil {
 				return err
@@ -56,11 +56,11 @@ files but the warehouse, no extensions, no settings.`,
 	}
 	f := c.Flags()
 	f.StringVarP(&o.source, "file", "f", "", "read the SQL from a file (- for standard input)")
-	f.BoolVar(&o.write, "write", false, "let the statement change the warehouse")
-	f.BoolVar(&o.safe, "safe", false, "run nothing but questions to the warehouse itself")
-	f.StringArrayVar(&o.parameters, "param", nil, "NAME=VALUE of $NAME in the SQL (repeatable)")
+	f.BoolVar(&o.write, "write", false, "allow statements to change the warehouse")
+	f.BoolVar(&o.safe, "safe", false, "allow only queries of the warehouse itself")
+	f.StringArrayVar(&o.parameters, "param", nil, "NAME=VALUE, the value of $NAME in the SQL (repeatable)")
 	f.StringVar(&o.folder, "queries", env.getenv("SLLMQ_QUERIES"), "folder with .sql files of your own, for the shell ($SLLMQ_QUERIES)")
-	o.answerFlags.add(c)
+	o.resultFlags.add(c)
 	return c
 }
 
@@ -82,11 +82,11 @@ func (o *sqlOptions) run(ctx context.Context, env *environment, args []string) e
 	return o.ask(ctx, env, statement, stream.Options{Arguments: arguments})
 }
 
-// ask asks with the access that the flags give.
+// ask runs SQL with the access that the flags give.
 func (o *sqlOptions) ask(ctx context.Context, env *environment, statement string, q stream.Options) error {
 	q.ReadOnly = o.safe
 	access := warehouse.Access{Write: o.write, Safe: o.safe}
-	return o.answerFlags.ask(ctx, env, access, statement, q)
+	return o.resultFlags.ask(ctx, env, access, statement, q)
 }
 
 // parseParameters reads NAME=VALUE pairs.
@@ -109,7 +109,7 @@ func (o *sqlOptions) statement(env *environment, args []string) (string, error) 
 	in, name := env.stdin, "standard input"
 	switch {
 	case len(args) == 1 && o.source != "":
-		return "", &usageError{errors.New("both a statement and --file: give one")}
+		return "", &usageError{errors.New("a statement and --file exclude each other")}
 	case len(args) == 1 && args[0] != "-":
 		return args[0], nil
 	case o.source != "" && o.source != "-":
@@ -120,7 +120,7 @@ func (o *sqlOptions) statement(env *environment, args []string) (string, error) 
 		defer f.Close()
 		in, name = f, o.source
 	case len(args) == 0 && o.source == "" && isTerminal(in):
-		return "", &usageError{errors.New("no statement: give one in quotes, or --file, or pipe it in; the shell needs a terminal to print on")}
+		return "", &usageError{errors.New("no statement: use an argument in quotes, --file or a pipe; the shell needs a terminal for its output")}
 	}
 	return readSQL(in, name)
 }
@@ -131,10 +131,10 @@ func readSQL(in io.Reader, name string) (string, error) {
 		return "", fmt.Errorf("read the SQL from %s: %w", name, err)
 	}
 	if len(text) > maxSQL {
-		return "", fmt.Errorf("read the SQL from %s: it is longer than %d bytes", name, maxSQL)
+		return "", fmt.Errorf("read the SQL from %s: longer than %d bytes", name, maxSQL)
 	}
 	if strings.TrimSpace(string(text)) == "" {
-		return "", &usageError{fmt.Errorf("%s holds no statement", name)}
+		return "", &usageError{fmt.Errorf("%s has no statement", name)}
 	}
 	return string(text), nil
 }
@@ -144,7 +144,8 @@ func isTerminal(stream any) bool {
 	return ok && term.IsTerminal(int(f.Fd()))
 }
 
-// terminalWidth is 0 where the stream is no terminal.
+// terminalWidth returns the width of a terminal in columns; 0 if the stream is
+// not a terminal.
 func terminalWidth(stream any) int {
 	if !isTerminal(stream) {
 		return 0

@@ -15,10 +15,10 @@ import (
 	"github.com/sllmq/sllmq/warehouse"
 )
 
-// shell is sql without a statement, on a terminal.
+// shell runs sql without a statement, on a terminal.
 func (o *sqlOptions) shell(ctx context.Context, env *environment) error {
 	if o.file != "" {
-		return &usageError{errors.New("-o has one answer to write, and a shell has many: use .once there")}
+		return &usageError{errors.New("-o is for a statement: use .once in the shell")}
 	}
 	named, err := queries.NamedQueries(o.folder)
 	if err != nil {
@@ -26,34 +26,34 @@ func (o *sqlOptions) shell(ctx context.Context, env *environment) error {
 	}
 	parameters := map[string]string{}
 	for _, pair := range o.parameters {
-		name, value, _ := strings.Cut(pair, "=") // held to its shape before
+		name, value, _ := strings.Cut(pair, "=") // validated before
 		parameters[strings.TrimPrefix(name, "$")] = value
 	}
-	access := "to read"
+	access := "read-only"
 	switch {
 	case o.write:
-		access = "to write"
+		access = "writable"
 	case o.safe:
-		access = "to read, safely"
+		access = "read-only, safe"
 	}
 	return shell.Run(ctx, shell.Options{
 		Warehouse: &shellWarehouse{o, env},
-		Settings:  shell.Settings{Format: o.format, MaxRows: o.maxRows, Timing: o.timing, Parameters: parameters},
+		Settings:  shell.Settings{Format: o.format.name, MaxRows: o.maxRows, Timing: o.timing, Parameters: parameters},
 		Formats:   render.Formats(),
 		Named:     named,
 		History:   historyFile(env.getenv),
-		Greeting:  fmt.Sprintf("%s, %s. .help says what there is.", env.warehouse, access),
+		Greeting:  fmt.Sprintf("%s (%s). Type .help", env.warehouse, access),
 		Out:       env.stdout,
 		Width:     func() int { return terminalWidth(env.stdout) },
 		Complain:  env.complain,
 	})
 }
 
-// historyFile is where XDG wants what a program remembers; nothing where there
-// is no home.
+// historyFile returns the file of past entries, in XDG's state folder; empty if
+// there is no home folder.
 func historyFile(getenv func(string) string) string {
 	state := getenv("XDG_STATE_HOME")
-	if !filepath.IsAbs(state) { // the specification has others ignored
+	if !filepath.IsAbs(state) { // the specification says to ignore others
 		home := getenv("HOME")
 		if home == "" {
 			return ""
@@ -72,11 +72,11 @@ type shellWarehouse struct {
 // Ask runs a statement with the shell's settings in place of the flags.
 func (w *shellWarehouse) Ask(ctx context.Context, statement string, arguments []any, s shell.Settings) error {
 	o := *w.o
-	o.answerFlags = answerFlags{format: s.Format, file: s.File, maxRows: s.MaxRows, timing: s.Timing, timeout: o.timeout}
+	o.resultFlags = resultFlags{format: formatFlag{name: s.Format}, file: s.File, maxRows: s.MaxRows, timing: s.Timing, timeout: o.timeout}
 	if format := formatOf(s.File); format != "" {
-		o.format = format
+		o.format.name = format
 	}
-	if err := refuseBinary(w.env, o.format, o.file); err != nil {
+	if err := refuseBinary(w.env, o.format.name, o.file); err != nil {
 		return err
 	}
 	for name, value := range s.Parameters {

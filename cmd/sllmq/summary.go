@@ -8,11 +8,12 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/sllmq/sllmq/queries"
+	"github.com/sllmq/sllmq/queries/render"
 )
 
 type summaryOptions struct {
 	filterFlags
-	format  string
+	format  formatFlag
 	showSQL bool
 }
 
@@ -20,22 +21,19 @@ func newSummaryCommand(env *environment) *cobra.Command {
 	var o summaryOptions
 	c := &cobra.Command{
 		Use:   "summary",
-		Short: "Sum up loading times by model, benchmark type, format and loader",
+		Short: "Summarize loading times by model, type, format and loader",
 		Example: `  sllmq summary --model synthetic/opt-125m --benchmark-type random
   sllmq summary --tag host=a --since 2026-11-01 --format csv`,
 		Args: noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error { return o.run(cmd.Context(), env) },
 	}
 	o.add(c.Flags())
-	c.Flags().BoolVar(&o.showSQL, "show-sql", false, "print the SQL, ready to be pasted into DuckDB")
-	addFormatFlag(c, &o.format)
+	c.Flags().BoolVar(&o.showSQL, "show-sql", false, "print the SQL, to paste into DuckDB")
+	o.format.add(c, render.Formats()...)
 	return c
 }
 
 func (o summaryOptions) run(ctx context.Context, env *environment) (err error) {
-	if err := checkFormat(o.format); err != nil {
-		return err
-	}
 	filter, err := o.parse()
 	if err != nil {
 		return err
@@ -52,13 +50,13 @@ func (o summaryOptions) run(ctx context.Context, env *environment) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, db.Close()) }()
-	if o.format != "table" {
+	if o.format.name != render.FormatTable {
 		statement, arguments := queries.SummarySQL(filter)
-		return printQuery(ctx, env, db, o.format, statement, arguments...)
+		return printQuery(ctx, env, db, o.format.name, statement, arguments...)
 	}
 	rows, err := queries.Summary(ctx, db.SQL(), filter)
 	if err != nil {
 		return err
 	}
-	return writeSummary(env.stdout, rows)
+	return render.Summary(env.stdout, rows)
 }

@@ -13,7 +13,7 @@ import (
 func newVersionCommand(env *environment) *cobra.Command {
 	return &cobra.Command{
 		Use:     "version",
-		Short:   "Say which version this is",
+		Short:   "Print the version",
 		Example: "  sllmq version",
 		Args:    noArguments,
 		RunE: func(*cobra.Command, []string) error {
@@ -23,7 +23,7 @@ func newVersionCommand(env *environment) *cobra.Command {
 	}
 }
 
-// release is the version of a build that sees no repository, as an image's:
+// release is the version of a build outside a repository, such as an image's:
 // go build -ldflags "-X main.release=v1.2.3".
 var release string
 
@@ -35,8 +35,8 @@ func version() string {
 	return versionOf(release, info)
 }
 
-// versionOf is the release that a build was told, or the module's version with
-// the commit that it was built from.
+// versionOf returns the release that a build was given, or the module's version
+// and the commit.
 func versionOf(release string, info *debug.BuildInfo) string {
 	if release != "" {
 		return release

@@ -1,13 +1,14 @@
-// Package render writes the rows that a query returns: as a table for
-// people, as csv, tsv, json, jsonl, parquet and arrow for programs, as markdown
-// for documents, and a single value for scripts.
+// Package render writes answers. Write writes a result of SQL in any format;
+// Summary, Comparison, Check and Trend write the typed answers of package
+// queries; Table is for other tables that people read. All tables are drawn by
+// tablewriter with a renderer of this package, which measures text as terminals
+// draw it. What people read fits 80 columns unless a name is long.
 package render
 
 import (
 	"bufio"
 	"fmt"
 	"io"
-	"strings"
 
 	"github.com/apache/arrow-go/v18/arrow"
 	"github.com/apache/arrow-go/v18/arrow/array"
@@ -21,14 +22,14 @@ type Reader interface {
 	Err() error
 }
 
-// Options are how rows are written.
+// Options are those of Write.
 type Options struct {
-	Format  string
-	Width   int   // of the terminal, in columns; 0: tables are as wide as they are
-	MaxRows int64 // how many rows are written at most; 0: all
+	Format  string // one of Formats
+	Width   int    // of the terminal, in columns; 0: tables are not cut
+	MaxRows int64  // write at most this many rows; 0: all
 }
 
-// Written says what was written.
+// Written is what Write wrote.
 type Written struct {
 	Rows int64
 	Cut  bool // there were more rows than MaxRows
@@ -41,58 +42,8 @@ type encoder interface {
 	end() error
 }
 
-type format struct {
-	name    string
-	binary  bool // nothing for a terminal
-	keyed   bool // a column's name is a key, so that no two may be the same
-	encoder func(out *bufio.Writer, o Options) encoder
-}
-
-func formats() []format {
-	return []format{
-		{name: "table", encoder: func(out *bufio.Writer, o Options) encoder { return newSheet(out, o.Width) }},
-		{name: "csv", encoder: func(out *bufio.Writer, _ Options) encoder {
-			return &delimited{out: out, field: appendCSV, between: ','}
-		}},
-		{name: "tsv", encoder: func(out *bufio.Writer, _ Options) encoder {
-			return &delimited{out: out, field: appendTSV, between: '\t'}
-		}},
-		{name: "json", keyed: true, encoder: func(out *bufio.Writer, _ Options) encoder { return &objects{out: out, array: true} }},
-		{name: "jsonl", keyed: true, encoder: func(out *bufio.Writer, _ Options) encoder { return &objects{out: out} }},
-		{name: "markdown", encoder: func(out *bufio.Writer, _ Options) encoder { return newMarkdown(out) }},
-		{name: "parquet", binary: true, keyed: true, encoder: func(out *bufio.Writer, _ Options) encoder { return &parquetFile{out: out} }},
-		{name: "arrow", binary: true, keyed: true, encoder: func(out *bufio.Writer, _ Options) encoder { return &arrowStream{out: out} }},
-		{name: "value", encoder: func(out *bufio.Writer, _ Options) encoder { return &single{out: out} }},
-	}
-}
-
-// Formats lists what Write knows.
-func Formats() []string {
-	var names []string
-	for _, f := range formats() {
-		names = append(names, f.name)
-	}
-	return names
-}
-
-// Binary says that a format is not for a terminal.
-func Binary(name string) bool {
-	f, err := find(name)
-	return err == nil && f.binary
-}
-
-func find(name string) (format, error) {
-	for _, f := range formats() {
-		if f.name == name {
-			return f, nil
-		}
-	}
-	return format{}, fmt.Errorf("no format %q: use one of %s", name, strings.Join(Formats(), ", "))
-}
-
-// Write writes the rows to w. All formats but table, markdown and parquet hold
-// a batch in memory at a time; tables are laid out a thousand rows at a time,
-// Parquet is written by the row group.
+// Write writes the rows to w. Tables and Markdown hold a thousand rows in
+// memory, Parquet a row group, the other formats a batch.
 func Write(w io.Writer, rows Reader, o Options) (Written, error) {
 	f, err := find(o.Format)
 	if err != nil {
@@ -109,7 +60,7 @@ func Write(w io.Writer, rows Reader, o Options) (Written, error) {
 	}
 	written, err := copyRows(to, rows, schema, o.MaxRows)
 	if err != nil {
-		// What came before the error is the person's.
+		// Keep what came before the error.
 		out.Flush()
 		return written, err
 	}
@@ -139,7 +90,7 @@ func copyRows(to encoder, rows Reader, schema *arrow.Schema, most int64) (Writte
 	return written, rows.Err()
 }
 
-// copyBatch hands over the first n rows.
+// copyBatch encodes the first n rows.
 func copyBatch(to encoder, rows arrow.RecordBatch, schema *arrow.Schema, n int64) error {
 	named := array.NewRecordBatch(schema, rows.Columns(), rows.NumRows())
 	defer named.Release()
@@ -148,8 +99,8 @@ func copyBatch(to encoder, rows arrow.RecordBatch, schema *arrow.Schema, n int64
 	return to.batch(first)
 }
 
-// uniqueNames gives the second column of a name the name and _1, as DuckDB does
-// where it needs to tell them apart.
+// uniqueNames appends _1 to the second column of a name, and so on, as DuckDB
+// does where names must differ.
 func uniqueNames(schema *arrow.Schema) *arrow.Schema {
 	taken := map[string]bool{}
 	for _, f := range schema.Fields() {

@@ -3,6 +3,7 @@ package render
 import (
 	"cmp"
 	"io"
+	"strings"
 
 	"github.com/sllmq/sllmq/internal/text"
 )
@@ -65,4 +66,38 @@ func (t *Table) Write(w io.Writer) error {
 		}
 	}
 	return table.Close()
+}
+
+// Markdown writes the rows as a table in Markdown, without lines between rows.
+// Its columns do not line up, since notes make for wide ones.
+func (t *Table) Markdown(w io.Writer) error {
+	drawn := columns{markdown: true}
+	var widths []int
+	for _, c := range t.Columns {
+		c.Title = markdownCell(c.Title)
+		drawn.columns, widths = append(drawn.columns, c), append(widths, leastWidth)
+	}
+	table, err := drawn.start(w, widths)
+	if err != nil {
+		return err
+	}
+	table.Header(drawn.titles())
+	for _, p := range t.parts {
+		if p.cells == nil {
+			continue
+		}
+		var cells []string
+		for _, cell := range p.cells {
+			cells = append(cells, markdownCell(cell))
+		}
+		if err := cmp.Or(table.Append(cells), drawn.err); err != nil {
+			return err
+		}
+	}
+	return table.Close()
+}
+
+// markdownCell is a text as a cell of a Markdown table.
+func markdownCell(s string) string {
+	return strings.ReplaceAll(text.OneLine(text.Printable(s)), "|", `\|`)
 }

@@ -1,8 +1,7 @@
-package main
+package render
 
 import (
 	"encoding/csv"
-	"encoding/json"
 	"fmt"
 	"io"
 	"maps"
@@ -80,22 +79,22 @@ func newPairRow(c queries.Contrast, p queries.Pair) pairRow {
 	return r
 }
 
-// taggedPair and meanRow are the rows of a comparison. Row says which of them
-// one is: a ratio that is a mean over pairs must not be taken for one more pair.
+// taggedPair and meanRow are the rows of a comparison. Row tells them apart, so
+// that nobody takes a mean over pairs for one more pair.
 type taggedPair struct {
 	Row string `json:"row"` // pair
 	pairRow
 }
 
-// meanRow is the geometric mean of an arm's ratios. Its fields that pairs have as
-// well have their names.
+// meanRow is the geometric mean of an arm's ratios. It shares names of fields
+// with pairs.
 type meanRow struct {
 	Row      string  `json:"row"` // geometric_mean
 	By       string  `json:"by"`
 	Baseline string  `json:"baseline"`
 	Arm      string  `json:"arm"`
 	Ratio    float64 `json:"ratio_of_medians"`
-	Pairs    int     `json:"pairs"` // that it is of
+	Pairs    int     `json:"pairs"` // that it is the mean of
 }
 
 // comparedRows are the pairs, and then the means of the arms that have several.
@@ -111,14 +110,8 @@ func comparedRows(c queries.Contrast, pairs []queries.Pair) []any {
 	return rows
 }
 
-func writePairsJSON(out io.Writer, c queries.Contrast, pairs []queries.Pair) error {
-	e := json.NewEncoder(out)
-	e.SetIndent("", "  ")
-	return e.Encode(comparedRows(c, pairs))
-}
-
-// writePairsCSV writes the rows' fields under their names in JSON. What a row has
-// not is empty.
+// writePairsCSV writes the rows' fields under their names in JSON. Fields that a
+// row lacks are empty.
 func writePairsCSV(out io.Writer, c queries.Contrast, pairs []queries.Pair) error {
 	var names []string
 	var table []map[string]string
