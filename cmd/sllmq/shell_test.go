@@ -216,7 +216,7 @@ func TestShellCompletes(t *testing.T) {
 	s := shellHome(t).shell()
 	s.enter("select count(*) || ' coun' || 'ted' from load_f"+tab+";", "2 counted")
 	s.enter("select 'longest ' || max(loading_ti"+tab+") from loads;", "longest 1.5")
-	s.enter(".tab"+tab, "one row a chunk of a load")
+	s.enter(".tab"+tab, "one chunk of a load")
 	s.enter(".schema stag"+tab, "open, index, allocate")
 	s.enter(".mode csv", "")
 	s.enter(".query tre"+tab+" model=org/%", "against_before")

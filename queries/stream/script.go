@@ -7,16 +7,16 @@ import (
 	duckdb "github.com/duckdb/duckdb-go-bindings"
 )
 
-// ErrNoStatement says that a text has no SQL in it.
+// ErrNoStatement reports a text without SQL.
 var ErrNoStatement = errors.New("no statement")
 
-// script is a text's statements, parsed and not yet bound to what is there:
-// the second may need what the first makes.
+// script is a text's statements, parsed but not yet bound to tables: the second
+// may need what the first creates.
 type script struct {
 	handle     duckdb.Connection
 	statements duckdb.ExtractedStatements
 	count      int
-	prepared   map[int]duckdb.PreparedStatement // ahead of their turn
+	prepared   map[int]duckdb.PreparedStatement // before their turn
 }
 
 func extract(handle duckdb.Connection, text string) (*script, error) {
@@ -39,8 +39,7 @@ func (s *script) destroy() {
 	duckdb.DestroyExtracted(&s.statements)
 }
 
-// prepare can be done once for each statement: DuckDB takes its text out of the
-// script.
+// prepare prepares a statement, once: DuckDB takes its text out of the script.
 func (s *script) prepare(i int) (duckdb.PreparedStatement, error) {
 	if statement, ok := s.prepared[i]; ok {
 		delete(s.prepared, i)
@@ -55,7 +54,7 @@ func (s *script) prepare(i int) (duckdb.PreparedStatement, error) {
 	return statement, nil
 }
 
-// onlyReads refuses a script that holds more than questions.
+// onlyReads refuses a script with statements other than queries.
 func (s *script) onlyReads() error {
 	for i := range s.count {
 		statement, err := s.prepare(i)
@@ -71,14 +70,14 @@ func (s *script) onlyReads() error {
 	return nil
 }
 
-// KindError says that a statement, counted from 1, is no question.
+// KindError reports that a statement, counted from 1, is not a query.
 type KindError struct{ Statement int }
 
 func (e *KindError) Error() string {
-	return fmt.Sprintf("statement %d is no question", e.Statement)
+	return fmt.Sprintf("statement %d is not a query", e.Statement)
 }
 
-// bound prepares a statement and gives its parameters values.
+// bound prepares a statement and binds its parameters.
 func (s *script) bound(i int, values *arguments) (duckdb.PreparedStatement, error) {
 	statement, err := s.prepare(i)
 	if err != nil {
@@ -91,11 +90,11 @@ func (s *script) bound(i int, values *arguments) (duckdb.PreparedStatement, erro
 	return statement, nil
 }
 
-// execute runs a statement to its end, or up to its first rows.
+// execute runs a statement to its end or, streaming, up to its first rows.
 func execute(statement duckdb.PreparedStatement, streaming bool) (duckdb.Result, error) {
 	start := duckdb.PendingPrepared
 	if streaming {
-		// DuckDB calls it deprecated, and has nothing else that streams.
+		// Deprecated in DuckDB, which has no other way to stream.
 		start = duckdb.PendingPreparedStreaming
 	}
 	var pending duckdb.PendingResult
