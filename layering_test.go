@@ -19,7 +19,7 @@ const module = "github.com/sllmq/sllmq/"
 // allowed lists, for each package, the packages of this module that it may import. Add
 // new packages here.
 var allowed = map[string][]string{
-	"cmd/sllmq":                      {"collector", "collector/checkpoint", "collector/device", "collector/directio", "collector/doctor", "collector/hub", "collector/machine", "collector/roofline", "collector/sllmstore/server", "collector/worker", "internal/atomicfile", "internal/size", "plots", "plots/gallery", "plots/report", "queries", "queries/render", "queries/shell", "queries/stats", "queries/stream", "warehouse", "warehouse/intake", "warehouse/lake", "warehouse/record", "warehouse/schema"},
+	"cmd/sllmq":                      {"collector", "collector/checkpoint", "collector/device", "collector/directio", "collector/doctor", "collector/hub", "collector/machine", "collector/roofline", "collector/sllmstore/server", "collector/worker", "internal/atomicfile", "internal/size", "internal/text", "plots", "plots/gallery", "plots/report", "queries", "queries/render", "queries/shell", "queries/stats", "queries/stream", "warehouse", "warehouse/intake", "warehouse/lake", "warehouse/schema"},
 	"collector":                      {"collector/checkpoint", "collector/device", "collector/directio", "collector/hub", "collector/loader", "collector/machine", "collector/nvidia/nvml", "collector/roofline", "collector/sllmstore/client", "collector/worker", "internal/size", "warehouse/record"},
 	"collector/checkpoint":           {"collector/checkpoint/torchfile", "internal/atomicfile", "internal/filelock", "internal/float16", "internal/size", "internal/text"},
 	"collector/checkpoint/filetest":  {},
@@ -61,7 +61,7 @@ var allowed = map[string][]string{
 	"plots/gallery":                  {"plots", "queries", "queries/stats", "warehouse/record"},
 	"plots/report":                   {"internal/size", "plots", "plots/gallery", "queries", "warehouse/record"},
 	"queries":                        {"queries/stats", "warehouse/record"},
-	"queries/render":                 {"internal/text"},
+	"queries/render":                 {"internal/text", "queries", "queries/stats", "warehouse/record"},
 	"queries/shell":                  {"queries"},
 	"queries/stats":                  {},
 	"queries/stream":                 {},
