@@ -41,7 +41,7 @@ func conversionBetween(from, to DType) (conversion, error) {
 	case to == Float16 && from == BFloat16, to == BFloat16 && from == Float16:
 		return convert16(from), nil
 	}
-	return nil, fmt.Errorf("cannot convert %s to %s: use --dtype auto", from, to)
+	return nil, fmt.Errorf("cannot convert %s to %s: use dtype auto", from, to)
 }
 
 func float32ToFloat16(dst, src []byte) (overflows int64) {

@@ -34,10 +34,10 @@ func convertSpecs(specs []spec, to DType) ([]spec, error) {
 			continue
 		}
 		if !target {
-			return nil, fmt.Errorf("cannot convert tensor %q from %s to %s: use --dtype float16, bfloat16, float32 or auto", clip(s.name), s.dtype, to)
+			return nil, fmt.Errorf("cannot convert tensor %q from %s to %s: use dtype float16, bfloat16, float32 or auto", clip(s.name), s.dtype, to)
 		}
 		if !s.dtype.convertible() {
-			return nil, fmt.Errorf("cannot convert tensor %q from %s: use --dtype auto", clip(s.name), s.dtype)
+			return nil, fmt.Errorf("cannot convert tensor %q from %s: use dtype auto", clip(s.name), s.dtype)
 		}
 		if s.size%s.dtype.Size() != 0 {
 			return nil, corrupt("tensor %q has %d bytes, which is not a multiple of the size of %s", clip(s.name), s.size, s.dtype)

@@ -47,6 +47,9 @@ func (m Model) Plan(ctx context.Context, storagePath string, f Format, dtype str
 		return Plan{}, err
 	}
 	o = o.withDefaults()
+	if err := o.ReplicaMode.check(); err != nil {
+		return Plan{}, err
+	}
 	l, err := m.layout(specs, f, dtypeName, o)
 	if err != nil {
 		return Plan{}, err

@@ -383,7 +383,7 @@ func TestPlanRefuses(t *testing.T) {
 		replicas       int
 		want           string
 	}{
-		{half, t.TempDir(), SLLM, "int8", 1, `cannot convert tensor "w" from float16 to int8: use --dtype float16, bfloat16, float32 or auto`},
+		{half, t.TempDir(), SLLM, "int8", 1, `cannot convert tensor "w" from float16 to int8: use dtype float16, bfloat16, float32 or auto`},
 		{half, t.TempDir(), SLLM, "float12", 1, `unknown dtype "float12"`},
 		{dir, t.TempDir(), "pickle", AutoDType, 1, `unknown format "pickle"`},
 		{dir, t.TempDir(), SLLM, AutoDType, 0, "use 1 or more"},
@@ -400,9 +400,16 @@ func TestPlanRefuses(t *testing.T) {
 			t.Errorf("%v, want an error with %q", err, test.want)
 		}
 	}
+	m, err := Resolve(t.Context(), half)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := m.Plan(t.Context(), t.TempDir(), SLLM, AutoDType, 1, Options{ReplicaMode: "move"}); err == nil || !strings.Contains(err.Error(), `unknown replica mode "move"`) {
+		t.Error(err)
+	}
 	for _, dtype := range []string{"float16", AutoDType} {
 		if p := planFor(t, half, t.TempDir(), SLLM, dtype, 1, Options{}); p.DType != "float16" {
-			t.Errorf("--dtype %s gives %s", dtype, p.DType)
+			t.Errorf("dtype %s gives %s", dtype, p.DType)
 		}
 	}
 }

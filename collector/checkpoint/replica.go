@@ -24,13 +24,13 @@ const (
 	replicaMixed = "mixed" // some replicas are copies, some reflinks
 )
 
-// ParseReplicaMode returns the mode with the given name.
-func ParseReplicaMode(s string) (ReplicaMode, error) {
-	switch m := ReplicaMode(s); m {
+// check returns an error for an unknown mode.
+func (m ReplicaMode) check() error {
+	switch m {
 	case ReplicaAuto, ReplicaCopy, ReplicaReflink:
-		return m, nil
+		return nil
 	}
-	return "", fmt.Errorf("no --replica-mode %q: use auto, copy or reflink", s)
+	return fmt.Errorf("unknown replica mode %q: use auto, copy or reflink", string(m))
 }
 
 // allows reports whether a replica that was made in the given mode is
@@ -92,7 +92,7 @@ func (mode ReplicaMode) copyReplica(ctx context.Context, dir, from string, progr
 }
 
 // errReflink reports a filesystem that cannot share blocks between files.
-var errReflink = errors.New("this filesystem has no reflinks: use --replica-mode copy, or a storage path on btrfs or XFS")
+var errReflink = errors.New("this filesystem has no reflinks: use replica mode copy, or a storage path on btrfs or XFS")
 
 // reflink creates a file that shares the blocks of another one.
 func reflink(to, from string, size int64) (err error) {

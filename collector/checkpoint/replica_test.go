@@ -54,11 +54,11 @@ func TestReplicaModes(t *testing.T) {
 		}
 		got, err := plan.ReplicaMode()
 		if err != nil || got != test.want {
-			t.Errorf("--replica-mode %s made %s (%v), want %s", test.mode, got, err, test.want)
+			t.Errorf("replica mode %s made %s (%v), want %s", test.mode, got, err, test.want)
 		}
 		for _, dir := range plan.Dirs {
 			if complete, err := plan.complete(dir); !complete || err != nil {
-				t.Errorf("--replica-mode %s: %s is incomplete (%v)", test.mode, dir, err)
+				t.Errorf("replica mode %s: %s is incomplete (%v)", test.mode, dir, err)
 			}
 		}
 	}
