@@ -72,7 +72,7 @@ func denied(t *testing.T, command func(self []string) []string) (*memory, *silen
 	}
 	for _, l := range sink.Loads {
 		if l.Verified != nil && !*l.Verified {
-			t.Errorf("load %d is not what was written", l.Seq)
+			t.Errorf("load %d does not have the bytes of its file", l.Seq)
 		}
 	}
 	return &sink, progress
@@ -104,7 +104,7 @@ func TestDeniedMemoryLockIsReported(t *testing.T) {
 		}
 		pools++
 		if *s.PoolLocked || s.PoolLockReason == nil || *s.PoolLockReason == "" {
-			t.Errorf("session %d: locked %v, because of %v", s.Session, *s.PoolLocked, s.PoolLockReason)
+			t.Errorf("session %d: locked %v, reason %v", s.Session, *s.PoolLocked, s.PoolLockReason)
 		}
 	}
 	for _, note := range progress.notes {
@@ -113,6 +113,6 @@ func TestDeniedMemoryLockIsReported(t *testing.T) {
 		}
 	}
 	if pools != 2 || told != 1 {
-		t.Errorf("%d sessions with a pool, told %d times: %v", pools, told, progress.notes)
+		t.Errorf("%d sessions with a pool, %d notes: %v", pools, told, progress.notes)
 	}
 }

@@ -106,9 +106,9 @@ func TestDeadPythonWorkerIsARow(t *testing.T) {
 	for _, l := range sink.Loads {
 		switch failed := l.Replica == 1; {
 		case failed && (l.Error == nil || !strings.Contains(*l.Error, "signal 9")):
-			t.Errorf("the killed one's row: %+v", l)
+			t.Errorf("the killed worker's row: %+v", l)
 		case !failed && (l.Error != nil || l.LoadingTimeS == nil):
-			t.Errorf("another one's row: %+v", l)
+			t.Errorf("another worker's row: %+v", l)
 		}
 	}
 	if end := sink.RunEnds[0]; end.Status != record.StatusFailed {
@@ -156,7 +156,7 @@ func TestEnginesAreChecked(t *testing.T) {
 func TestRealTransformers(t *testing.T) {
 	python := os.Getenv("SLLMQ_ENGINE_PYTHON")
 	if python == "" {
-		t.Skip("no Python with torch and transformers is given: see make engine-test")
+		t.Skip("needs a Python with torch and transformers: see make engine-test")
 	}
 	for _, fixture := range []string{"opt", "opt-350m", "llama", "llama-3", "mistral", "qwen2", "qwen3", "gemma2"} {
 		t.Run(fixture, func(t *testing.T) {

@@ -30,7 +30,7 @@ func larger(t *testing.T) string {
 func TestTiersOfRealLoads(t *testing.T) {
 	storage := t.TempDir()
 	if m, err := machine.Describe(t.Context(), storage); err != nil || m.Filesystem == nil || *m.Filesystem == "tmpfs" || machine.BlockDevice(storage) == "" {
-		t.Skip("the temporary folder lies on no block device")
+		t.Skip("the temporary folder is not on a block device")
 	}
 	model := larger(t)
 	measure := func(change func(*collector.Request), before func(files []string)) map[string]string {
@@ -148,7 +148,7 @@ func TestRooflineBoundsAndSamples(t *testing.T) {
 			t.Errorf("load %d was read by %v, %v of %v", l.Seq, l.IOMethod, l.IODepth, l.IOSizeBytes)
 		}
 		if root := os.Geteuid() == 0; root && (l.CPUDelayS == nil || *l.CPUDelayS < 0) {
-			t.Errorf("load %d: root is not told what the worker waited for", l.Seq)
+			t.Errorf("load %d: root has no delays of the worker", l.Seq)
 		}
 		roof := max(*l.StorageBoundS, *l.CopyBoundS)
 		if got := *l.Efficiency * *l.LoadingTimeS; got < roof*0.999 || got > roof*1.001 {

@@ -88,7 +88,7 @@ func TestFaultsAreRows(t *testing.T) {
 				}
 				for _, text := range failed {
 					if strings.Contains(text, "\n") || !strings.Contains(text, filepath.Join("float16", format)) {
-						t.Errorf("%q, want one line that says where", text)
+						t.Errorf("%q, want one line with the path", text)
 					}
 				}
 			})
@@ -167,7 +167,7 @@ func TestStorageLostBetweenLoadsIsRows(t *testing.T) {
 	}
 	for _, text := range failures(&sink) {
 		if strings.Contains(text, "\n") || !strings.Contains(text, storage.dir) || !strings.Contains(text, "no such file") {
-			t.Errorf("%q, want one line that says where", text)
+			t.Errorf("%q, want one line with the path", text)
 		}
 	}
 	if len(sink.RunEnds) != 4 {

@@ -120,7 +120,7 @@ func TestDifferentTokensAreAnError(t *testing.T) {
 		t.Fatalf("wrong ones: %+v", wrong)
 	}
 	if !strings.Contains(strings.Join(progress.notes, "\n"), "token IDs differ from those") {
-		t.Errorf("nobody is told: %v", progress.notes)
+		t.Errorf("no note: %v", progress.notes)
 	}
 	for _, end := range sink.RunEnds {
 		if end.RunID == wrong[0].RunID && end.Status != record.StatusFailed {
@@ -164,7 +164,7 @@ func TestLoadsWithoutText(t *testing.T) {
 				}
 			}
 			if n := strings.Count(strings.Join(progress.notes, "\n"), "no text is generated"); n != 2 {
-				t.Errorf("told %d times, want once a run: %v", n, progress.notes)
+				t.Errorf("%d notes, want one per run: %v", n, progress.notes)
 			}
 		})
 	}

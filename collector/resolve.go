@@ -83,12 +83,13 @@ func Resolve(ctx context.Context, request Request, o ResolveOptions) (*Resolved,
 	}
 	r := &Resolved{Request: request}
 	if err := r.lookUp(ctx, o); err != nil {
-		return nil, errors.Join(err, r.Close())
+		_ = r.Close() // err says more
+		return nil, err
 	}
 	return r, nil
 }
 
-// Close ends the observation of the GPUs.
+// Close releases the GPUs, which are only observed.
 func (r *Resolved) Close() error { return r.gpus.Close() }
 
 func (r *Resolved) lookUp(ctx context.Context, o ResolveOptions) (err error) {

@@ -293,7 +293,7 @@ func TestAnInterruptKeepsWhatWasMeasured(t *testing.T) {
 	}}
 	result, _ := run(t, ctx, c, &sink)
 	if !result.Interrupted || len(sink.Loads) != 2 {
-		t.Errorf("%+v with %d loads kept, want 2 and an interruption", result, len(sink.Loads))
+		t.Errorf("%+v with %d loads, want 2 and an interruption", result, len(sink.Loads))
 	}
 	if len(sink.RunEnds) != len(sink.Runs) || len(sink.Runs) == 0 {
 		t.Fatalf("%d runs and %d ends", len(sink.Runs), len(sink.RunEnds))
@@ -382,7 +382,7 @@ func TestPrepareStopsSoonAfterCancellation(t *testing.T) {
 	}
 	for _, path := range left {
 		if filepath.Base(path) != ".lock" {
-			t.Errorf("%s was left", path)
+			t.Errorf("%s is left behind", path)
 		}
 	}
 }
@@ -403,7 +403,7 @@ func TestFailedAppendEndsTheWorker(t *testing.T) {
 		t.Fatalf("%+v, %v", result, err)
 	}
 	if len(sink.Sessions) != 1 || machine.Alive(*sink.Sessions[0].PID) {
-		t.Errorf("of %d workers one is still there", len(sink.Sessions))
+		t.Errorf("one of %d workers still runs", len(sink.Sessions))
 	}
 }
 

@@ -32,7 +32,7 @@ func slowDown(t *testing.T, path string, bytesPerS int64) slow {
 	}
 	text, err := os.ReadFile(filepath.Join(device, "dev"))
 	if err != nil {
-		t.Skipf("%s lies on no block device: %v", path, err)
+		t.Skipf("%s is not on a block device: %v", path, err)
 	}
 	s := slow{device: strings.TrimSpace(string(text))}
 	s.group = grouptest.Make(t,
@@ -105,7 +105,7 @@ func TestSlowStorageIsTheBound(t *testing.T) {
 	}
 	for _, r := range sink.Rooflines {
 		if r.Kind == "storage_read" && r.BandwidthBytesPerS > 2*limit {
-			t.Errorf("the storage gave %.0f bytes/s in spite of its limit", r.BandwidthBytesPerS)
+			t.Errorf("the storage delivered %.0f bytes/s despite its limit", r.BandwidthBytesPerS)
 		}
 	}
 }

@@ -139,10 +139,10 @@ func departed(t *testing.T, d departure, loader string) {
 		said = said || strings.Contains(text, says)
 	}
 	if !said || strings.Contains(text, "\n") || !strings.Contains(text, filepath.Join("float16", c.Formats[0])) {
-		t.Errorf("%q, want one line that says what was wrong where", text)
+		t.Errorf("%q, want one line with the reason and the path", text)
 	}
 	if readBefore < some || readBefore > all*3/4 {
-		t.Errorf("%d bytes of %d were read when it went: that is not the middle", readBefore, all)
+		t.Errorf("%d bytes of %d were read when the storage was lost: that is not the middle", readBefore, all)
 	}
 }
 

@@ -156,7 +156,7 @@ func TestKilledCollectorLosesOnlyTheCurrentLoad(t *testing.T) {
 		t.Fatalf("runs: %s", got)
 	}
 	if !strings.Contains(next.stderr.String(), "2 runs of a collector that died are marked lost") {
-		t.Fatalf("the lost run is not told:\n%s", next.stderr.String())
+		t.Fatalf("no note about the lost runs:\n%s", next.stderr.String())
 	}
 }
 
@@ -230,7 +230,7 @@ func TestKilledConversionIsRedone(t *testing.T) {
 				break
 			}
 			if time.Now().After(deadline) {
-				t.Fatalf("no conversion to %s was begun:\n%s", format, c.stderr.String())
+				t.Fatalf("no conversion to %s began:\n%s", format, c.stderr.String())
 			}
 		}
 		time.Sleep(30 * time.Millisecond)
@@ -239,7 +239,7 @@ func TestKilledConversionIsRedone(t *testing.T) {
 		}
 		c.ends(-1)
 		if whole, _ := filepath.Glob(filepath.Join(b.dir, "converted", "local", "*", "float16", format, "0", "sllmq.json")); len(whole) > 0 {
-			t.Fatalf("the conversion to %s was over before it was killed", format)
+			t.Fatalf("the conversion to %s ended before it was killed", format)
 		}
 	}
 	convert().ends(exitDone)
@@ -268,7 +268,7 @@ func TestAnInterruptKeepsWhatWasMeasured(t *testing.T) {
 	}
 	// What was measured is summed up all the same.
 	if out := c.stderr.String(); !strings.Contains(out, "SafeTensors mmap-parallel") || !strings.Contains(out, "sllmq: interrupted") {
-		t.Fatalf("the last words:\n%s", out)
+		t.Fatalf("the end of its output:\n%s", out)
 	}
 }
 
@@ -285,14 +285,14 @@ func TestKeepAliveWaitsForASignal(t *testing.T) {
 	}
 	time.Sleep(300 * time.Millisecond)
 	if !alive(c.cmd.Process.Pid) {
-		t.Fatal("it did not stay")
+		t.Fatal("it did not wait")
 	}
 	if err := c.cmd.Process.Signal(syscall.SIGTERM); err != nil {
 		t.Fatal(err)
 	}
 	c.ends(exitDone)
 	if !strings.Contains(c.stderr.String(), "waiting for a signal") {
-		t.Errorf("it does not say that it stays:\n%s", c.stderr.String())
+		t.Errorf("it does not say that it waits:\n%s", c.stderr.String())
 	}
 }
 
@@ -326,7 +326,7 @@ func TestCollectorsAndReadersShareAWarehouse(t *testing.T) {
 		}
 	}
 	if asked < 5 {
-		t.Fatalf("asked %d times only", asked)
+		t.Fatalf("only %d queries", asked)
 	}
 	if n := b.number("select count(*) from loads where error is null"); n != 2*2+2*2*26 {
 		t.Fatalf("%d loads, want %d", n, 2*2+2*2*26)

@@ -111,7 +111,7 @@ func TestKilledStoreIsOneFailedLoad(t *testing.T) {
 		t.Fatalf("loads: %s: %s", got, b.sql("select error from load_facts where error is not null"))
 	}
 	if alive(pid) {
-		t.Error("the store lives")
+		t.Error("the store still runs")
 	}
 }
 

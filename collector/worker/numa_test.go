@@ -18,7 +18,7 @@ import (
 func TestWorkerRunsOnItsNode(t *testing.T) {
 	nodes, err := filepath.Glob("/sys/devices/system/node/node[0-9]*")
 	if err != nil || len(nodes) == 0 {
-		t.Skip("the kernel knows no nodes")
+		t.Skip("the kernel lists no NUMA nodes")
 	}
 	var node int
 	if _, err := fmt.Sscanf(filepath.Base(nodes[len(nodes)-1]), "node%d", &node); err != nil {
@@ -48,7 +48,7 @@ func TestWorkerRunsOnItsNode(t *testing.T) {
 		t.Errorf("no page is on node %d by preference:\n%s", node, text)
 	}
 	if err := unix.SchedGetaffinity(0, &after); err != nil || after != before {
-		t.Errorf("the parent is moved: %v, %v", after, err)
+		t.Errorf("the parent's CPUs changed: %v, %v", after, err)
 	}
 	if huge := w.Session.HugePageBytes; huge == nil || *huge < 0 {
 		t.Errorf("huge pages: %v", huge)

@@ -88,7 +88,7 @@ func TestDeadWorkerErrors(t *testing.T) {
 				t.Fatalf("error %v, want a DeadError with %q", err, want)
 			}
 			if err := syscall.Kill(dead.PID, 0); !errors.Is(err, syscall.ESRCH) {
-				t.Errorf("worker %d is still there: %v", dead.PID, err)
+				t.Errorf("worker %d still runs: %v", dead.PID, err)
 			}
 		})
 	}

@@ -165,7 +165,7 @@ func TestPythonWorkerOnAGPU(t *testing.T) {
 				t.Errorf("stages %s, want %s", got, stages)
 			}
 			if format == "sllm" && l.StorageReadBytes != nil {
-				t.Error("the reads of a server are said to be the client's")
+				t.Error("the server's reads are reported as the client's")
 			}
 			if err := p.Close(time.Minute); err != nil {
 				t.Error(err)
@@ -235,7 +235,7 @@ func TestPythonWorkerFailures(t *testing.T) {
 			case !errors.As(err, &dead) || !strings.Contains(err.Error(), want):
 				t.Errorf("error %v, want a DeadError with %q", err, want)
 			case !errors.Is(syscall.Kill(dead.PID, 0), syscall.ESRCH):
-				t.Errorf("worker %d is still there", dead.PID)
+				t.Errorf("worker %d still runs", dead.PID)
 			}
 		})
 	}
@@ -297,7 +297,7 @@ func TestAskPython(t *testing.T) {
 		t.Fatal(err)
 	}
 	if err := p.Check(); err == nil || !strings.HasSuffix(err.Error(), "has no accelerate, serverless-llm-store: "+python+" -m pip install accelerate serverless-llm-store") {
-		t.Errorf("packages that are not there: %v", err)
+		t.Errorf("missing packages: %v", err)
 	}
 	for command, want := range map[string]string{
 		"/nonesuch/python": "no Python",
