@@ -12,7 +12,9 @@ import (
 	"strings"
 
 	"github.com/google/uuid"
+	"golang.org/x/sync/errgroup"
 
+	"github.com/sllmq/sllmq/internal/atomicfile"
 	"github.com/sllmq/sllmq/warehouse/database"
 	"github.com/sllmq/sllmq/warehouse/schema"
 )
@@ -107,14 +109,13 @@ type export struct {
 	to      dataset
 	shapes  map[string]schema.Shape
 	version int // of the schema
-	written *writeBack
+	syncs   errgroup.Group // of tables that are written
 }
 
 // write writes the tables into temp/TABLE/, all as of one moment, and syncs them.
 // there are the files of the data set that is appended to.
 func (e *export) write(ctx context.Context, temp string, there map[string][]string) (added []schema.Added, err error) {
-	e.written = newWriteBack(temp)
-	defer func() { err = errors.Join(err, e.written.wait()) }()
+	defer func() { err = errors.Join(err, e.syncs.Wait()) }()
 	if e.shapes, err = schema.Shapes(ctx, e.db.SQL(), schema.Current); err != nil {
 		return nil, err
 	}
@@ -211,7 +212,8 @@ func (e *export) writeTable(ctx context.Context, tx *sql.Tx, s schema.Shape, dir
 		return 0, os.RemoveAll(dir) // nothing to add
 	}
 	if err == nil {
-		e.written.sync(dir)
+		// While the next tables are written.
+		e.syncs.Go(func() error { return atomicfile.SyncTree(dir) })
 	}
 	return n, err
 }
