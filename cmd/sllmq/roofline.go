@@ -19,7 +19,7 @@ import (
 	"github.com/sllmq/sllmq/warehouse"
 )
 
-// surveyFlags are what roofline and tune have in common.
+// surveyFlags are the flags that roofline and tune share.
 type surveyFlags struct {
 	request collector.Request
 	format  string
@@ -29,11 +29,11 @@ type surveyFlags struct {
 func (s *surveyFlags) add(f *pflag.FlagSet, env *environment, rounds int) {
 	s.request = collector.DefaultRequest()
 	s.request.Models = []string{"synthetic/opt-1.3b"}
-	f.StringSliceVar(&s.request.Models, "model-name", s.request.Models, "the model whose files are read; prepared if it is not there")
-	f.StringVar(&s.request.StoragePath, "storage-path", cmp.Or(env.getenv("STORAGE_PATH"), s.request.StoragePath), "folder for the replica, on the storage to be measured ($STORAGE_PATH)")
-	f.StringVar(&s.request.DType, "dtype", s.request.DType, "type of the weights; auto keeps a folder's own")
+	f.StringSliceVar(&s.request.Models, "model-name", s.request.Models, "model whose files are read; prepared if missing")
+	f.StringVar(&s.request.StoragePath, "storage-path", cmp.Or(env.getenv("STORAGE_PATH"), s.request.StoragePath), "folder for the replica, on the storage to measure ($STORAGE_PATH)")
+	f.StringVar(&s.request.DType, "dtype", s.request.DType, "data type of the weights; auto keeps a local model's own")
 	f.StringVar(&s.format, "format", "sllm", "format of the replica: safetensors or sllm")
-	f.IntVar(&s.rounds, "rounds", rounds, "trials of each setting, taking turns")
+	f.IntVar(&s.rounds, "rounds", rounds, "trials of each setting, in turns")
 }
 
 // measure carries the survey out.
@@ -48,7 +48,7 @@ func (s *surveyFlags) measure(ctx context.Context, env *environment, o collector
 	}
 	self, err := os.Executable()
 	if err != nil {
-		return nil, fmt.Errorf("find this program, to run a worker: %w", err)
+		return nil, fmt.Errorf("find this executable, to start a worker: %w", err)
 	}
 	progress := newProgress(env.stderr, nil)
 	options := env.warehouseOptions()
@@ -67,7 +67,7 @@ func newRooflineCommand(env *environment) *cobra.Command {
 		Args:    noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if len(s.request.Devices) != 1 {
-				return &usageError{errors.New("--device names one device")}
+				return &usageError{errors.New("--device must name one device")}
 			}
 			all, err := s.measure(cmd.Context(), env, collector.SurveyOptions{Settings: collector.RooflineSettings(), Copy: true})
 			if err != nil {
@@ -77,7 +77,7 @@ func newRooflineCommand(env *environment) *cobra.Command {
 		},
 	}
 	s.add(c.Flags(), env, 2)
-	c.Flags().StringSliceVar(&s.request.Devices, "device", s.request.Devices, "a GPU to which copies are measured too, such as cuda:0")
+	c.Flags().StringSliceVar(&s.request.Devices, "device", s.request.Devices, "also measure copies to this GPU, such as cuda:0")
 	return c
 }
 

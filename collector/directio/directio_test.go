@@ -13,7 +13,7 @@ import (
 	"github.com/sllmq/sllmq/collector/hostmem"
 )
 
-func TestReadAtBringsEveryByte(t *testing.T) {
+func TestReadAtReturnsEveryByte(t *testing.T) {
 	for _, size := range []int{1, 511, 4096, 4097, 1 << 20, 1<<20 + 513} {
 		for _, direct := range []bool{true, false} {
 			content := random(size)
@@ -26,28 +26,28 @@ func TestReadAtBringsEveryByte(t *testing.T) {
 				t.Fatalf("%d bytes, direct %v: %v", size, direct, err)
 			}
 			if !bytes.Equal(got, content) {
-				t.Errorf("%d bytes, direct %v: other bytes came back", size, direct)
+				t.Errorf("%d bytes, direct %v: wrong bytes", size, direct)
 			}
 		}
 	}
 }
 
-func TestAShortFileIsAnError(t *testing.T) {
+func TestATruncatedFileIsAnError(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "f")
 	if err := os.WriteFile(path, random(70_000), 0o644); err != nil {
 		t.Fatal(err)
 	}
 	for _, direct := range []bool{true, false} {
 		if _, err := readAll(path, 200_000, direct); !errors.Is(err, io.ErrUnexpectedEOF) {
-			t.Errorf("direct %v: %v, want an unexpected end", direct, err)
+			t.Errorf("direct %v: %v, want io.ErrUnexpectedEOF", direct, err)
 		}
 	}
 }
 
-func TestMemoryIsNotReadDirectly(t *testing.T) {
+func TestDirectIsFalseOnTmpfs(t *testing.T) {
 	dir, err := os.MkdirTemp("/dev/shm", "sllmq-test-")
 	if err != nil {
-		t.Skipf("no tmpfs to try: %v", err)
+		t.Skipf("no tmpfs: %v", err)
 	}
 	defer os.RemoveAll(dir)
 	path := filepath.Join(dir, "f")
@@ -60,11 +60,11 @@ func TestMemoryIsNotReadDirectly(t *testing.T) {
 	}
 	defer f.Close()
 	if f.Direct {
-		t.Error("a file of tmpfs is said to be read directly")
+		t.Error("O_DIRECT is reported for a file in tmpfs")
 	}
 	got, err := readAll(path, 5000, true)
 	if err != nil || !bytes.Equal(got, random(5000)) {
-		t.Errorf("reading it: %v, or other bytes", err)
+		t.Errorf("read: %v, or wrong bytes", err)
 	}
 }
 

@@ -19,7 +19,7 @@ func TestOpenAllLeavesNothingOpenWhenAFileIsMissing(t *testing.T) {
 		t.Fatal("a missing file was opened")
 	}
 	if after := descriptors(t); after != before {
-		t.Errorf("%d files are open, %d were", after, before)
+		t.Errorf("%d files are open, want %d", after, before)
 	}
 	files, err := directio.OpenAll([]string{there, there}, []int64{10, 10}, false)
 	if err != nil {
@@ -32,7 +32,7 @@ func TestOpenAllLeavesNothingOpenWhenAFileIsMissing(t *testing.T) {
 		t.Error(err)
 	}
 	if files.Close() == nil {
-		t.Error("closing twice is no error")
+		t.Error("closing twice did not fail")
 	}
 }
 

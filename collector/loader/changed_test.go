@@ -11,12 +11,12 @@ import (
 	"github.com/sllmq/sllmq/collector/stage"
 )
 
-// What lies in a pool is no answer once a file is another one: the reference's
-// store goes on giving the old bytes.
-func TestFilesThatChangedAreReadAnew(t *testing.T) {
+// A pooled model is not used once one of its files has changed. ServerlessLLM's
+// store keeps returning the old bytes.
+func TestChangedFilesAreReadAgain(t *testing.T) {
 	each(t, func(t *testing.T, a arm) {
 		if !a.technique.Pooled {
-			t.Skip("it keeps nothing between loads")
+			t.Skip("keeps nothing between loads")
 		}
 		l := open(t, a, a.open(t, 16<<20))
 		files := checkpoints()["several files"]
@@ -37,14 +37,14 @@ func TestFilesThatChangedAreReadAnew(t *testing.T) {
 		}
 		hit(files, false)
 		hit(files, true)
-		time.Sleep(20 * time.Millisecond) // a tick of the filesystem's clock before Linux 6.13
+		time.Sleep(20 * time.Millisecond) // one tick of the filesystem's clock before Linux 6.13
 		c, err := checkpoint.Open(dir, a.format)
 		if err != nil {
 			t.Fatal(err)
 		}
 		files[0][0].Data = bytes.Clone(files[0][0].Data)
 		files[0][0].Data[1] ^= 1
-		// In place, and with its time put back.
+		// Written in place, with its time restored.
 		whole, err := os.ReadFile(c.Path(0))
 		if err != nil {
 			t.Fatal(err)
@@ -60,7 +60,7 @@ func TestFilesThatChangedAreReadAnew(t *testing.T) {
 		}
 		hit(files, false)
 		hit(files, true)
-		// A copy of the same size and time, renamed over it.
+		// Replaced by a copy of the same size and time.
 		files[0][0].Data[0] ^= 1
 		whole[c.Tensors[0].Offset] ^= 1
 		writeFile(t, c.Path(0)+".new", whole)

@@ -26,19 +26,18 @@ import (
 	"github.com/sllmq/sllmq/collector/stage"
 )
 
-// arm is a technique, a format that it takes, and a sort of device.
+// arm is a technique, a format that it loads, and a kind of device.
 type arm struct {
 	technique loader.Technique
 	format    checkpoint.Format
-	// open opens the device with room for so many bytes.
+	// open opens the device with room for bytes.
 	open   func(t *testing.T, bytes int64) device.Device
 	gpu    bool
 	driver *cuda.Driver
 }
 
-// each runs a test for every technique, every format that it takes, and every
-// device that it brings tensors to; a new technique gets these tests for
-// nothing.
+// each runs a test for every technique, every format that it loads and every
+// device that it loads to, so that a new technique gets these tests for free.
 func each(t *testing.T, test func(t *testing.T, a arm)) {
 	library := cudatest.Build(t, "")
 	driver, err := cuda.Open(library.Path)
@@ -63,11 +62,11 @@ func each(t *testing.T, test func(t *testing.T, a arm)) {
 	}
 }
 
-// openGPU opens the fake driver's GPU, which has only so much memory, and
-// looks afterwards that all of it was given back.
+// openGPU opens GPUs of the fake driver with bytes of memory, and checks after the
+// test that everything has been freed.
 func openGPU(t *testing.T, library *cudatest.Library, driver *cuda.Driver, bytes int64, ordinals ...int) device.Device {
 	t.Helper()
-	// The device tries itself out with 4 MiB.
+	// The device tests itself with 4 MiB.
 	library.Control(fmt.Sprintf("devices=4 memory=%d", max(bytes, 4<<20)))
 	d, err := device.OpenCUDA(driver, ordinals, bytes)
 	if err != nil {
@@ -75,16 +74,16 @@ func openGPU(t *testing.T, library *cudatest.Library, driver *cuda.Driver, bytes
 	}
 	t.Cleanup(func() {
 		if err := d.Close(); err != nil {
-			t.Errorf("closing the device: %v", err)
+			t.Errorf("close the device: %v", err)
 		}
 		if left := library.Left(); left != (cudatest.Left{}) {
-			t.Errorf("left: %+v", left)
+			t.Errorf("left behind: %+v", left)
 		}
 	})
 	return d
 }
 
-// open opens a technique with chunks so small that little files have many.
+// open opens a technique, with chunks so small that small files have many.
 func open(t *testing.T, a arm, d device.Device, change ...func(*loader.Options)) loader.Loader {
 	t.Helper()
 	o := loader.Options{Format: a.format, Device: d, Threads: 3, ChunkBytes: 64 << 10, PoolBytes: 96 << 20}
@@ -100,7 +99,7 @@ func open(t *testing.T, a arm, d device.Device, change ...func(*loader.Options))
 	}
 	t.Cleanup(func() {
 		if err := l.Close(); err != nil {
-			t.Errorf("closing the loader: %v", err)
+			t.Errorf("close the loader: %v", err)
 		}
 	})
 	return l
@@ -114,13 +113,13 @@ func openHost(t *testing.T, bytes int64) device.Device {
 	}
 	t.Cleanup(func() {
 		if err := d.Close(); err != nil {
-			t.Errorf("closing the device: %v", err)
+			t.Errorf("close the device: %v", err)
 		}
 	})
 	return d
 }
 
-// load loads dir, holds every tensor against what was written, and frees.
+// load loads dir, compares every tensor with what was written, and frees them.
 func load(t *testing.T, l loader.Loader, dir string, files [][]tensor) *loader.Loaded {
 	t.Helper()
 	loaded, err := l.Load(t.Context(), dir, stage.Begin())
@@ -132,7 +131,7 @@ func load(t *testing.T, l loader.Loader, dir string, files [][]tensor) *loader.L
 		t.Error(err)
 	}
 	if found := left(t, dir); len(found) > 0 {
-		t.Errorf("it left %q", found)
+		t.Errorf("left behind: %q", found)
 	}
 	return loaded
 }
@@ -150,7 +149,7 @@ func check(t *testing.T, loaded *loader.Loaded, files [][]tensor) {
 		}
 	}
 	if loaded.Bytes != distinct {
-		t.Errorf("%d bytes were brought, want %d", loaded.Bytes, distinct)
+		t.Errorf("loaded %d bytes, want %d", loaded.Bytes, distinct)
 	}
 	if got := loaded.Checkpoint.Tensors; len(got) != len(want) {
 		t.Errorf("%d tensors, want %d", len(got), len(want))
@@ -163,7 +162,7 @@ func check(t *testing.T, loaded *loader.Loaded, files [][]tensor) {
 		if err := loaded.Read(got, b); err != nil {
 			t.Errorf("tensor %s: %v", got.Name, err)
 		} else if !bytes.Equal(b, want[got.Name].Data) {
-			t.Errorf("tensor %s has other bytes", got.Name)
+			t.Errorf("tensor %s has wrong bytes", got.Name)
 		}
 	}
 }
@@ -171,10 +170,10 @@ func check(t *testing.T, loaded *loader.Loaded, files [][]tensor) {
 func TestEveryTensorArrives(t *testing.T) {
 	each(t, func(t *testing.T, a arm) {
 		own := a.open(t, 16<<20)
-		for name, d := range map[string]device.Device{"its own": own, "a stranger's": &hooked{Device: own}} {
+		for name, d := range map[string]device.Device{"addressable": own, "not addressable": &hooked{Device: own}} {
 			for _, threads := range []int{1, 3, 64} {
 				if a.gpu && threads != 3 {
-					continue // they differ in how files are read
+					continue // threads only change how files are read
 				}
 				l := open(t, a, d, func(o *loader.Options) { o.Threads = threads })
 				for content, files := range checkpoints() {
@@ -182,9 +181,9 @@ func TestEveryTensorArrives(t *testing.T) {
 						dir := write(t, t.TempDir(), a.format, files)
 						load(t, l, dir, files)
 						loaded := load(t, l, dir, files)
-						// A hit reads nothing, and nor does who finds no bytes.
+						// Neither a hit nor an empty checkpoint reads anything.
 						if r := loaded.Reading; loaded.Direct != nil && loaded.Bytes > 0 && (r.Method != "pread" || r.Depth < 1 || r.Depth > max(16, threads) || r.Bytes < 1) {
-							t.Errorf("it says that it read by %+v", r)
+							t.Errorf("reported reading %+v", r)
 						}
 						if own.Used() != 0 {
 							t.Errorf("%d bytes of the device are in use", own.Used())
@@ -221,7 +220,7 @@ func TestAModelIsSpreadOverGPUs(t *testing.T) {
 				for _, files := range all {
 					dir := write(t, t.TempDir(), f, files)
 					load(t, l, dir, files)
-					load(t, l, dir, files) // from the pool, where there is one
+					load(t, l, dir, files) // from the pool, if there is one
 					if d.Used() != 0 {
 						t.Errorf("%d bytes of the GPUs are in use", d.Used())
 					}
@@ -237,7 +236,7 @@ func TestAModelIsSpreadOverGPUs(t *testing.T) {
 					on[c]++
 				}
 				if len(on) != 3 {
-					t.Errorf("the tensors lie on %d GPUs", len(on))
+					t.Errorf("the tensors are on %d GPUs, want 3", len(on))
 				}
 				if err := loaded.Free(); err != nil {
 					t.Error(err)
@@ -247,12 +246,11 @@ func TestAModelIsSpreadOverGPUs(t *testing.T) {
 	}
 }
 
-// A filesystem that is memory can't be read directly, and a loader that asks
-// for it has to say that it did not get it.
-func TestWhereDirectReadingIsRefused(t *testing.T) {
+// Files in tmpfs can't be read past the page cache, and loaders must report that.
+func TestDirectReadingIsReported(t *testing.T) {
 	dir, err := os.MkdirTemp("/dev/shm", "sllmq-test-")
 	if err != nil {
-		t.Skipf("no tmpfs to try: %v", err)
+		t.Skipf("no tmpfs: %v", err)
 	}
 	defer os.RemoveAll(dir)
 	each(t, func(t *testing.T, a arm) {
@@ -260,13 +258,13 @@ func TestWhereDirectReadingIsRefused(t *testing.T) {
 		files := checkpoints()["several files"]
 		loaded := load(t, l, write(t, dir, a.format, files), files)
 		if loaded.Direct != nil && *loaded.Direct {
-			t.Error("it says that it read past the page cache")
+			t.Error("reported O_DIRECT on tmpfs")
 		}
 	})
 }
 
-// hooked is a device that can't be addressed, and that calls something in the
-// middle of a load: when the second MiB was written to it.
+// hooked is a device that can't be addressed. It calls act in the middle of a load,
+// when the second MiB has been written to it.
 type hooked struct {
 	device.Device
 	act func()
@@ -294,8 +292,8 @@ func (m *hookedMemory) Write(offset int64, src []byte) error {
 	return err
 }
 
-// addressed is a device whose memory can be addressed, and that calls
-// something when it is asked where: the files are open by then.
+// addressed is a device whose memory can be addressed. It calls act when a loader
+// asks for the address: the files are open by then.
 type addressed struct{ hooked }
 
 func (d *addressed) Allocate(bytes int64) (device.Memory, error) {
@@ -312,18 +310,18 @@ func (m *addressedMemory) Bytes() []byte {
 	return m.Memory.(device.Addressable).Bytes()
 }
 
-// locking is a device that page-locks memory for itself.
+// locking is a device that page-locks memory itself.
 type locking struct{ hooked }
 
 func (d *locking) Lock(b []byte) error   { return d.Device.(hostmem.Locker).Lock(b) }
 func (d *locking) Unlock(b []byte) error { return d.Device.(hostmem.Locker).Unlock(b) }
 
-// middle runs a load that something happens in the middle of, on each sort of
-// device, and then one of an intact checkpoint with the same loader.
+// middle calls act in the middle of a load, on each kind of device, and passes the
+// load's error to verdict. Then it loads an intact checkpoint with the same loader.
 func middle(t *testing.T, a arm, act func(dir, path string, cancel func()), verdict func(t *testing.T, err error)) {
-	const count = 80 // MiB: more than any loader has under way at once
+	const count = 80 // MiB: more than any loader has in flight
 	own := a.open(t, (count+1)<<20)
-	devices := map[string]device.Device{"a stranger's": &hooked{}}
+	devices := map[string]device.Device{"not addressable": &hooked{}}
 	if _, ok := own.(hostmem.Locker); ok {
 		devices["page-locking"] = &locking{}
 	} else if a.technique.Device {
@@ -333,7 +331,7 @@ func middle(t *testing.T, a arm, act func(dir, path string, cancel func()), verd
 		t.Run(name, func(t *testing.T) {
 			megabytes := count
 			if !a.technique.Device {
-				megabytes = 32 << 10 // there is no hook: time to act is all there is, and holes are read at 100 GB/s
+				megabytes = 32 << 10 // no device to hook: the load must last long enough, and holes are read at 100 GB/s
 			}
 			dir, path := sparse(t, a.format, megabytes)
 			info, err := os.Stat(path)
@@ -344,7 +342,7 @@ func middle(t *testing.T, a arm, act func(dir, path string, cancel func()), verd
 			defer cancel()
 			goroutines := runtime.NumGoroutine()
 			clock := stage.Begin()
-			happen := func() { act(dir, path, cancel) }
+			actNow := func() { act(dir, path, cancel) }
 			var hook *hooked
 			switch d := d.(type) {
 			case *hooked:
@@ -358,24 +356,24 @@ func middle(t *testing.T, a arm, act func(dir, path string, cancel func()), verd
 			l := open(t, a, d)
 			var watching sync.WaitGroup
 			if a.technique.Device {
-				hook.act = happen
+				hook.act = actNow
 			} else {
-				watching.Go(func() { onceReading(clock, happen) })
+				watching.Go(func() { onceReading(clock, actNow) })
 			}
 			loaded, err := l.Load(ctx, dir, clock)
 			watching.Wait()
 			if err == nil {
-				t.Fatalf("it loaded %d bytes", loaded.Bytes)
+				t.Fatalf("loaded %d bytes, want an error", loaded.Bytes)
 			}
 			verdict(t, err)
 			if strings.Contains(err.Error(), "\n") || !strings.Contains(err.Error(), dir) {
-				t.Errorf("error %q, want one line that names the folder", err)
+				t.Errorf("error %q, want one line with the folder", err)
 			}
 			if own.Used() != 0 {
 				t.Errorf("%d bytes of the device are in use", own.Used())
 			}
 			if found := left(t, dir); len(found) > 0 {
-				t.Errorf("it left %q", found)
+				t.Errorf("left behind: %q", found)
 			}
 			if !a.technique.Served {
 				settle(t, goroutines)
@@ -390,9 +388,9 @@ func middle(t *testing.T, a arm, act func(dir, path string, cancel func()), verd
 			if err != nil {
 				t.Fatalf("the next load: %v", err)
 			}
-			// A store goes on reading for whoever comes next.
+			// A store keeps reading for the next client.
 			if loaded.PoolHit != nil && *loaded.PoolHit && !a.technique.Served {
-				t.Error("what did not come whole was found in the pool")
+				t.Error("a partly read model was found in the pool")
 			}
 			if err := loaded.Free(); err != nil {
 				t.Error(err)
@@ -401,7 +399,7 @@ func middle(t *testing.T, a arm, act func(dir, path string, cancel func()), verd
 	}
 }
 
-// onceReading calls act when the first bytes have been read.
+// onceReading calls act once the first bytes have been read.
 func onceReading(clock *stage.Timeline, act func()) {
 	for range 10_000 {
 		for _, s := range clock.Stages() {
@@ -414,13 +412,13 @@ func onceReading(clock *stage.Timeline, act func()) {
 	}
 }
 
-// settle waits until no more goroutines run than did.
+// settle waits until at most goroutines goroutines run.
 func settle(t *testing.T, goroutines int) {
 	t.Helper()
 	deadline := time.Now().Add(5 * time.Second)
 	for runtime.NumGoroutine() > goroutines {
 		if time.Now().After(deadline) {
-			t.Errorf("%d goroutines run, %d did", runtime.NumGoroutine(), goroutines)
+			t.Errorf("%d goroutines are running, want at most %d", runtime.NumGoroutine(), goroutines)
 			return
 		}
 		time.Sleep(time.Millisecond)
@@ -439,35 +437,35 @@ func TestACancelledLoadLeavesNothing(t *testing.T) {
 	})
 }
 
-func TestAFileCutShortUnderwayIsAnError(t *testing.T) {
+func TestTruncatingAFileDuringALoadIsAnError(t *testing.T) {
 	each(t, func(t *testing.T, a arm) {
 		if a.technique.Served {
-			t.Skip("its server reads ahead of all that can be hooked: its own tests and the pool's break what it reads")
+			t.Skip("its server reads before the hook is called; tests of the server and the pool cover this")
 		}
 		if a.gpu && a.technique.Name == "mmap-parallel" {
-			t.Skip("another thread may be within the driver by then, where a fault ends the process: its parent makes that a row")
+			t.Skip("another thread may be inside the driver, where a fault ends the process; its parent records that")
 		}
 		middle(t, a,
 			func(_, path string, _ func()) { _ = os.Truncate(path, 100_001) },
 			func(t *testing.T, err error) {
 				if !errors.Is(err, io.ErrUnexpectedEOF) && !strings.Contains(err.Error(), "cut short") {
-					t.Errorf("error %v, want one that says that the file ends", err)
+					t.Errorf("error %v, want the file's end", err)
 				}
 			})
 	})
 }
 
-// A disk's failure can't be had in a test, but a descriptor that can't be read
-// any more fails as it does. Those who map files have no descriptor then, and
-// a failure reaches them as a fault, as that of a file cut short does.
-func TestAReadErrorUnderwayIsAnError(t *testing.T) {
+// A descriptor that can't be read any more stands for a failing disk. Loaders that
+// map files have no descriptor open; for them a failure is a fault, as it is when
+// a file is truncated.
+func TestAReadErrorDuringALoadIsAnError(t *testing.T) {
 	each(t, func(t *testing.T, a arm) {
 		if a.technique.Served {
-			t.Skip("its server reads ahead of all that can be hooked: its own tests and the pool's break what it reads")
+			t.Skip("its server reads before the hook is called; tests of the server and the pool cover this")
 		}
 		var broken atomic.Bool
 		if strings.HasPrefix(a.technique.Name, "mmap") || a.technique.Name == "pinned" {
-			t.Skip("it maps its files")
+			t.Skip("maps its files")
 		}
 		middle(t, a,
 			func(dir, _ string, _ func()) { broken.Store(breakDescriptors(dir)) },
@@ -476,14 +474,14 @@ func TestAReadErrorUnderwayIsAnError(t *testing.T) {
 					t.Error("no descriptor was open")
 				}
 				if !errors.Is(err, unix.EISDIR) {
-					t.Errorf("error %v, want that of reading a folder", err)
+					t.Errorf("error %v, want EISDIR", err)
 				}
 			})
 	})
 }
 
-// breakDescriptors puts a folder in the place of every file of dir that is
-// open.
+// breakDescriptors replaces every descriptor of a file in dir by one of a folder,
+// and reports whether there were any.
 func breakDescriptors(dir string) bool {
 	folder, err := unix.Open("/", unix.O_RDONLY|unix.O_DIRECTORY, 0)
 	if err != nil {
@@ -510,7 +508,7 @@ func breakDescriptors(dir string) bool {
 func TestADeviceTooSmallIsAnError(t *testing.T) {
 	each(t, func(t *testing.T, a arm) {
 		if !a.technique.Device {
-			t.Skip("it takes no device")
+			t.Skip("loads to no device")
 		}
 		d := a.open(t, 1)
 		l := open(t, a, d)
@@ -519,12 +517,12 @@ func TestADeviceTooSmallIsAnError(t *testing.T) {
 			t.Errorf("error %v, want ErrTooSmall", err)
 		}
 		if found := left(t, dir); len(found) > 0 || d.Used() != 0 {
-			t.Errorf("it left %q and %d bytes", found, d.Used())
+			t.Errorf("left behind: %q and %d bytes", found, d.Used())
 		}
 	})
 }
 
-func TestWhatIsNoCheckpointIsAnError(t *testing.T) {
+func TestABadCheckpointIsAnError(t *testing.T) {
 	each(t, func(t *testing.T, a arm) {
 		d := a.open(t, 1<<20)
 		l := open(t, a, d)
@@ -535,14 +533,13 @@ func TestWhatIsNoCheckpointIsAnError(t *testing.T) {
 				t.Errorf("%s was loaded", bad)
 			}
 			if found := left(t, bad); len(found) > 0 || d.Used() != 0 {
-				t.Errorf("it left %q and %d bytes", found, d.Used())
+				t.Errorf("left behind: %q and %d bytes", found, d.Used())
 			}
 		}
 	})
 }
 
-// A load tells what it did: every byte that it says it brought was read or
-// copied in a stage.
+// Every byte that a load reports was read or copied in a stage.
 func TestStagesCountTheBytes(t *testing.T) {
 	each(t, func(t *testing.T, a arm) {
 		files := checkpoints()["several files"]
@@ -565,7 +562,7 @@ func TestStagesCountTheBytes(t *testing.T) {
 			}
 		}
 		if moved < loaded.Bytes {
-			t.Errorf("%d bytes were brought, and the stages know of %d", loaded.Bytes, moved)
+			t.Errorf("loaded %d bytes, and the stages moved %d", loaded.Bytes, moved)
 		}
 		if err := loaded.Free(); err != nil {
 			t.Error(err)

@@ -17,7 +17,7 @@ import (
 // tensor is a tensor of a test's checkpoint.
 type tensor = filetest.Tensor
 
-// bytesOf makes up a tensor of a type and shape.
+// bytesOf returns a tensor with random bytes.
 func bytesOf(name string, d checkpoint.DType, shape ...int64) tensor {
 	n := d.Size()
 	for _, dim := range shape {
@@ -28,7 +28,8 @@ func bytesOf(name string, d checkpoint.DType, shape ...int64) tensor {
 	return tensor{Name: name, DType: d, Shape: shape, Data: data}
 }
 
-// checkpoints are what every loader has to bring, each as files of tensors.
+// checkpoints returns what every loader must load, each as lists of tensors, one
+// list per file.
 func checkpoints() map[string][][]tensor {
 	kinds := []tensor{
 		bytesOf("scalar", checkpoint.Float32),
@@ -58,7 +59,7 @@ func checkpoints() map[string][][]tensor {
 	}
 }
 
-// write writes the files of a checkpoint into a new folder below parent.
+// write writes a checkpoint to a new folder below parent.
 func write(t testing.TB, parent string, f checkpoint.Format, files [][]tensor) string {
 	t.Helper()
 	dir, err := os.MkdirTemp(parent, "checkpoint-")
@@ -80,8 +81,8 @@ func writeFile(t testing.TB, path string, b []byte) {
 	}
 }
 
-// sparse writes one file of count tensors of a MiB each that are all zeros and
-// take no room on the disk, and returns the folder and the file.
+// sparse writes a checkpoint of one file with count tensors of 1 MiB, all zeros in
+// a hole that takes no room on the disk, and returns the folder and the file.
 func sparse(t testing.TB, f checkpoint.Format, count int) (dir, path string) {
 	t.Helper()
 	const size = 1 << 20
@@ -114,7 +115,7 @@ func sparse(t testing.TB, f checkpoint.Format, count int) (dir, path string) {
 	return dir, path
 }
 
-// grow makes a file so long with zeros.
+// grow extends a file to size with zeros.
 func grow(t testing.TB, path string, size int64) {
 	t.Helper()
 	if err := os.Truncate(path, size); err != nil {
@@ -122,8 +123,8 @@ func grow(t testing.TB, path string, size int64) {
 	}
 }
 
-// left says what a load has left behind of the checkpoint in dir: open files
-// and mappings. A store may be at it for a moment after its client is not.
+// left returns the open files and mappings of dir that a load has left behind. A
+// store may keep some for a moment after its client has finished.
 func left(t testing.TB, dir string) []string {
 	t.Helper()
 	for range 500 {

@@ -17,8 +17,8 @@ import (
 	"github.com/sllmq/sllmq/collector/stage"
 )
 
-// openDirectly opens direct with GPUDirect Storage in a mode, on a library set
-// as lib/cufile.c says.
+// openDirectly opens direct with GPUDirect Storage in the given mode, on the fake
+// library with settings as lib/cufile.c describes them.
 func openDirectly(t *testing.T, f checkpoint.Format, mode, settings string) (loader.Loader, error) {
 	t.Helper()
 	t.Setenv("FAKE_CUFILE", settings)
@@ -37,14 +37,14 @@ func openDirectly(t *testing.T, f checkpoint.Format, mode, settings string) (loa
 	if err == nil {
 		t.Cleanup(func() {
 			if err := l.Close(); err != nil {
-				t.Errorf("closing the loader: %v", err)
+				t.Errorf("close the loader: %v", err)
 			}
 		})
 	}
 	return l, err
 }
 
-func TestStorageReachesAGPUInTheModeThatWasAskedFor(t *testing.T) {
+func TestGPUDirectStorageReadsInTheModeAskedFor(t *testing.T) {
 	for _, f := range []checkpoint.Format{checkpoint.SafeTensors, checkpoint.SLLM} {
 		for _, test := range []struct{ mode, settings, method string }{
 			{loader.GDSRequire, "nvfs", "cufile"},
@@ -59,7 +59,7 @@ func TestStorageReachesAGPUInTheModeThatWasAskedFor(t *testing.T) {
 				for _, files := range checkpoints() {
 					loaded := load(t, l, write(t, t.TempDir(), f, files), files)
 					if loaded.Reading.Method != test.method {
-						t.Errorf("it says that it read by %q", loaded.Reading.Method)
+						t.Errorf("reported method %q", loaded.Reading.Method)
 					}
 				}
 			})
@@ -67,7 +67,7 @@ func TestStorageReachesAGPUInTheModeThatWasAskedFor(t *testing.T) {
 	}
 }
 
-// What can't be had is an error, and never something else in its place.
+// If the mode is not available, opening fails; nothing takes its place.
 func TestWithoutGPUDirectStorage(t *testing.T) {
 	var failure *cufile.Error
 	if _, err := openDirectly(t, checkpoint.SLLM, loader.GDSRequire, ""); !errors.As(err, &failure) || failure.Code != 5001 || !strings.Contains(err.Error(), "nvidia-fs driver is not loaded") {
@@ -79,7 +79,7 @@ func TestWithoutGPUDirectStorage(t *testing.T) {
 	}
 	_, err = technique.Open(loader.Options{Format: checkpoint.SLLM, Device: openHost(t, 1<<20), GDS: loader.GDSCompat, CuFile: "/not/there/libcufile.so.0"})
 	if err == nil || !strings.Contains(err.Error(), "no GPUDirect Storage") {
-		t.Errorf("no library: %v", err)
+		t.Errorf("without the library: %v", err)
 	}
 }
 
@@ -105,6 +105,6 @@ func TestAFailureOfGPUDirectStorageIsAnError(t *testing.T) {
 		t.Fatal(err)
 	}
 	if _, err := l.Load(t.Context(), dir, stage.Begin()); err == nil || errors.Is(err, io.EOF) {
-		t.Errorf("a file cut short: %v", err)
+		t.Errorf("a truncated file: %v", err)
 	}
 }

@@ -10,9 +10,8 @@ import (
 	"github.com/sllmq/sllmq/collector/stage"
 )
 
-// transformers 4 and safetensors' own load_file have one file mapped at a time,
-// transformers 5 has all of them. Whichever it is, opening and closing are not told
-// as lasting through the load.
+// transformers 4 and safetensors' own load_file map one file at a time, transformers
+// 5 all of them. Either way, the stages open and close do not span the load.
 func TestFilesAreMappedAsInPython(t *testing.T) {
 	var files [][]tensor
 	for _, name := range []string{"a", "b", "c"} {
@@ -43,10 +42,10 @@ func TestFilesAreMappedAsInPython(t *testing.T) {
 			}
 			check(t, loaded, files)
 			if mapped != want {
-				t.Errorf("%d files are mapped in the middle, want %d", mapped, want)
+				t.Errorf("%d files are mapped in the middle of the load, want %d", mapped, want)
 			}
 			if found := left(t, dir); len(found) > 0 {
-				t.Errorf("it left %q", found)
+				t.Errorf("left behind: %q", found)
 			}
 			stages := clock.Stages()
 			find := func(name string) stage.Stage {

@@ -5,7 +5,8 @@ import (
 	"testing"
 )
 
-// The order is that of sorted(names, key=dot_natural_key) in transformers 5.23.
+// The wanted order is that of sorted(names, key=dot_natural_key) in transformers
+// 5.23.
 func TestNamesInTransformersOrder(t *testing.T) {
 	want := []string{
 		"0.x",
@@ -29,7 +30,7 @@ func TestNamesInTransformersOrder(t *testing.T) {
 	got := slices.Clone(want)
 	slices.Sort(got)
 	if slices.Equal(got, want) {
-		t.Fatal("the names prove nothing: they are in plain order")
+		t.Fatal("the names test nothing: they are in plain order")
 	}
 	slices.SortFunc(got, naturally)
 	if !slices.Equal(got, want) {

@@ -11,9 +11,9 @@ import (
 	"github.com/sllmq/sllmq/collector/stage"
 )
 
-// A model that lies in the pool goes to a GPU in as few copies as it lies in
-// parts there, whether the pool is this process's or a store's.
-func TestAModelInThePoolGoesToAGPUInOneGo(t *testing.T) {
+// A pooled model goes to a GPU in one copy per contiguous part, both from this
+// process's pool and from a store's.
+func TestAPooledModelGoesToAGPUInOneCopy(t *testing.T) {
 	library := cudatest.Build(t, "")
 	driver, err := cuda.Open(library.Path)
 	if err != nil {
@@ -41,12 +41,12 @@ func TestAModelInThePoolGoesToAGPUInOneGo(t *testing.T) {
 				}
 				return library.Copies() - before
 			}
-			// A store may have it whole before it is asked for the GPU's.
+			// A store may have read the whole model before it is asked for the GPU.
 			if n := copies(); name == "pool" && n < count<<20/(64<<10) {
-				t.Errorf("%d copies of a model that is being read, want one a request", n)
+				t.Errorf("%d copies of a model that is being read, want one per request", n)
 			}
 			if n := copies(); n != 1 {
-				t.Errorf("%d copies of a model that lies in one part in the pool", n)
+				t.Errorf("%d copies of a model that is contiguous in the pool, want 1", n)
 			}
 		})
 	}

@@ -19,15 +19,14 @@ func openShared(t *testing.T, bytes int64) device.Device {
 	}
 	t.Cleanup(func() {
 		if err := d.Close(); err != nil {
-			t.Errorf("closing the device: %v", err)
+			t.Errorf("close the device: %v", err)
 		}
 	})
 	return d
 }
 
-// serve starts a store on a real socket, below which every folder lies. It is
-// in this process, so that what the tests look for is found and what they
-// break is broken there; cmd/sllmq has tests with one that is not.
+// serve starts a store in this process whose storage path is the root folder.
+// cmd/sllmq has tests with a store in a process of its own.
 func serve(t *testing.T, a arm, o loader.Options) loader.StoreOptions {
 	t.Helper()
 	so := server.Options{
@@ -48,7 +47,7 @@ func serve(t *testing.T, a arm, o loader.Options) loader.StoreOptions {
 		}
 		t.Cleanup(func() {
 			if err := gpu.Close(); err != nil {
-				t.Errorf("closing the store's device: %v", err)
+				t.Errorf("close the store's device: %v", err)
 			}
 		})
 		so.Locker, so.Devices = device.LockerOf(gpu), device.Importers(gpu)
@@ -61,8 +60,8 @@ func serve(t *testing.T, a arm, o loader.Options) loader.StoreOptions {
 	return loader.StoreOptions{Address: address, StoragePath: "/", LoadTimeout: time.Minute}
 }
 
-// hookedImporter calls a hooked device's hook when the store is given its
-// memory: it has just begun to read then.
+// hookedImporter calls a hooked device's hook when the store opens its memory: the
+// store has just begun to read then.
 type hookedImporter struct {
 	device.Importer
 	of device.Device

@@ -14,8 +14,9 @@ import (
 	"github.com/sllmq/sllmq/collector/stage"
 )
 
-// steady opens a loader for one tensor of so many bytes that lies in dir, in
-// requests of 64 KiB, and loads it a few times: what is made once is there.
+// steady returns a function that loads one tensor of the given size in requests of
+// 64 KiB. It has loaded a few times already, so that everything allocated once is
+// there.
 func steady(t testing.TB, technique loader.Technique, f checkpoint.Format, bytes int64) (once func()) {
 	t.Helper()
 	dir := write(t, t.TempDir(), f, [][]tensor{{bytesOf("only", checkpoint.UInt8, bytes)}})
@@ -44,8 +45,8 @@ func steady(t testing.TB, technique loader.Technique, f checkpoint.Format, bytes
 	return once
 }
 
-// TestASteadyLoadTakesNoMemoryForItsBytes: a load sets itself up, and then
-// takes no memory and leaves no goroutine, however much it brings.
+// TestASteadyLoadTakesNoMemoryForItsBytes checks that what a load allocates does
+// not depend on its size, and that it leaves no goroutine.
 func TestASteadyLoadTakesNoMemoryForItsBytes(t *testing.T) {
 	for _, technique := range loader.Techniques() {
 		if technique.Served {
@@ -55,7 +56,7 @@ func TestASteadyLoadTakesNoMemoryForItsBytes(t *testing.T) {
 			t.Run(fmt.Sprintf("%s %s", technique.Name, f), func(t *testing.T) {
 				few, many := steady(t, technique, f, 1<<20), steady(t, technique, f, 16<<20)
 				before := runtime.NumGoroutine()
-				// The runtime takes memory of its own now and then, and not each time.
+				// The runtime allocates now and then too, but not every time.
 				less, more := math.Inf(1), math.Inf(1)
 				for range 5 {
 					less, more = min(less, testing.AllocsPerRun(5, few)), min(more, testing.AllocsPerRun(5, many))
@@ -69,8 +70,8 @@ func TestASteadyLoadTakesNoMemoryForItsBytes(t *testing.T) {
 	}
 }
 
-// BenchmarkSteadyLoad shows what a load takes of the Go runtime once all is
-// set up: allocations, and goroutines at most and afterwards.
+// BenchmarkSteadyLoad reports what a load costs the Go runtime once everything is
+// set up: allocations, the most goroutines, and goroutines left.
 func BenchmarkSteadyLoad(b *testing.B) {
 	for _, technique := range loader.Techniques() {
 		if technique.Served {

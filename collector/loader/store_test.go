@@ -23,7 +23,8 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-// serveBadly starts a store that goes wrong, and opens a loader that is its client.
+// serveBadly starts a store that fails in the given way, and opens a loader that is
+// its client.
 func serveBadly(t *testing.T, b storetest.Behaviour, d device.Device) (loader.Loader, error) {
 	t.Helper()
 	technique, err := loader.Find("store")
@@ -54,10 +55,10 @@ func openFakeGPU(t *testing.T) device.Device {
 	return openGPU(t, library, driver, 16<<20, 0)
 }
 
-// Each way in which ServerlessLLM's store goes wrong is an error that names the
-// call. Memory that the store may still write to stays until the loader is closed,
-// which cannot load again.
-func TestAStoreThatGoesWrongIsAnError(t *testing.T) {
+// Every failure of ServerlessLLM's store is an error that names the call. Memory
+// that the store may still write to stays allocated until the loader, which can't
+// load again, is closed.
+func TestAStoreThatFailsIsAnError(t *testing.T) {
 	for b, want := range map[storetest.Behaviour]struct {
 		text string
 		over bool // the loader cannot load again
@@ -96,8 +97,8 @@ func TestAStoreThatGoesWrongIsAnError(t *testing.T) {
 	}
 }
 
-// What a store says that it loaded is not believed: whoever checks the tensors
-// finds it.
+// A load that a store confirms without having done it is found by comparing the
+// tensors.
 func TestAStoreThatLiesIsFoundOut(t *testing.T) {
 	l, err := serveBadly(t, storetest.Lies, openFakeGPU(t))
 	if err != nil {
@@ -121,19 +122,20 @@ func TestAStoreThatLiesIsFoundOut(t *testing.T) {
 		}
 	}
 	if same {
-		t.Error("the tensors are those of the checkpoint")
+		t.Error("the tensors have the checkpoint's bytes")
 	}
 	if loaded.PoolHit != nil || loaded.Direct != nil {
-		t.Error("it knows what the store does not say")
+		t.Error("the load reports what the store does not tell")
 	}
 	if err := errors.Join(loaded.Free(), l.Close()); err != nil {
 		t.Error(err)
 	}
 }
 
-// As ServerlessLLM's client does. Its store dies of a load to a GPU that overtakes
-// its thread for the one to the host, so that the client waits, once a model.
-func TestAStoreIsAskedBeforeTheIndexIsReadAndGetsTimeToBegin(t *testing.T) {
+// The order is that of ServerlessLLM's client. Its store crashes if a load to a GPU
+// overtakes its thread for the load to the host, so the loader waits, once per
+// model.
+func TestStagesOfALoadByAStore(t *testing.T) {
 	l, err := serveBadly(t, storetest.Lies, openFakeGPU(t))
 	if err != nil {
 		t.Fatal(err)
@@ -161,15 +163,15 @@ func TestAStoreIsAskedBeforeTheIndexIsReadAndGetsTimeToBegin(t *testing.T) {
 	}
 }
 
-// ServerlessLLM's store can't say when a model is in host memory.
-func TestAStoreThatKnowsOnlyGPUsIsRefusedForTheHost(t *testing.T) {
+// ServerlessLLM's store can't load to host memory.
+func TestAStoreThatLoadsToGPUsOnlyIsRefusedForTheHost(t *testing.T) {
 	_, err := serveBadly(t, storetest.Lies, openShared(t, 1<<20))
 	if err == nil || !strings.Contains(err.Error(), "loads to GPUs only") {
 		t.Errorf("error %v", err)
 	}
 }
 
-func TestACheckpointElsewhereIsNotAskedFor(t *testing.T) {
+func TestACheckpointOutsideTheStoragePathIsAnError(t *testing.T) {
 	a := arm{format: checkpoint.SLLM}
 	var err error
 	if a.technique, err = loader.Find("store"); err != nil {
@@ -182,6 +184,6 @@ func TestACheckpointElsewhereIsNotAskedFor(t *testing.T) {
 		t.Fatal(err)
 	}
 	if _, err := l.Load(t.Context(), here, stage.Begin()); err == nil {
-		t.Error("it was loaded")
+		t.Error("loaded")
 	}
 }

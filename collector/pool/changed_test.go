@@ -13,7 +13,7 @@ import (
 	"github.com/sllmq/sllmq/collector/stage"
 )
 
-// partitions writes a checkpoint's partitions, and looks at them as loaders do.
+// partitions writes a checkpoint's partitions and opens it as loaders do.
 func partitions(t *testing.T, dir string, content ...[]byte) *checkpoint.Checkpoint {
 	t.Helper()
 	for i, b := range content {
@@ -33,8 +33,8 @@ func look(t *testing.T, dir string) *checkpoint.Checkpoint {
 	return &checkpoint.Checkpoint{Dir: dir, Format: checkpoint.SLLM, Files: found}
 }
 
-// changes are what can become of a file whose bytes lie in the pool. They
-// return its new content.
+// changes are changes of a file whose bytes are in the pool. Each returns the new
+// content.
 func changes(t *testing.T) map[string]func(path string, old []byte) []byte {
 	other := func(old []byte) []byte {
 		b := bytes.Clone(old)
@@ -52,17 +52,17 @@ func changes(t *testing.T) map[string]func(path string, old []byte) []byte {
 		}
 	}
 	return map[string]func(path string, old []byte) []byte{
-		"another renamed over it": func(path string, old []byte) []byte {
+		"replaced by rename": func(path string, old []byte) []byte {
 			b := other(old)
 			do(os.WriteFile(path+".new", b, 0o644), os.Rename(path+".new", path))
 			return b
 		},
-		"the whole rewritten in place": func(path string, old []byte) []byte {
+		"rewritten in place": func(path string, old []byte) []byte {
 			b := other(old)
 			do(os.WriteFile(path, b, 0o644))
 			return b
 		},
-		"a byte written, and its time put back": func(path string, old []byte) []byte {
+		"a byte written and the time restored": func(path string, old []byte) []byte {
 			info, err := os.Stat(path)
 			do(err)
 			f, err := os.OpenFile(path, os.O_WRONLY, 0)
@@ -73,11 +73,11 @@ func changes(t *testing.T) map[string]func(path string, old []byte) []byte {
 			b[7] = ^b[7]
 			return b
 		},
-		"a shorter one": func(path string, old []byte) []byte {
+		"truncated": func(path string, old []byte) []byte {
 			do(os.Truncate(path, int64(len(old)-7)))
 			return old[:len(old)-7]
 		},
-		"a longer one": func(path string, old []byte) []byte {
+		"extended": func(path string, old []byte) []byte {
 			b := append(other(old), old...)
 			do(os.WriteFile(path, b, 0o644))
 			return b
@@ -85,12 +85,12 @@ func changes(t *testing.T) map[string]func(path string, old []byte) []byte {
 	}
 }
 
-// pass lets the clock of a filesystem go on, which is that coarse before Linux
-// 6.13.
-func pass() { time.Sleep(20 * time.Millisecond) }
+// tick waits for the next tick of the filesystem's clock, which is this coarse
+// before Linux 6.13.
+func tick() { time.Sleep(20 * time.Millisecond) }
 
-// Whatever way a model is asked for, its old bytes are no answer.
-func TestFilesThatChangedAreReadAnew(t *testing.T) {
+// Neither Load nor Fetch uses a model's old bytes.
+func TestChangedFilesAreReadAgain(t *testing.T) {
 	fetched := func(t *testing.T, p *pool.Pool, c *checkpoint.Checkpoint, want [][]byte) bool {
 		f := fetch(t, p, c)
 		defer f.Release()
@@ -108,38 +108,38 @@ func TestFilesThatChangedAreReadAnew(t *testing.T) {
 				_, content := files(t, 3*chunk-5, 2*chunk)
 				c := partitions(t, t.TempDir(), content...)
 				if ask(t, p, c, content) {
-					t.Error("what nobody had read was found")
+					t.Error("a hit before the first load")
 				}
 				if !ask(t, p, look(t, c.Dir), content) {
-					t.Error("files that nobody touched were read anew")
+					t.Error("unchanged files were read again")
 				}
-				pass()
+				tick()
 				content[1] = change(c.Path(1), content[1])
 				c = look(t, c.Dir)
 				if _, ok := p.Resident(c); ok {
-					t.Error("the old bytes are taken for the new files'")
+					t.Error("the old bytes are resident for the new files")
 				}
 				if ask(t, p, c, content) {
-					t.Error("the old bytes were found")
+					t.Error("a hit on the old bytes")
 				}
 				if !ask(t, p, c, content) {
-					t.Error("the new ones were not kept")
+					t.Error("the new bytes were not kept")
 				}
 				if models, free := p.Usage(); models != 1 || free > 11*chunk {
 					t.Errorf("%d models and %d bytes free", models, free)
 				}
 				if p.Clear(); p.Evictions() != 0 {
-					t.Error("a model that changed counts as one that made way")
+					t.Error("a changed model counts as evicted")
 				}
 				if _, free := p.Usage(); free != 16*chunk {
-					t.Errorf("%d bytes free of an empty pool", free)
+					t.Errorf("%d bytes of an empty pool are free", free)
 				}
 			})
 		}
 	}
 }
 
-// Who uses the old bytes keeps them, and who comes later gets the new ones.
+// A user of the old bytes keeps them; later ones get the new bytes.
 func TestFilesThatChangeWhileTheirBytesAreInUse(t *testing.T) {
 	p := open(t, pool.Options{Bytes: 8 * chunk})
 	_, content := files(t, 3*chunk)
@@ -148,21 +148,21 @@ func TestFilesThatChangeWhileTheirBytesAreInUse(t *testing.T) {
 	if err := held.Wait(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	pass()
-	changed := [][]byte{changes(t)["another renamed over it"](c.Path(0), content[0])}
+	tick()
+	changed := [][]byte{changes(t)["replaced by rename"](c.Path(0), content[0])}
 	c = look(t, c.Dir)
 	f := fetch(t, p, c)
 	if f.Hit || f.Joined {
-		t.Error("the old bytes were found")
+		t.Error("a hit on the old bytes")
 	}
 	delivered(t, f, changed)
 	delivered(t, held, content)
 	if _, free := p.Usage(); free != 2*chunk {
-		t.Errorf("%d bytes are free beside both", free)
+		t.Errorf("%d bytes are free beside both models", free)
 	}
 	f.Release()
 	if err := p.Close(); err == nil {
-		t.Error("the pool was closed under bytes that are in use")
+		t.Error("the pool was closed while bytes are in use")
 	}
 	held.Release()
 	if models, free := p.Usage(); models != 1 || free != 5*chunk {
@@ -170,7 +170,7 @@ func TestFilesThatChangeWhileTheirBytesAreInUse(t *testing.T) {
 	}
 }
 
-// once is a delivery that calls act when the first bytes come.
+// once returns a Deliver that calls act with the first bytes.
 func once(act func()) pool.Deliver {
 	var o sync.Once
 	return func(int, int64, []byte) error {
@@ -179,18 +179,18 @@ func once(act func()) pool.Deliver {
 	}
 }
 
-// A load whose files change under way is no hit for the next.
+// A load whose files change meanwhile is not a hit for the next.
 func TestFilesThatChangeWhileTheyAreRead(t *testing.T) {
 	p := open(t, pool.Options{Bytes: 8 * chunk})
 	_, content := files(t, 3*chunk)
 	c := partitions(t, t.TempDir(), content...)
 	var changed [][]byte
 	_, err := p.Load(t.Context(), c, opener(c), stage.Begin(), once(func() {
-		pass()
-		changed = [][]byte{changes(t)["the whole rewritten in place"](c.Path(0), content[0])}
-		// Another comes meanwhile, and is not made to wait for what is old.
+		tick()
+		changed = [][]byte{changes(t)["rewritten in place"](c.Path(0), content[0])}
+		// Another load does not wait for the old bytes.
 		if l, _ := load(t, p, look(t, c.Dir), changed); l.Hit {
-			t.Error("what is being read was found")
+			t.Error("a hit on bytes that are being read")
 		}
 	}))
 	if err != nil {

@@ -35,7 +35,7 @@ func fetch(t *testing.T, p *pool.Pool, c *checkpoint.Checkpoint) *pool.Fetched {
 	return f
 }
 
-// delivered holds what a fetch delivers against want.
+// delivered compares what a fetch delivers with want.
 func delivered(t *testing.T, f *pool.Fetched, want [][]byte) {
 	t.Helper()
 	got := make([][]byte, len(want))
@@ -52,58 +52,58 @@ func delivered(t *testing.T, f *pool.Fetched, want [][]byte) {
 	}
 	for i := range want {
 		if !bytes.Equal(got[i], want[i]) {
-			t.Errorf("file %d: other bytes were delivered", i)
+			t.Errorf("file %d: wrong bytes were delivered", i)
 		}
 	}
 }
 
-func TestManyDeliverWhatOneReads(t *testing.T) {
+func TestManyUsersDeliverWhatIsReadOnce(t *testing.T) {
 	p := open(t, pool.Options{Bytes: 64 * chunk})
 	c, in := files(t, 30*chunk+5, 1, 20*chunk)
 	var wg sync.WaitGroup
 	var mu sync.Mutex
-	began := 0
+	readers := 0
 	for range 64 {
 		wg.Go(func() {
 			f := fetch(t, p, c)
 			defer f.Release()
 			if !f.Hit && !f.Joined {
 				mu.Lock()
-				began++
+				readers++
 				mu.Unlock()
 			}
 			delivered(t, f, in)
 		})
 	}
 	wg.Wait()
-	if began != 1 {
-		t.Errorf("%d of 64 read it", began)
+	if readers != 1 {
+		t.Errorf("%d of 64 read the files", readers)
 	}
 	f := fetch(t, p, c)
 	if !f.Hit {
-		t.Error("it did not stay in the pool")
+		t.Error("the model did not stay in the pool")
 	}
 	if err := f.Wait(t.Context()); err != nil {
 		t.Error(err)
 	}
 	delivered(t, f, in)
 	f.Release()
-	// What came by Fetch is found by Load, and the other way round.
+	// Load finds what Fetch has read, and vice versa.
 	if loaded, _ := load(t, p, c, in); !loaded.Hit {
-		t.Error("Load did not find it")
+		t.Error("Load missed what Fetch has read")
 	}
 	if present, err := p.Drop(c.Dir); !present || err != nil {
-		t.Errorf("dropping it: %v, %v", present, err)
+		t.Errorf("drop: %v, %v", present, err)
 	}
 	load(t, p, c, in)
 	f = fetch(t, p, c)
 	if !f.Hit {
-		t.Error("Fetch did not find what Load brought")
+		t.Error("Fetch missed what Load has read")
 	}
 	f.Release()
 }
 
-func TestWhatIsFetchedStaysWhileItIsHeld(t *testing.T) {
+func TestAFetchedModelStaysUntilRelease(t *testing.T) {
 	p := open(t, pool.Options{Bytes: 4 * chunk})
 	a, inA := files(t, 3*chunk)
 	b, inB := files(t, 2*chunk)
@@ -112,13 +112,13 @@ func TestWhatIsFetchedStaysWhileItIsHeld(t *testing.T) {
 		t.Fatal(err)
 	}
 	if !held.Direct() {
-		t.Log("it was not read past the page cache")
+		t.Log("O_DIRECT was not in force")
 	}
 	if _, err := p.Fetch(t.Context(), b, opener(b), stage.Begin()); !errors.Is(err, pool.ErrBusy) {
-		t.Errorf("no room: %v, want ErrBusy", err)
+		t.Errorf("fetch without room: %v, want ErrBusy", err)
 	}
 	if _, err := p.Drop(a.Dir); !errors.Is(err, pool.ErrBusy) {
-		t.Errorf("dropping it: %v, want ErrBusy", err)
+		t.Errorf("drop: %v, want ErrBusy", err)
 	}
 	if n := p.Clear(); n != 1 {
 		t.Errorf("%d in use, want 1", n)
@@ -127,19 +127,19 @@ func TestWhatIsFetchedStaysWhileItIsHeld(t *testing.T) {
 	held.Release()
 	f := fetch(t, p, b)
 	if f.Evicted != 3*chunk {
-		t.Errorf("%d bytes made way", f.Evicted)
+		t.Errorf("%d bytes were evicted", f.Evicted)
 	}
 	delivered(t, f, inB)
 	f.Release()
 	if n := p.Clear(); n != 0 {
-		t.Errorf("%d in use, want none", n)
+		t.Errorf("%d in use, want 0", n)
 	}
 	if models, free := p.Usage(); models != 0 || free != 4*chunk {
 		t.Errorf("%d models and %d bytes free", models, free)
 	}
 }
 
-func TestAFetchThatCanNotSucceedFailsAtOnce(t *testing.T) {
+func TestAFetchThatCannotSucceedFailsAtOnce(t *testing.T) {
 	p := open(t, pool.Options{Bytes: 4 * chunk, Stream: true})
 	large, _ := files(t, 5*chunk)
 	if _, err := p.Fetch(t.Context(), large, opener(large), stage.Begin()); !errors.Is(err, pool.ErrTooSmall) {
@@ -150,16 +150,16 @@ func TestAFetchThatCanNotSucceedFailsAtOnce(t *testing.T) {
 		t.Fatal(err)
 	}
 	if _, err := p.Fetch(t.Context(), lost, opener(lost), stage.Begin()); !errors.Is(err, fs.ErrNotExist) {
-		t.Errorf("error %v, want that of opening", err)
+		t.Errorf("error %v, want the one of opening", err)
 	}
 	if models, free := p.Usage(); models != 0 || free != 4*chunk {
 		t.Errorf("%d models and %d bytes free", models, free)
 	}
 }
 
-// Whoever waits for a fetch that fails is told, and its chunks are not given
-// to others before all have let go.
-func TestAFetchThatFailsTellsAll(t *testing.T) {
+// All users of a fetch that fails get its error, and its chunks are free only when
+// all have released it.
+func TestAFailedFetchFailsForAllUsers(t *testing.T) {
 	p := open(t, pool.Options{Bytes: 4 * chunk})
 	short, _ := files(t, 3*chunk)
 	if err := os.Truncate(short.Path(0), chunk); err != nil {
@@ -170,14 +170,14 @@ func TestAFetchThatFailsTellsAll(t *testing.T) {
 		f := fetch(t, p, short)
 		held = append(held, f)
 		if err := f.Wait(t.Context()); err == nil {
-			t.Error("a file cut short came whole")
+			t.Error("a truncated file was read")
 		}
 		if err := f.Deliver(t.Context(), stage.Begin(), func(int, int64, []byte) error { return nil }); err == nil {
-			t.Error("a file cut short was delivered")
+			t.Error("a truncated file was delivered")
 		}
 		if len(held) == 1 {
 			if _, free := p.Usage(); free != chunk {
-				t.Errorf("%d bytes are free while the failed one is held", free)
+				t.Errorf("%d bytes are free while the failed fetch is in use", free)
 			}
 		}
 		f.Release()

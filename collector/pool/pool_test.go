@@ -27,14 +27,14 @@ func open(t testing.TB, o pool.Options) *pool.Pool {
 	}
 	t.Cleanup(func() {
 		if err := p.Close(); err != nil {
-			t.Errorf("closing the pool: %v", err)
+			t.Errorf("close the pool: %v", err)
 		}
 	})
 	return p
 }
 
-// files writes files of the given sizes and returns them as a checkpoint, and
-// what is in them.
+// files writes files of the given sizes and returns them as a checkpoint, with
+// their content.
 func files(t testing.TB, sizes ...int64) (*checkpoint.Checkpoint, [][]byte) {
 	t.Helper()
 	c := &checkpoint.Checkpoint{Dir: t.TempDir(), Format: checkpoint.SLLM}
@@ -52,7 +52,7 @@ func files(t testing.TB, sizes ...int64) (*checkpoint.Checkpoint, [][]byte) {
 	return c, content
 }
 
-// load loads c and holds what is delivered against want.
+// load loads c and compares what is delivered with want.
 func load(t *testing.T, p *pool.Pool, c *checkpoint.Checkpoint, want [][]byte) (pool.Loaded, []stage.Stage) {
 	t.Helper()
 	got := make([][]byte, len(want))
@@ -69,15 +69,15 @@ func load(t *testing.T, p *pool.Pool, c *checkpoint.Checkpoint, want [][]byte) (
 	}
 	for i := range want {
 		if !bytes.Equal(got[i], want[i]) {
-			t.Errorf("file %d: other bytes were delivered", i)
+			t.Errorf("file %d: wrong bytes were delivered", i)
 		}
 	}
 	return loaded, clock.Stages()
 }
 
-func TestTheModelUsedLeastRecentlyMakesWay(t *testing.T) {
+func TestTheLeastRecentlyUsedModelIsEvicted(t *testing.T) {
 	p := open(t, pool.Options{Bytes: 6 * chunk})
-	// Two models of three chunks each fill it: a file never shares a chunk.
+	// Two models of three chunks each fill the pool: files never share a chunk.
 	a, inA := files(t, 2*chunk-5, 1)
 	b, inB := files(t, 3*chunk)
 	c, inC := files(t, chunk+1)
@@ -90,9 +90,9 @@ func TestTheModelUsedLeastRecentlyMakesWay(t *testing.T) {
 		{a, inA, false, 0},
 		{b, inB, false, 0},
 		{a, inA, true, 0},
-		{c, inC, false, 3 * chunk}, // b makes way
+		{c, inC, false, 3 * chunk}, // evicts b
 		{a, inA, true, 0},
-		{b, inB, false, 2 * chunk}, // c makes way
+		{b, inB, false, 2 * chunk}, // evicts c
 		{a, inA, true, 0},
 		{c, inC, false, 3 * chunk},
 	} {
@@ -110,7 +110,7 @@ func TestTheModelUsedLeastRecentlyMakesWay(t *testing.T) {
 			}
 		}
 		if evicted != x.evicted || (read == 0) != x.hit {
-			t.Errorf("step %d: the stages tell of %d bytes evicted and %d read", step, evicted, read)
+			t.Errorf("step %d: the stages have %d bytes evicted and %d read", step, evicted, read)
 		}
 	}
 	if n := p.Evictions(); n != 3 {
@@ -133,14 +133,14 @@ func TestAModelLargerThanThePool(t *testing.T) {
 				t.Errorf("%d chunks: %+v, want it streamed", chunks, loaded)
 			}
 		}
-		// It takes no more of the others' room than it needs.
+		// Streaming evicts no more than it needs.
 		if loaded, _ := load(t, p, small, inSmall); loaded.Hit != (chunks == 20) {
 			t.Errorf("%d chunks: the small model: %+v", chunks, loaded)
 		}
 	}
 }
 
-func TestWhatIsInUseStays(t *testing.T) {
+func TestAModelInUseStays(t *testing.T) {
 	p := open(t, pool.Options{Bytes: 4 * chunk})
 	a, _ := files(t, 3*chunk)
 	b, inB := files(t, 2*chunk)
@@ -154,7 +154,7 @@ func TestWhatIsInUseStays(t *testing.T) {
 				}
 			}
 			if err := p.Close(); !errors.Is(err, pool.ErrBusy) {
-				t.Errorf("closing in the middle: %v, want ErrBusy", err)
+				t.Errorf("close during a load: %v, want ErrBusy", err)
 			}
 		})
 		return nil
@@ -165,7 +165,7 @@ func TestWhatIsInUseStays(t *testing.T) {
 	load(t, p, b, inB)
 }
 
-func TestALoadThatFailsGivesItsChunksBack(t *testing.T) {
+func TestAFailedLoadFreesItsChunks(t *testing.T) {
 	p := open(t, pool.Options{Bytes: 4 * chunk})
 	a, inA := files(t, 4*chunk)
 	broken := errors.New("broken")
@@ -175,18 +175,18 @@ func TestALoadThatFailsGivesItsChunksBack(t *testing.T) {
 		}
 	}
 	if loaded, _ := load(t, p, a, inA); loaded.Hit {
-		t.Error("what did not come whole was found in the pool")
+		t.Error("a partly read model was found in the pool")
 	}
 	if _, err := p.Load(t.Context(), a, opener(a), stage.Begin(), func(int, int64, []byte) error { return broken }); !errors.Is(err, broken) {
 		t.Fatalf("error %v", err)
 	}
 	if loaded, _ := load(t, p, a, inA); !loaded.Hit {
-		t.Error("a failed delivery took a whole model out of the pool")
+		t.Error("a failed delivery removed a whole model from the pool")
 	}
 }
 
-// TestAFailedCopyToOneLeavesTheModelToOthers has many use a model at once, to
-// half of whom it can't be copied.
+// TestAFailedCopyToOneLeavesTheModelToOthers has many users of a model at once, and
+// half of the copies fail.
 func TestAFailedCopyToOneLeavesTheModelToOthers(t *testing.T) {
 	p := open(t, pool.Options{Bytes: 4 * chunk})
 	c, in := files(t, 4*chunk)
@@ -200,7 +200,7 @@ func TestAFailedCopyToOneLeavesTheModelToOthers(t *testing.T) {
 				want = broken
 			}
 			loaded, err := p.Load(t.Context(), c, opener(c), stage.Begin(), func(int, int64, []byte) error {
-				time.Sleep(time.Millisecond) // so that others come meanwhile
+				time.Sleep(time.Millisecond) // so that uses overlap
 				return want
 			})
 			if !errors.Is(err, want) || err == nil && !loaded.Hit {
@@ -210,11 +210,11 @@ func TestAFailedCopyToOneLeavesTheModelToOthers(t *testing.T) {
 	}
 	wg.Wait()
 	if loaded, _ := load(t, p, c, in); !loaded.Hit || p.Evictions() > 0 {
-		t.Errorf("%+v: the model is there no more", loaded)
+		t.Errorf("%+v: the model was removed", loaded)
 	}
 }
 
-// A load takes memory to set itself up, and none for each byte that it brings.
+// What a load allocates does not depend on its size.
 func TestLoadingTakesNoMemoryPerRequest(t *testing.T) {
 	p := open(t, pool.Options{Bytes: 8 * chunk, Stream: true})
 	allocations := func(size int64) float64 {
@@ -233,16 +233,16 @@ func TestLoadingTakesNoMemoryPerRequest(t *testing.T) {
 	t.Logf("%v allocations for 9 chunks, %v for 576", few, many)
 }
 
-func TestAPoolHasTheChunksThatWereAskedFor(t *testing.T) {
+func TestAPoolHasWholeChunks(t *testing.T) {
 	if p := open(t, pool.Options{Bytes: 5*chunk + 1}); p.Bytes() != 5*chunk {
-		t.Errorf("it has %d bytes, want %d", p.Bytes(), 5*chunk)
+		t.Errorf("the pool has %d bytes, want %d", p.Bytes(), 5*chunk)
 	}
 }
 
-func TestPoolsThatCanNotBe(t *testing.T) {
+func TestBadOptions(t *testing.T) {
 	for _, o := range []pool.Options{{}, {Bytes: 1 << 20}, {Bytes: 1 << 20, ChunkBytes: 4097}, {Bytes: 1 << 20, ChunkBytes: -4096}} {
 		if _, err := pool.New(o); err == nil {
-			t.Errorf("%+v was made", o)
+			t.Errorf("%+v: no error", o)
 		}
 	}
 	if _, err := pool.New(pool.Options{Bytes: 4095, ChunkBytes: 4096}); !errors.Is(err, pool.ErrTooSmall) {

@@ -11,8 +11,7 @@ import (
 	"github.com/sllmq/sllmq/collector/stage"
 )
 
-// queued is a device that copies in its own time: what it is told to copy is
-// there when it is waited for.
+// queued is a device that copies asynchronously: copies have arrived after Sync.
 type queued struct {
 	mu             sync.Mutex
 	got            [][]byte
@@ -52,65 +51,65 @@ func (q *queued) destination() pool.Destination {
 	}
 }
 
-func (q *queued) hold(t *testing.T, want [][]byte) {
+func (q *queued) check(t *testing.T, want [][]byte) {
 	t.Helper()
 	for i := range want {
 		if !bytes.Equal(q.got[i], want[i]) {
-			t.Errorf("file %d has other bytes", i)
+			t.Errorf("file %d has wrong bytes", i)
 		}
 	}
 }
 
-func TestAResidentModelGoesInOneGo(t *testing.T) {
+func TestAResidentModelIsCopiedInOneGo(t *testing.T) {
 	p := open(t, pool.Options{Bytes: 20 * chunk})
 	other, otherContent := files(t, 2*chunk)
 	load(t, p, other, otherContent)
 	c, content := files(t, 5*chunk+13, 0, 3*chunk, 1)
 	if _, ok := p.Resident(c); ok {
-		t.Fatal("what was never loaded lies in the pool")
+		t.Fatal("a model that was never loaded is resident")
 	}
-	// What is being read goes part by part.
+	// A model that is being read is copied part by part.
 	f, q := fetch(t, p, c), newQueued(content)
 	if err := f.CopyTo(t.Context(), stage.Begin(), q.destination()); err != nil {
 		t.Fatal(err)
 	}
 	f.Release()
-	q.hold(t, content)
+	q.check(t, content)
 	if q.begins != 0 || q.writes < 9 {
-		t.Errorf("%d writes and %d begun, want one a chunk or more", q.writes, q.begins)
+		t.Errorf("%d writes and %d begun, want one or more per chunk", q.writes, q.begins)
 	}
 	r, ok := p.Resident(c)
 	if !ok {
-		t.Fatal("it does not lie in the pool")
+		t.Fatal("the model is not resident")
 	}
 	q = newQueued(content)
 	clock := stage.Begin()
 	if err := r.CopyTo(t.Context(), clock, q.destination()); err != nil {
 		t.Fatal(err)
 	}
-	q.hold(t, content)
+	q.check(t, content)
 	if q.begins != 3 || q.writes != 0 {
-		t.Errorf("%d stretches and %d writes, want one a file", q.begins, q.writes)
+		t.Errorf("%d copies and %d writes, want one copy per file", q.begins, q.writes)
 	}
 	if s := clock.Stages(); len(s) != 1 || s[0].Name != "copy" || s[0].Bytes != c.FileBytes() {
 		t.Errorf("stages %+v", s)
 	}
-	// One that can't be told so is written to.
+	// Other devices are written to.
 	q = newQueued(content)
 	d := q.destination()
 	d.Begin = nil
 	if err := r.CopyTo(t.Context(), stage.Begin(), d); err != nil || q.writes < 9 {
 		t.Errorf("%d writes, %v", q.writes, err)
 	}
-	q.hold(t, content)
+	q.check(t, content)
 	r.Release()
 	if err := p.Close(); err != nil {
-		t.Errorf("it is still in use: %v", err)
+		t.Errorf("close the pool: %v", err)
 	}
 }
 
-// Whatever goes wrong, what was begun has ended when Bring returns.
-func TestNothingIsUnderWayAfterwards(t *testing.T) {
+// However a copy fails, nothing is in flight when CopyTo returns.
+func TestNothingIsInFlightAfterCopyTo(t *testing.T) {
 	p := open(t, pool.Options{Bytes: 20 * chunk})
 	c, content := files(t, 2*chunk, chunk, chunk)
 	load(t, p, c, content)
@@ -138,7 +137,7 @@ func TestNothingIsUnderWayAfterwards(t *testing.T) {
 		defer cancel()
 		spoil(q, &d, cancel)
 		if err := f.CopyTo(ctx, stage.Begin(), d); !errors.Is(err, broken) && !errors.Is(err, context.Canceled) || len(q.begun) > 0 {
-			t.Errorf("%s: %v with %d under way", name, err, len(q.begun))
+			t.Errorf("%s: %v with %d in flight", name, err, len(q.begun))
 		}
 		f.Release()
 	}

@@ -25,7 +25,7 @@ func files(t *testing.T, sizes ...int) []string {
 	return paths
 }
 
-func TestMeasureReadsAndCopiesWhatItSays(t *testing.T) {
+func TestMeasureCarriesOutThePlan(t *testing.T) {
 	plan := roofline.Plan{
 		Files:    files(t, 3<<20+5, 1<<20, 7),
 		Settings: []roofline.Setting{{Threads: 2, IOBytes: 1 << 20}, {Threads: 3, IOBytes: 1 << 18}},
@@ -44,7 +44,7 @@ func TestMeasureReadsAndCopiesWhatItSays(t *testing.T) {
 		}
 		read += m.Bytes
 	}
-	// 2 MiB a trial, less what the files lack where a request ends at theirs.
+	// 2 MiB per trial, less where a read ends at a file's end.
 	if read > 8<<20 || read < 5<<20 {
 		t.Errorf("%d bytes were read", read)
 	}
@@ -63,7 +63,7 @@ func TestMeasureReadsAndCopiesWhatItSays(t *testing.T) {
 	}
 }
 
-func TestATrialEndsWhenItsTimeIsUp(t *testing.T) {
+func TestATrialEndsAtItsTimeLimit(t *testing.T) {
 	plan := roofline.Plan{Files: files(t, 4<<20), Settings: []roofline.Setting{{Threads: 1, IOBytes: 4096}}, Bytes: 1 << 40, Time: time.Millisecond}
 	plan.Bytes = 1 << 30
 	all, err := roofline.Measure(t.Context(), plan)

@@ -8,11 +8,11 @@ import (
 	"github.com/sllmq/sllmq/collector/stage"
 )
 
-func TestChunksAreKeptIfAsked(t *testing.T) {
+func TestChunksAreKeptIfTraced(t *testing.T) {
 	clock := stage.Begin()
 	clock.Chunk(stage.Chunk{Bytes: 1})
 	if n := len(clock.Chunks()); n != 0 {
-		t.Errorf("%d chunks that nobody asked for", n)
+		t.Errorf("%d chunks without Trace", n)
 	}
 	clock.Trace()
 	clock.Chunk(stage.Chunk{File: 1, Offset: 2, Bytes: 3})
@@ -21,7 +21,7 @@ func TestChunksAreKeptIfAsked(t *testing.T) {
 	}
 }
 
-func TestPartsOfOneNameAreOneStage(t *testing.T) {
+func TestPartsWithOneNameAreOneStage(t *testing.T) {
 	clock := stage.Begin()
 	clock.Start("open")(0)
 	var wg sync.WaitGroup
@@ -41,18 +41,18 @@ func TestPartsOfOneNameAreOneStage(t *testing.T) {
 	if read.Bytes != 40 {
 		t.Errorf("%d bytes, want 40", read.Bytes)
 	}
-	// Four overlapping parts are busy for longer than the wall saw.
+	// Four overlapping parts are busy for longer than they take together.
 	if wall := read.End - read.Start; read.Busy <= wall || read.End > clock.Elapsed() {
 		t.Errorf("busy %v in %v of %v", read.Busy, wall, clock.Elapsed())
 	}
 }
 
-// A load has thousands of parts, and measuring them must not feed the garbage
-// collector.
-func TestAddTakesNoMemory(t *testing.T) {
+// A load has thousands of parts, and measuring them must not cause garbage
+// collections.
+func TestAddDoesNotAllocate(t *testing.T) {
 	clock := stage.Begin()
 	if n := testing.AllocsPerRun(100, func() { clock.Add("read", clock.Elapsed(), 10) }); n != 0 {
-		t.Errorf("a part takes %v allocations", n)
+		t.Errorf("%v allocations per part", n)
 	}
 	if s := clock.Stages(); len(s) != 1 || s[0].Bytes != 1010 {
 		t.Errorf("stages %+v", s)

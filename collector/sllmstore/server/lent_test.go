@@ -110,9 +110,9 @@ func TestMemoryIsNotClosedUnderALoad(t *testing.T) {
 		t.Fatal(err)
 	}
 	time.Sleep(50 * time.Millisecond) // that the server hears of it
-	c.expect(t, "a load is under way", 1, 0)
+	c.expect(t, "during a load", 1, 0)
 	close(g.open)
-	c.expect(t, "it has ended", 1, 1)
+	c.expect(t, "after the load", 1, 1)
 	if err := s.Confirm(soon(t), "model", "replica"); err != nil || !bytes.Equal(m.bytes()[:len(want)], want) {
 		t.Errorf("a load whose client left: %v", err)
 	}

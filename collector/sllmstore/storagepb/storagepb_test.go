@@ -10,8 +10,8 @@ import (
 	"github.com/sllmq/sllmq/collector/sllmstore/storagepb"
 )
 
-// contract is what every client of the ServerlessLLM store puts on the wire,
-// written down apart from the .proto file.
+// contract is the wire format of ServerlessLLM's store, written down independently
+// of the .proto file.
 const contract = `
 GetServerConfigRequest
 GetServerConfigResponse mem_pool_size=1:int64 chunk_size=2:int64
