@@ -13,7 +13,7 @@ import (
 	"github.com/sllmq/sllmq/collector/sllmstore/storetest"
 )
 
-// dial starts a stand-in and connects to it.
+// dial starts a stand-in and returns a client of it.
 func dial(t *testing.T, b storetest.Behaviour) *client.Client {
 	t.Helper()
 	p, _, err := start(t, b, time.Minute)
@@ -28,7 +28,7 @@ func dial(t *testing.T, b storetest.Behaviour) *client.Client {
 	return c
 }
 
-func TestErrorsSayWhatWasAskedOfWhom(t *testing.T) {
+func TestErrorsNameTheStoreAndTheCall(t *testing.T) {
 	for b, want := range map[storetest.Behaviour]codes.Code{
 		storetest.Internal: codes.Internal,
 		storetest.Crashes:  codes.Unavailable,
@@ -50,7 +50,7 @@ func TestErrorsSayWhatWasAskedOfWhom(t *testing.T) {
 			t.Errorf("%s: %q", b, text)
 		}
 		if errors.Is(err, context.DeadlineExceeded) != (b == storetest.Hangs) {
-			t.Errorf("%s: what ended it is not told: %v", b, err)
+			t.Errorf("%s: error %v, want it to wrap the context's error only after a deadline", b, err)
 		}
 	}
 }
@@ -64,17 +64,17 @@ func TestACallEndsWithItsContext(t *testing.T) {
 	}
 }
 
-// A store that knows nothing beyond the contract is no error.
-func TestWhatIsBeyondTheContractIsAskedFor(t *testing.T) {
+// A store that implements the contract alone can be described.
+func TestAStoreWithoutTheSecondService(t *testing.T) {
 	c := dial(t, storetest.Lies)
 	s, err := c.Describe(t.Context())
 	if err != nil || s.Beyond != nil {
 		t.Errorf("%+v, %v", s, err)
 	}
 	if _, err := c.Explain(t.Context(), "model", "replica"); err == nil {
-		t.Error("it explained a load")
+		t.Error("Explain succeeded")
 	}
 	if err := c.Abandon(t.Context(), "model", "replica"); err == nil {
-		t.Error("it says that it abandoned a load")
+		t.Error("Abandon succeeded")
 	}
 }

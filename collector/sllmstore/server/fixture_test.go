@@ -54,7 +54,7 @@ func start(t testing.TB, change ...func(*server.Options)) *store {
 	return &store{c, o.StoragePath, s, stop}
 }
 
-// write makes a model of partitions of the given sizes and returns its bytes,
+// write writes a model with partitions of the given sizes and returns its bytes,
 // laid end to end.
 func (s *store) write(t testing.TB, name string, sizes ...int) []byte {
 	t.Helper()
@@ -74,7 +74,7 @@ func (s *store) write(t testing.TB, name string, sizes ...int) []byte {
 	return whole
 }
 
-// memory is a client's memory in the host.
+// memory is host memory of a client.
 type memory struct {
 	device.Memory
 	handle device.Handle
@@ -104,10 +104,10 @@ func (m memory) target(parts ...client.Part) []client.Target {
 	return []client.Target{{Device: m.handle.Device, Handle: m.handle.Bytes, Parts: parts}}
 }
 
-// whole is a copy list of one part.
+// whole returns the part of a copy list that is the whole model.
 func whole(bytes int) client.Part { return client.Part{Bytes: int64(bytes)} }
 
-// load brings a model to new memory and holds it against want.
+// load loads a model to new memory and compares it with want.
 func (s *store) load(t testing.TB, model, replica string, want []byte) {
 	t.Helper()
 	m := allocate(t, len(want))
@@ -128,11 +128,11 @@ func (s *store) loadTo(t testing.TB, m memory, model, replica string, want []byt
 	if err != nil {
 		t.Error(err)
 	} else if !bytes.Equal(m.bytes()[:len(want)], want) {
-		t.Errorf("replica %s of %s has other bytes", replica, model)
+		t.Errorf("replica %s of %s has wrong bytes", replica, model)
 	}
 }
 
-// refused holds an error's code.
+// refused checks an error's code.
 func refused(t testing.TB, what string, err error, want codes.Code) {
 	t.Helper()
 	var e *client.Error
@@ -141,17 +141,16 @@ func refused(t testing.TB, what string, err error, want codes.Code) {
 	}
 }
 
-// soon bounds a test of what must not hang; it is far above what any of it
-// takes.
+// soon limits calls that must not hang to far more time than they take.
 func soon(t testing.TB) context.Context {
 	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
 	t.Cleanup(cancel)
 	return ctx
 }
 
-// gate is a device of the host whose writes wait until it is open, or fail.
+// gate is a host device whose writes wait until it is open, and then may fail.
 type gate struct {
-	begun chan struct{} // a write has come
+	begun chan struct{} // closed by the first write
 	open  chan struct{}
 	once  *sync.Once
 	fail  error

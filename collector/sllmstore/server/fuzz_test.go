@@ -13,8 +13,8 @@ import (
 	"github.com/sllmq/sllmq/collector/sllmstore/storagepb"
 )
 
-// FuzzRequests gives a server whatever can be on the wire. It has to answer
-// each request, at once, without a panic, and to keep loading what is right.
+// FuzzRequests sends a server whatever can be on the wire. It must answer every
+// request at once and without a panic, and still load correctly.
 func FuzzRequests(f *testing.F) {
 	s := start(f)
 	want := s.write(f, "model", 2*chunk+512, 512)
@@ -68,12 +68,12 @@ func FuzzRequests(f *testing.F) {
 			t.Fatal(err)
 		}
 		if !bytes.Equal(good.bytes()[:len(want)], want) {
-			t.Error("the next load has other bytes")
+			t.Error("the next load has wrong bytes")
 		}
 	})
 }
 
-// method is a call that takes its request as it comes from the wire.
+// method returns a call that takes its request in wire format.
 func method[Q any, R any, P interface {
 	*Q
 	proto.Message
@@ -81,7 +81,7 @@ func method[Q any, R any, P interface {
 	return func(ctx context.Context, b []byte) error {
 		q := P(new(Q))
 		if proto.Unmarshal(b, q) != nil {
-			return nil // gRPC answers it
+			return nil // gRPC refuses it
 		}
 		_, err := call(ctx, q)
 		return err

@@ -12,7 +12,7 @@ import (
 	"github.com/sllmq/sllmq/collector/sllmstore/server"
 )
 
-// counting is memory of the host that is counted when it is opened and closed.
+// counting counts the host memories that are opened and closed.
 type counting struct {
 	device.HostImporter
 	mu             sync.Mutex
@@ -27,7 +27,7 @@ func (c *counting) Import(handle []byte) (device.Memory, error) {
 	return &counted{m, c}, err
 }
 
-// expect waits for what ends with a connection.
+// expect waits for the counts, since memory is closed after a connection ends.
 func (c *counting) expect(t *testing.T, what string, opened, closed int) {
 	t.Helper()
 	var o, n int
@@ -75,7 +75,7 @@ func TestAClientsMemoryStaysOpenWhileItIsConnected(t *testing.T) {
 		t.Fatal(err)
 	}
 	c.expect(t, "one is gone", 2, 1)
-	// What was used longest ago makes way.
+	// The least recently used memory is closed.
 	memories := []memory{m}
 	for i := range 5 {
 		memories = append(memories, allocate(t, len(want)))
@@ -90,9 +90,8 @@ func TestAClientsMemoryStaysOpenWhileItIsConnected(t *testing.T) {
 	c.expect(t, "the end", 8, 8)
 }
 
-// A client that is gone takes its memory along when nobody writes to it any
-// more, and no sooner.
-func TestMemoryIsNotClosedUnderALoad(t *testing.T) {
+// When a client has gone, its memory is closed, but not before its loads have ended.
+func TestMemoryIsNotClosedDuringALoad(t *testing.T) {
 	g := newGate()
 	c := &counting{}
 	s := start(t, func(o *server.Options) { o.Devices = []device.Importer{gatedImporter{c, g}} })
@@ -109,7 +108,7 @@ func TestMemoryIsNotClosedUnderALoad(t *testing.T) {
 	if err := leaving.Close(); err != nil {
 		t.Fatal(err)
 	}
-	time.Sleep(50 * time.Millisecond) // that the server hears of it
+	time.Sleep(50 * time.Millisecond) // until the server has noticed
 	c.expect(t, "during a load", 1, 0)
 	close(g.open)
 	c.expect(t, "after the load", 1, 1)
@@ -118,7 +117,7 @@ func TestMemoryIsNotClosedUnderALoad(t *testing.T) {
 	}
 }
 
-// gatedImporter is what it counts, behind a gate.
+// gatedImporter counts memories and puts them behind a gate.
 type gatedImporter struct {
 	*counting
 	gate *gate

@@ -73,7 +73,7 @@ func TestALoadIsExplained(t *testing.T) {
 	}
 }
 
-func TestALoadThatIsAskedForTwiceAtOnceIsReadOnce(t *testing.T) {
+func TestTwoLoadsAtOnceReadOnce(t *testing.T) {
 	s := start(t)
 	want := s.write(t, "model", 100*chunk)
 	var wg sync.WaitGroup
@@ -120,8 +120,8 @@ func TestSixtyFourClientsAtOnce(t *testing.T) {
 				replica := fmt.Sprintf("%s, client %d, round %d", model, i, round)
 				want := models[model]
 				clear(m.bytes())
-				// All four do not fit the pool: whoever finds no room is told, and
-				// comes again.
+				// The pool does not have room for all four: clients that find none
+				// are refused and try again.
 				for {
 					err := c.LoadToTargets(t.Context(), model, replica, m.target(whole(len(want))))
 					if err == nil {
@@ -133,7 +133,7 @@ func TestSixtyFourClientsAtOnce(t *testing.T) {
 				if err := c.Confirm(t.Context(), model, replica); err != nil {
 					t.Error(err)
 				} else if !bytes.Equal(m.bytes()[:len(want)], want) {
-					t.Errorf("%s has other bytes", replica)
+					t.Errorf("%s has wrong bytes", replica)
 				}
 			}
 		})
@@ -141,7 +141,7 @@ func TestSixtyFourClientsAtOnce(t *testing.T) {
 	wg.Wait()
 }
 
-func TestPathsLeadNowhereElse(t *testing.T) {
+func TestPathsStayBelowTheStoragePath(t *testing.T) {
 	s := start(t)
 	want := s.write(t, "models/good", chunk)
 	secret := filepath.Join(t.TempDir(), "secret")
@@ -152,7 +152,7 @@ func TestPathsLeadNowhereElse(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	// A partition that is a link out.
+	// A partition that is a link to a file outside.
 	if err := os.Mkdir(filepath.Join(s.dir, "leaky"), 0o755); err != nil {
 		t.Fatal(err)
 	}
@@ -175,7 +175,7 @@ func TestPathsLeadNowhereElse(t *testing.T) {
 		"nowhere":                       codes.NotFound,
 		"models":                        codes.NotFound,
 		"models/good/tensor.data_0":     codes.FailedPrecondition,
-		"models/good/tensor.data_0/..":  codes.OK, // it is models/good
+		"models/good/tensor.data_0/..":  codes.OK, // models/good itself
 		"models/./good/":                codes.OK,
 		"inside":                        codes.OK,
 		"models/good/../../models/good": codes.OK,
@@ -207,8 +207,8 @@ func TestRegistrationMayBeRequired(t *testing.T) {
 	refused(t, "forgotten", s.LoadToPool(t.Context(), "model", ""), codes.FailedPrecondition)
 }
 
-// When Abandon returns, the client may use its memory for something else.
-func TestAnAbandonedLoadWritesNoMore(t *testing.T) {
+// Once Abandon has returned, the client may reuse its memory.
+func TestAnAbandonedLoadStopsWriting(t *testing.T) {
 	g := newGate()
 	s := start(t, g.options)
 	want := s.write(t, "model", 100*chunk)
@@ -224,7 +224,7 @@ func TestAnAbandonedLoadWritesNoMore(t *testing.T) {
 	before := bytes.Clone(m.bytes())
 	time.Sleep(20 * time.Millisecond)
 	if !bytes.Equal(before, m.bytes()) {
-		t.Error("it was written to afterwards")
+		t.Error("the memory was written to after Abandon")
 	}
 	refused(t, "waiting for it", s.Confirm(soon(t), "model", "replica"), codes.Aborted)
 	if err := s.Abandon(soon(t), "model", "nobody"); err != nil {
@@ -233,7 +233,7 @@ func TestAnAbandonedLoadWritesNoMore(t *testing.T) {
 	s.load(t, "model", "another", want)
 }
 
-func TestADeviceThatFailsUnderwayFailsTheLoad(t *testing.T) {
+func TestADeviceErrorFailsTheLoad(t *testing.T) {
 	g := newGate()
 	g.fail = errors.New("the device fell off the bus")
 	close(g.open)
@@ -249,7 +249,7 @@ func TestADeviceThatFailsUnderwayFailsTheLoad(t *testing.T) {
 	}
 }
 
-// A server that is told to end lets requests end, within its patience.
+// A server that is stopped lets requests finish, within its patience.
 func TestAServerEndsGracefully(t *testing.T) {
 	for _, hangs := range []bool{false, true} {
 		g := newGate()
@@ -262,19 +262,19 @@ func TestAServerEndsGracefully(t *testing.T) {
 		<-g.begun
 		confirmed := make(chan error, 1)
 		go func() { confirmed <- s.Confirm(t.Context(), "model", "replica") }()
-		time.Sleep(20 * time.Millisecond) // that it is under way
+		time.Sleep(20 * time.Millisecond) // until it is in progress
 		after := 10 * time.Millisecond
 		if hangs {
-			after = 400 * time.Millisecond // past the patience
+			after = 400 * time.Millisecond // longer than the patience
 		}
 		time.AfterFunc(after, func() { close(g.open) })
 		s.stop()
 		err := <-confirmed
 		if !hangs && (err != nil || !bytes.Equal(m.bytes()[:len(want)], want)) {
-			t.Errorf("a request under way: %v", err)
+			t.Errorf("a request in progress: %v", err)
 		}
 		if hangs && err == nil {
-			t.Error("what was given up was confirmed")
+			t.Error("a cancelled load was confirmed")
 		}
 	}
 }
@@ -431,7 +431,7 @@ func TestAModelComesToGPUsByTheirHandles(t *testing.T) {
 			t.Fatal(err)
 		}
 		if !bytes.Equal(got, want[int64(i)*half:int64(i+1)*half]) {
-			t.Errorf("GPU %d has other bytes", i)
+			t.Errorf("GPU %d has wrong bytes", i)
 		}
 	}
 	past := []client.Target{{Device: targets[0].Device, Handle: targets[0].Handle, Parts: []client.Part{{Bytes: 2, To: half - 1}}}}

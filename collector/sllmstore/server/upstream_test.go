@@ -14,11 +14,11 @@ import (
 	"github.com/sllmq/sllmq/collector/sllmstore/server"
 )
 
-// Each test here is one of the ways in which ServerlessLLM's own store was
-// seen to go wrong, and holds this server to going right.
+// Each test here is a situation in which ServerlessLLM's own store was seen to
+// fail; its comment says how.
 
 // Upstream sometimes copies buffers that have not been read yet, or crashes.
-func TestAGPULoadAtOnceAfterAReloadHasTheRightBytes(t *testing.T) {
+func TestAGPULoadRightAfterAReloadHasTheRightBytes(t *testing.T) {
 	s := start(t)
 	want := s.write(t, "model", 100*chunk)
 	m := allocate(t, len(want))
@@ -36,25 +36,25 @@ func TestAGPULoadAtOnceAfterAReloadHasTheRightBytes(t *testing.T) {
 	}
 }
 
-// Upstream follows a null pointer.
-func TestAGPULoadWithNoHostLoadBeforeIt(t *testing.T) {
+// Upstream dereferences a null pointer.
+func TestAGPULoadWithoutAHostLoad(t *testing.T) {
 	s := start(t)
 	want := s.write(t, "model", 10*chunk+3, 5)
 	s.loadTo(t, allocate(t, len(want)), "model", "replica", want)
 	e, err := s.Explain(t.Context(), "model", "replica")
 	if err != nil || e.PoolHit {
-		t.Errorf("%+v, %v: it was not in the pool", e, err)
+		t.Errorf("%+v, %v: want a miss", e, err)
 	}
 }
 
-// Upstream fails inside, and whoever waits waits for ever.
-func TestAFileCutShortFailsWhoeverWaits(t *testing.T) {
+// Upstream fails internally, and clients wait forever.
+func TestATruncatedFileFailsTheWait(t *testing.T) {
 	const size = 64 * chunk
 	s := start(t)
 	s.write(t, "model", size)
 	m := allocate(t, size)
 	file := filepath.Join(s.dir, "model", "tensor.data_0")
-	// It is whole when it is looked at, and may be short when it is read.
+	// The file is whole when its size is taken, and may be short when it is read.
 	stop, stopped := make(chan struct{}), make(chan struct{})
 	go func() {
 		defer close(stopped)
@@ -79,11 +79,11 @@ func TestAFileCutShortFailsWhoeverWaits(t *testing.T) {
 		}
 		replica := fmt.Sprint("replica-", i)
 		if err := s.LoadToTargets(soon(t), "model", replica, m.target(whole(size))); err != nil {
-			refused(t, "a file that is short already", err, codes.InvalidArgument)
+			refused(t, "a file that is short when it is opened", err, codes.InvalidArgument)
 			continue
 		}
 		if err := s.Confirm(soon(t), "model", replica); err != nil {
-			refused(t, "a file cut short", err, codes.Internal)
+			refused(t, "a truncated file", err, codes.Internal)
 			failed++
 		} else if err := s.Unload(t.Context(), "model"); err != nil {
 			t.Error(err)
@@ -91,7 +91,7 @@ func TestAFileCutShortFailsWhoeverWaits(t *testing.T) {
 	}
 }
 
-func TestSizesThatAreNoMultipleOfABlock(t *testing.T) {
+func TestSizesThatAreNotMultiplesOfABlock(t *testing.T) {
 	s := start(t)
 	for i, sizes := range [][]int{{1}, {511}, {chunk + 1}, {1000, 513, 70_001}, {4096, 1, 4096}, {7, 0, 9}} {
 		model := fmt.Sprint("model-", i)
@@ -100,7 +100,7 @@ func TestSizesThatAreNoMultipleOfABlock(t *testing.T) {
 }
 
 // Upstream hangs.
-func TestUnloadingWhatIsBeingLoadedIsRefused(t *testing.T) {
+func TestUnloadingDuringALoadIsRefused(t *testing.T) {
 	g := newGate()
 	s := start(t, g.options)
 	want := s.write(t, "model", 10*chunk)
@@ -118,11 +118,11 @@ func TestUnloadingWhatIsBeingLoadedIsRefused(t *testing.T) {
 	if err := s.Unload(t.Context(), "model"); err != nil {
 		t.Error(err)
 	}
-	refused(t, "unloading what is not there", s.Unload(t.Context(), "model"), codes.NotFound)
+	refused(t, "unloading again", s.Unload(t.Context(), "model"), codes.NotFound)
 }
 
 // Upstream hangs.
-func TestWaitingForAReplicaThatWasNeverLoaded(t *testing.T) {
+func TestConfirmingAReplicaThatWasNeverLoaded(t *testing.T) {
 	s := start(t)
 	want := s.write(t, "model", chunk)
 	refused(t, "none", s.Confirm(soon(t), "model", "nobody"), codes.NotFound)
@@ -134,12 +134,12 @@ func TestWaitingForAReplicaThatWasNeverLoaded(t *testing.T) {
 	refused(t, "another model's", s.Confirm(soon(t), "other", "replica"), codes.NotFound)
 }
 
-// A wait ends with the client's deadline, and other calls go on meanwhile.
-func TestAWaitHoldsUpNobody(t *testing.T) {
+// A wait ends with the client's deadline, and blocks no other call.
+func TestAWaitBlocksNoOtherCall(t *testing.T) {
 	g := newGate()
 	s := start(t, g.options)
 	want := s.write(t, "model", 10*chunk)
-	other := s.write(t, "other", chunk)
+	s.write(t, "other", chunk)
 	m := allocate(t, len(want))
 	if err := s.LoadToTargets(t.Context(), "model", "replica", m.target(whole(len(want)))); err != nil {
 		t.Fatal(err)
@@ -152,7 +152,6 @@ func TestAWaitHoldsUpNobody(t *testing.T) {
 	if err := s.LoadToPool(soon(t), "other", ""); err != nil {
 		t.Error(err)
 	}
-	_ = other
 	short, cancel := deadline(t, 50*time.Millisecond)
 	defer cancel()
 	refused(t, "a wait with a deadline", s.Confirm(short, "model", "replica"), codes.DeadlineExceeded)
@@ -162,8 +161,8 @@ func TestAWaitHoldsUpNobody(t *testing.T) {
 	}
 }
 
-// Upstream forgets the good replica, and the next wait hangs.
-func TestAReplicaThatIsAskedForTwiceIsLeftAsItIs(t *testing.T) {
+// Upstream forgets the loaded replica, and the next wait hangs.
+func TestLoadingAReplicaTwiceKeepsTheFirst(t *testing.T) {
 	s := start(t)
 	want := s.write(t, "model", 3*chunk)
 	m := allocate(t, len(want))
@@ -175,7 +174,7 @@ func TestAReplicaThatIsAskedForTwiceIsLeftAsItIs(t *testing.T) {
 	if err := s.Confirm(soon(t), "model", "replica"); err != nil {
 		t.Error(err)
 	}
-	// Which to the pool may be, again and again.
+	// Loads to the pool may be repeated.
 	for range 3 {
 		if err := s.LoadToPool(t.Context(), "model", "replica"); err != nil {
 			t.Error(err)
@@ -183,8 +182,8 @@ func TestAReplicaThatIsAskedForTwiceIsLeftAsItIs(t *testing.T) {
 	}
 }
 
-// Upstream says that it loaded, and copies nothing.
-func TestADeviceThatIsNotHere(t *testing.T) {
+// Upstream reports success and copies nothing.
+func TestAnUnknownDevice(t *testing.T) {
 	s := start(t)
 	want := s.write(t, "model", chunk)
 	m := allocate(t, len(want))
@@ -196,7 +195,7 @@ func TestADeviceThatIsNotHere(t *testing.T) {
 }
 
 // Upstream crashes.
-func TestPartsThatAreNotThere(t *testing.T) {
+func TestPartsOutOfRange(t *testing.T) {
 	s := start(t)
 	want := s.write(t, "model", 2*chunk, 100)
 	m := allocate(t, len(want))
@@ -241,7 +240,7 @@ func TestEvictionsAfterClearMem(t *testing.T) {
 }
 
 // Upstream exits.
-func TestAHandleThatIsNone(t *testing.T) {
+func TestInvalidHandles(t *testing.T) {
 	s := start(t)
 	want := s.write(t, "model", chunk)
 	m := allocate(t, len(want))
@@ -268,14 +267,14 @@ func TestOnePartOverThreePartitions(t *testing.T) {
 	}
 	got := m.bytes()
 	if !bytes.Equal(got[77:77+chunk+1536], want[from:from+chunk+1536]) {
-		t.Error("other bytes arrived")
+		t.Error("wrong bytes were copied")
 	}
 	if got[76] != 0 || got[77+chunk+1536] != 0 {
-		t.Error("more was written than was asked for")
+		t.Error("bytes outside the part were written")
 	}
 }
 
-// Upstream says OK first and fails inside, and a wait can be without end.
+// Upstream answers OK and then fails internally, and a wait may never end.
 func TestAModelLargerThanThePoolIsRefusedAtOnce(t *testing.T) {
 	s := start(t, func(o *server.Options) { o.PoolBytes = 10 * chunk })
 	want := s.write(t, "large", 11*chunk)
