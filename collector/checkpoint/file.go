@@ -10,7 +10,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// copyStep is how many bytes are copied between looks at the context and
+// copyStep is how many bytes are copied between checks of the context and
 // reports of progress.
 const copyStep = 8 << 20
 

@@ -9,7 +9,7 @@ import (
 	"github.com/cespare/xxhash/v2"
 )
 
-// verifyStep is how many bytes are read between looks at the context.
+// verifyStep is how many bytes are read between checks of the context.
 const verifyStep = 4 << 20
 
 // Verify reads every tensor of the replica in dir and compares its Checksum

@@ -22,9 +22,9 @@ func (c *Client) Find(ctx context.Context, r Repo) (Model, error) {
 	if c.offline {
 		return c.findCached(r)
 	}
-	m, err := c.ask(ctx, r)
+	m, err := c.findOnHub(ctx, r)
 	if err != nil && ctx.Err() != nil {
-		return Model{}, fmt.Errorf("ask %s about %s: %w", c.endpoint.Host, r, context.Cause(ctx))
+		return Model{}, fmt.Errorf("query %s for %s: %w", c.endpoint.Host, r, context.Cause(ctx))
 	}
 	if errors.Is(err, ErrUnreachable) {
 		if cached, notCached := c.findCached(r); notCached == nil {
@@ -34,8 +34,8 @@ func (c *Client) Find(ctx context.Context, r Repo) (Model, error) {
 	return m, err
 }
 
-// ask finds a model by asking the Hub.
-func (c *Client) ask(ctx context.Context, r Repo) (Model, error) {
+// findOnHub finds a model on the Hub.
+func (c *Client) findOnHub(ctx context.Context, r Repo) (Model, error) {
 	about := target{repo: r}
 	b, err := c.small(ctx, c.modelAddress(r), maxListingBytes, about)
 	if err != nil {

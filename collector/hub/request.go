@@ -118,7 +118,7 @@ func (c *Client) once(ctx context.Context, method string, u *url.URL, header htt
 	}
 	request, err := http.NewRequestWithContext(ctx, method, u.String(), nil)
 	if err != nil {
-		return abandon(fmt.Errorf("ask %s: %w", u.Host, unwrapURL(err)))
+		return abandon(fmt.Errorf("request to %s: %w", u.Host, unwrapURL(err)))
 	}
 	for name, values := range header {
 		request.Header[name] = values
