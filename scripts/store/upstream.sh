@@ -140,7 +140,7 @@ if does wrong; then
 	serve 64MB sllm-store start
 	timeout -k 5 60 "$sllmq" collect --model-name "$model" --storage-path "$storage" --warehouse "$warehouse" --no-roofline --inference none \
 		--format sllm --loader store --store-address 127.0.0.1:8073 --device cuda:0 --num-replicas 1 --load-timeout 15s --tag upstream=small >"$out/small.txt" 2>&1
-	grep 'start it with a larger --mem-pool-size' "$out/small.txt" || {
+	grep 'start it with a larger pool' "$out/small.txt" || {
 		echo "FAILED: sllmq did not refuse it"
 		failures=$((failures + 1))
 	}
