@@ -381,14 +381,17 @@ func (r *Resolved) lookUpStores(ctx context.Context) error {
 		return nil
 	}
 	const patience = 10 * time.Second
-	ctx, cancel := context.WithTimeout(ctx, patience)
+	limited, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
 	store, err := client.Dial(q.StoreAddress)
 	if err != nil {
 		return err
 	}
 	defer store.Close()
-	server, err := store.Describe(ctx)
+	server, err := store.Describe(limited)
+	if ctx.Err() != nil {
+		return ctx.Err()
+	}
 	if err != nil {
 		return fieldErrorf("StoreAddress", "%v: start the store, or leave its address out to have one started", err)
 	}

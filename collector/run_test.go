@@ -317,7 +317,7 @@ func TestWorkerThatCannotStartIsARow(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if result.Failed != 2 || len(sink.Loads) != 2 || !strings.Contains(*sink.Loads[0].Error, "3 loads are given up") {
+	if result.Failed != 2 || len(sink.Loads) != 2 || !strings.Contains(*sink.Loads[0].Error, "loads skipped: 3") {
 		t.Errorf("%+v, loads %+v", result, sink.Loads)
 	}
 }

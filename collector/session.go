@@ -48,11 +48,14 @@ func (r *run) process(ctx context.Context, steps []Step, ceiling ceiling) (done 
 	usedBefore, others := sum(r.gpus, machine.GPU.UsedBytes), sum(r.gpus, machine.GPU.Processes)
 	p.worker, err = r.start(ctx)
 	if ctx.Err() != nil {
-		return 0, ctx.Err()
+		if err == nil {
+			err = p.worker.Close(closePatience)
+		}
+		return 0, errors.Join(ctx.Err(), err)
 	}
 	if err != nil {
 		// It would not start for the next load either.
-		err = fmt.Errorf("the worker did not start, and %d loads are given up: %v", len(steps), err)
+		err = fmt.Errorf("the worker did not start (loads skipped: %d): %w", len(steps), err)
 		return len(steps), p.keep(measured{step: steps[0], outcome: worker.Failed(err)})
 	}
 	defer func() {

@@ -144,7 +144,7 @@ func TestStoreFailuresAreRows(t *testing.T) {
 		loads    int // that left a row
 		sessions int
 	}{
-		storetest.Dies:     {"the worker did not start, and 3 loads are given up: start %/sllm-store: it ended: %no CUDA-capable device%", 1, 0},
+		storetest.Dies:     {"the worker did not start (loads skipped: 3): start %/sllm-store: it ended: %no CUDA-capable device%", 1, 0},
 		storetest.Hangs:    {"%ConfirmModel: no answer within%sllm-store.log and ends: %", 3, 3},
 		storetest.Crashes:  {"%ConfirmModel: Unavailable%terminate called after throwing%", 3, 3},
 		storetest.Internal: {"%ConfirmModel: Internal%", 3, 3},

@@ -58,7 +58,7 @@ var distributions = map[string]string{
 // AskPython finds out which of the modules the interpreter named command can
 // import, and their versions. Nothing is imported.
 func AskPython(ctx context.Context, command string, modules []string) (Python, error) {
-	ctx, cancel := context.WithTimeout(ctx, askTimeout)
+	limited, cancel := context.WithTimeout(ctx, askTimeout)
 	defer cancel()
 	wanted := map[string]string{}
 	for _, m := range modules {
@@ -73,7 +73,7 @@ func AskPython(ctx context.Context, command string, modules []string) (Python, e
 		return Python{}, fmt.Errorf("list the packages of %s: %w", command, err)
 	}
 	said := &tail{}
-	cmd := exec.CommandContext(ctx, command, "-c", bootstrap)
+	cmd := exec.CommandContext(limited, command, "-c", bootstrap)
 	cmd.Env = pythonEnvironment()
 	cmd.Stdin = strings.NewReader(string(source) + "\n" + string(question) + "\n")
 	cmd.Stderr = said
@@ -82,6 +82,8 @@ func AskPython(ctx context.Context, command string, modules []string) (Python, e
 	case errors.Is(err, exec.ErrNotFound), errors.Is(err, os.ErrNotExist):
 		return Python{}, fmt.Errorf("no Python %q: name one that has torch and transformers", command)
 	case ctx.Err() != nil:
+		return Python{}, ctx.Err()
+	case limited.Err() != nil:
 		return Python{}, fmt.Errorf("list the packages of %s: no answer within %v", command, askTimeout)
 	case err != nil:
 		return Python{}, fmt.Errorf("list the packages of %s: %w: %s", command, err, said.lastLine())
