@@ -10,7 +10,7 @@ import (
 	"strings"
 )
 
-// periods are the spans of time that arms may be, and how they are written.
+// periods are the spans of time that arms may be, with their formats.
 var periods = map[string]string{"day": "%Y-%m-%d", "week": "%G-W%V", "month": "%Y-%m", "year": "%Y"}
 
 //go:embed sql/load_facts_columns.sql
@@ -53,9 +53,9 @@ func (c Contrast) resolve(ctx context.Context, db *sql.DB) (string, error) {
 	case len(keys) == 1:
 		return "tag:" + keys[0], nil
 	case len(keys) > 1:
-		return "", &NoColumnError{fmt.Sprintf("several tags have the value %q: write one of %s=%[1]s", c.Baseline, strings.Join(keys, ", "))}
+		return "", &NoColumnError{fmt.Sprintf("several tags have the value %q: use one of %s=%[1]s", c.Baseline, strings.Join(keys, ", "))}
 	}
-	return "", &NoColumnError{fmt.Sprintf("no column and no tag %q to compare by: use a tag's key, day, week, month, time:MOMENT, or a column of load_facts, such as format, loader, model, machine or run_id", c.By)}
+	return "", &NoColumnError{fmt.Sprintf("no column or tag %q to compare by: use a tag's key, day, week, month, time:MOMENT, or a column of load_facts, such as format, loader, model, machine or run_id", c.By)}
 }
 
 // armExpression returns the SQL, over the columns of load_facts, of the arm that

@@ -12,30 +12,30 @@ import (
 	"github.com/sllmq/sllmq/queries/stats"
 )
 
-// Check asks whether loading became slower.
+// Check finds whether loading became slower.
 type Check struct {
 	Contrast
 	MaxSlowdown float64  // 0.05 allows 5 % more time
-	NoiseFloor  *float64 // nil: what A/A runs of the same loads say, and, for arms that were measured apart, what the baseline's other nights say
+	NoiseFloor  *float64 // nil: measured between A/A runs of the same loads and, for arms measured in different nights, between the baseline's nights
 }
 
-// Judged is a pair and what the gate says of it.
+// Judged is a pair and the gate's decision.
 type Judged struct {
 	Pair
 	stats.Decision
 }
 
-// Noise is what a slowdown has to be over to mean something.
+// Noise is the slowdown that means nothing.
 type Noise struct {
-	Given  *float64    // instead of what was measured
-	Twins  stats.Noise // of A/A runs; without any, Pairs is 0
-	Nights stats.Noise // of the baseline from one night to another, for arms that were measured apart, in a night each; without two nights, Pairs is 0
+	Given  *float64    // overrides the measured noise
+	Twins  stats.Noise // between A/A runs; Pairs is 0 if there are none
+	Nights stats.Noise // of the baseline between nights, for arms measured in different nights; Pairs is 0 without two nights
 }
 
-// together is the most that arms may be apart, of 1, before nights matter.
+// together is how far apart arms may be, from 0 to 1, before nights matter.
 const together = 0.25
 
-// floor is a slowdown that means nothing.
+// floor is the slowdown that means nothing for arms measured together.
 func (n Noise) floor() float64 {
 	if n.Given != nil {
 		return *n.Given
@@ -43,10 +43,10 @@ func (n Noise) floor() float64 {
 	return n.Twins.Floor
 }
 
-// ofNights is a slowdown that a pair may owe to the nights in which its arms were
-// measured. It is not known where nothing says what nights do: neither the
-// baseline's, nor those of both arms, where there are so many that they tell the
-// arms apart by themselves.
+// ofNights is the slowdown that the nights in which a pair was measured may
+// cause. It is unknown if there is no evidence of what nights do: neither the
+// baseline's nights, nor so many nights of both arms that these alone separate
+// the arms.
 func (n Noise) ofNights(p Pair) (slowdown float64, known bool) {
 	if n.Given != nil || p.Apart <= together || p.nightsP/2 < 1-nightConfidence {
 		return 0, true
@@ -54,18 +54,18 @@ func (n Noise) ofNights(p Pair) (slowdown float64, known bool) {
 	return math.Expm1(p.Apart * math.Log1p(n.Nights.Floor)), n.Nights.Pairs > 0
 }
 
-// Checked is the answer of a Check: the worst verdict, and what it rests on.
+// Checked is the answer to a Check: the worst verdict, and what it rests on.
 type Checked struct {
 	Verdict stats.Verdict
 	Noise   Noise
 	Apart   bool // some arms were measured in different nights
 	Pairs   []Judged
-	Alone   string // why there is no pair yet: all loads are of the baseline
+	Alone   string // why there are no pairs: all loads are the baseline's
 }
 
-// Ask compares, measures the noise, and judges. As long as nothing was measured
-// beside the baseline there is too little to tell; a baseline or a candidate that
-// was named and is not there is an error, since it may be misspelt.
+// Ask compares, measures the noise, and judges. If the warehouse has the baseline
+// alone, the verdict is inconclusive. A named baseline or candidate that does not
+// exist is an error, since it may be misspelt.
 func (c Check) Ask(ctx context.Context, db *sql.DB) (Checked, error) {
 	pairs, err := c.Contrast.Ask(ctx, db)
 	var alone *AloneError
@@ -91,7 +91,7 @@ func (c Check) Ask(ctx context.Context, db *sql.DB) (Checked, error) {
 	return c.judge(pairs, noise)
 }
 
-// judge holds each pair against the gate.
+// judge applies the gate to each pair.
 func (c Check) judge(pairs []Pair, noise Noise) (Checked, error) {
 	all := Checked{Verdict: stats.NoRegression, Noise: noise}
 	for _, p := range pairs {
@@ -117,20 +117,20 @@ func (c Check) judge(pairs []Pair, noise Noise) (Checked, error) {
 	return all, nil
 }
 
-// doubt is why a slowdown may be no regression for all its significance. The
-// loads of one session share their luck, and those of one night the machine's
-// mood: against itself such an arm is found slower far more often than the
-// significance says.
+// doubt returns why a significant slowdown may not be a regression; empty if
+// there is no reason. The loads of one session share their luck, and those of one
+// night the machine's mood: an arm compared with itself would be found slower far
+// more often than the significance allows.
 func (n Noise) doubt(p Pair) string {
-	const measure = "measure both within %.0f hours of each other, or %s at %d times or more, or give --noise-floor"
+	const measure = "measure both within %.0f hours of each other, or %s at %d times or more, or use --noise-floor"
 	slowdown, known := n.ofNights(p)
 	switch {
 	case !known:
-		return fmt.Sprintf("the arms were measured at different times, and no noise floor from one time to another is known: "+measure, nightGap.Hours(), p.Baseline, enoughNights)
+		return fmt.Sprintf("the arms were measured at different times, and the noise between times is unknown: "+measure, nightGap.Hours(), p.Baseline, enoughNights)
 	case p.Factor.Estimate <= 1+slowdown:
-		return fmt.Sprintf("the arms were measured at different times, which alone may make %.1f %%: "+measure, 100*slowdown, nightGap.Hours(), p.Baseline, enoughNights)
+		return fmt.Sprintf("the arms were measured at different times, which alone may cause %.1f %%: "+measure, 100*slowdown, nightGap.Hours(), p.Baseline, enoughNights)
 	case p.Unit == "load" && n.floor() == 0:
-		return "one session an arm may be luck: collect with --sessions 4 or more, or give --noise-floor"
+		return "one session per arm may be luck: use collect --sessions 4 or more, or --noise-floor"
 	}
 	return ""
 }

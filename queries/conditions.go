@@ -13,13 +13,13 @@ import (
 	"github.com/sllmq/sllmq/warehouse/record"
 )
 
-// machineColumns are facts that machine_id is a digest of.
+// machineColumns are among the facts that machine_id is a digest of.
 var machineColumns = []string{"machine", "kernel", "gpu_driver", "gpu_model", "filesystem", "storage_device", "huge_pages", "cpu_governor"}
 
-// loaderColumns are what a loader decides: two loaders need not agree on them.
+// loaderColumns depend on the loader: two loaders need not agree in them.
 var loaderColumns = []string{"format", "loader", "direct_io", "mem_pool_size_bytes", "pool_locked", "num_thread", "chunk_size_bytes", "io_depth", "io_size_bytes"}
 
-// implied are columns that can't be the same where another one differs.
+// implied returns the columns that may differ where another one does.
 func implied(by string) []string {
 	switch by {
 	case "format", "loader":
@@ -37,30 +37,30 @@ func implied(by string) []string {
 }
 
 const (
-	// noisyShare is the part of loading time that the hypervisor or the control
-	// group may take before a machine is called noisy.
+	// noisyShare is the share of loading time that the hypervisor or the control
+	// group may take before there is a warning.
 	noisyShare = 0.02
-	// otherShare is the part of an arm's loads that may have been made under
-	// another condition than the other arm's before that is worth a word.
+	// otherShare is the share of an arm's loads that may have been measured under
+	// other conditions before there is a warning.
 	otherShare = 0.1
-	// modesP is the least p of the dip test that is put down to chance, and
-	// modesN the least units that it is asked of.
+	// modesP is the p of the dip test below which there is a warning, and modesN
+	// the least number of units for the test.
 	modesP = 0.001
 	modesN = 20
 )
 
-// warnings are what should be known before the ratio is believed.
+// warnings returns reasons to doubt the ratio.
 func (c Contrast) warnings(before, after side) (list []string) {
 	warned := map[string]bool{}
 	for _, w := range watched {
 		column, a, b := w.Name, shares(before.under, w), shares(after.under, w)
 		switch {
 		case slices.Contains(implied(c.By), column):
-			// Another format is another loader; but one format of several is a mixture.
+			// Formats have loaders of their own, but a format with several is a mixture.
 			if column == "loader" && c.By == "format" {
 				for arm, mixed := range map[string]map[string]float64{before.arm: a, after.arm: b} {
 					if len(mixed) > 1 {
-						list = append(list, fmt.Sprintf("%s is a mixture of loaders: %s", arm, describe(mixed)))
+						list = append(list, fmt.Sprintf("%s mixes loaders: %s", arm, describe(mixed)))
 					}
 				}
 				slices.Sort(list)
@@ -82,14 +82,14 @@ func (c Contrast) warnings(before, after side) (list []string) {
 			}
 		}
 		if failed > 0 {
-			list = append(list, fmt.Sprintf("%d of %d loads of %s failed", failed, loads, side.arm))
+			list = append(list, fmt.Sprintf("%d of %d %s loads failed", failed, loads, side.arm))
 		}
 		if total > 0 && taken > noisyShare*total {
-			list = append(list, fmt.Sprintf("a noisy machine: others took %.0f %% of the CPU time while %s was loaded", 100*taken/total, side.arm))
+			list = append(list, fmt.Sprintf("noisy machine: others used %.0f %% of the CPU time during %s loads", 100*taken/total, side.arm))
 		}
 		if units := stats.Units(side.times()); len(units) >= modesN {
 			if dip, err := stats.DipTest(units); err == nil && dip.P < modesP {
-				list = append(list, fmt.Sprintf("%s has more than one mode (dip test): its median may lie where few loads do", side.arm))
+				list = append(list, fmt.Sprintf("%s has more than one mode (dip test): few loads may be near its median", side.arm))
 			}
 		}
 	}
@@ -111,8 +111,8 @@ func shares(list []measuredUnder, condition record.Column) map[string]float64 {
 	return parts
 }
 
-// distance is the part of the loads that would have to be made under another
-// value for both arms to be alike.
+// distance is the share of the loads that would need another value to make both
+// arms alike.
 func distance(a, b map[string]float64) float64 {
 	sum := 0.0
 	for value := range a {

@@ -14,42 +14,41 @@ import (
 	"github.com/sllmq/sllmq/warehouse/record"
 )
 
-// Contrast asks how loading times differ between the arms of one column.
+// Contrast compares the loading times of arms that differ in one column.
 type Contrast struct {
 	Filter
 	By         string    // a column of load_facts, a tag's key or tag:KEY, day, week, month, year, or time with SplitAt
 	SplitAt    time.Time // of By time: arms are before and after it
-	Baseline   string    // the arm that others are held against; empty: safetensors, or the one that was measured first
+	Baseline   string    // the arm to compare the others with; empty: safetensors, or the one measured first
 	Arms       []string  // only these; empty: all
-	Across     bool      // arms need have nothing in common; what differs is warned of
+	Across     bool      // arms need have nothing in common; differences become warnings
 	Confidence float64
 	Seed       uint64 // of the bootstrap
-	Draws      int    // of the bootstrap; 0: enough
+	Draws      int    // of the bootstrap; 0: the default
 }
 
-// Pair is one arm held against the baseline, where all else that is asked
-// about is the same.
+// Pair is one arm compared with the baseline, all else being equal.
 type Pair struct {
 	Shared        Key // what both arms have in common
 	Baseline, Arm string
 	stats.Comparison
 	BeforeLoads, AfterLoads ArmLoads
-	MeanRatio               float64 // of means over loads, the reference's measure; over 1, the arm takes longer
-	AdjustedP               float64 // Comparison.Test.P, corrected by Holm over all pairs
-	Need                    int     // sessions or loads an arm from which on a difference can be told; 0: there are as many
+	MeanRatio               float64 // of the means over loads, as in the reference benchmark; over 1, the arm takes longer
+	AdjustedP               float64 // Comparison.Test.P after Holm's correction over all pairs
+	Need                    int     // sessions or loads per arm needed to show a difference; 0: there are enough
 	Warnings                []string
-	Apart                   float64 // how much of the machine's moods is in the ratio: 0 if both arms were measured in the same nights, 1 if each had one of its own
+	Apart                   float64 // how much the machine's moods affect the ratio: 0 if both arms were measured in the same nights, 1 if each in a night of its own
 	nightsP                 float64 // of a test over the arms' nights, each by the median of its sessions
 }
 
 // ArmLoads are the loads of an arm.
 type ArmLoads struct {
-	N, Failed, Outliers int     // outliers by Tukey's fences; none is left out
-	MeanS               float64 // of those that did not fail
+	N, Failed, Outliers int     // outliers by Tukey's fences, which are kept
+	MeanS               float64 // of the loads that did not fail
 	Nights              int     // in which they were measured
 }
 
-// Ask answers with a pair for each arm but the baseline, in each group.
+// Ask returns, for each group, a pair for each arm other than the baseline.
 func (c Contrast) Ask(ctx context.Context, db *sql.DB) (_ []Pair, err error) {
 	if c.By, err = c.resolve(ctx, db); err != nil {
 		return nil, err
@@ -68,7 +67,7 @@ func (c Contrast) Ask(ctx context.Context, db *sql.DB) (_ []Pair, err error) {
 // pairs compares what was measured.
 func (c Contrast) pairs(ctx context.Context, sessions []armSession, under []measuredUnder) ([]Pair, error) {
 	if len(sessions) == 0 {
-		return nil, errors.New("no loads to compare: sllmq summary says what there is")
+		return nil, errors.New("no loads to compare: sllmq summary lists what the warehouse has")
 	}
 	baseline := c.baseline(sessions)
 	groups := c.groups(sessions, under)
@@ -95,7 +94,7 @@ func (c Contrast) pairs(ctx context.Context, sessions []armSession, under []meas
 	return pairs, c.correct(pairs)
 }
 
-// baseline is the arm that others are held against.
+// baseline returns the arm to compare the others with.
 func (c Contrast) baseline(sessions []armSession) string {
 	if c.Baseline != "" {
 		return c.Baseline
@@ -112,14 +111,14 @@ func (c Contrast) baseline(sessions []armSession) string {
 	return first.Compared
 }
 
-// AloneError says that all loads are of the baseline.
+// AloneError reports that all loads are of the baseline.
 type AloneError struct{ By, Baseline string }
 
 func (e *AloneError) Error() string {
-	return fmt.Sprintf("only loads of %s %q are there: nothing to hold against them", e.By, e.Baseline)
+	return fmt.Sprintf("all loads are of %s %q: nothing to compare them with", e.By, e.Baseline)
 }
 
-// nothing says why there is no pair.
+// nothing returns why there is no pair.
 func (c Contrast) nothing(sessions []armSession, baseline string) error {
 	arms := map[string]bool{}
 	type seen struct{ baseline, others bool }
@@ -155,19 +154,19 @@ func (c Contrast) nothing(sessions []armSession, baseline string) error {
 	}
 	switch {
 	case !known:
-		return fmt.Errorf("no loads of %s %q to hold others against: there are %s", c.By, baseline, strings.Join(others, ", "))
+		return fmt.Errorf("no loads of %s %q to compare with: there are %s", c.By, baseline, strings.Join(others, ", "))
 	case len(others) == 0 && len(c.Arms) > 0:
 		named := slices.DeleteFunc(slices.Clone(c.Arms), func(arm string) bool { return arm == baseline })
-		return fmt.Errorf("no loads of %s %q to hold against %s", c.By, strings.Join(named, ", "), baseline)
+		return fmt.Errorf("no loads of %s %q to compare with %s", c.By, strings.Join(named, ", "), baseline)
 	case len(others) == 0:
 		return &AloneError{c.By, baseline}
 	case len(apart) > 0:
-		return fmt.Errorf("nothing to hold against %s %q: %s: no %s in common with it", c.By, baseline, strings.Join(others, ", "), strings.Join(apart, ", "))
+		return fmt.Errorf("nothing to compare with %s %q: %s: no %s in common with it", c.By, baseline, strings.Join(others, ", "), strings.Join(apart, ", "))
 	}
-	return fmt.Errorf("nothing to hold against %s %q: no loads of %s that did not fail agree with it in %s", c.By, baseline, strings.Join(others, ", "), strings.Join(c.key(record.Arm{}).columns(), ", "))
+	return fmt.Errorf("nothing to compare with %s %q: no loads of %s that succeeded agree with it in %s", c.By, baseline, strings.Join(others, ", "), strings.Join(c.key(record.Arm{}).columns(), ", "))
 }
 
-// correct fills in what depends on all pairs.
+// correct fills in the fields that depend on all pairs.
 func (c Contrast) correct(pairs []Pair) error {
 	ps := make([]float64, len(pairs))
 	for i, p := range pairs {
@@ -192,7 +191,7 @@ func (c Contrast) correct(pairs []Pair) error {
 	return nil
 }
 
-// pair compares two arms of a group; nil if one has no load that counts.
+// pair compares two arms of a group; nil if one of them has no counted load.
 func (c Contrast) pair(ctx context.Context, before, after side) (*Pair, error) {
 	x, y := before.times(), after.times()
 	if len(x) == 0 || len(y) == 0 {

@@ -8,10 +8,10 @@ import (
 	"github.com/sllmq/sllmq/queries/stats"
 )
 
-// Significant says whether there is something to see.
+// Significant reports whether the difference is significant.
 func (p Pair) Significant(confidence float64) bool { return p.AdjustedP < 1-confidence }
 
-// Notes are the warnings, the doubts and the outliers of a pair, each once.
+// Notes returns the warnings, doubts and outliers of a pair, each once.
 func (p Pair) Notes() []string {
 	list := slices.Clone(p.Warnings)
 	for _, doubts := range [][]string{p.Doubts, p.Ratio.Doubts, p.Test.Doubts} {
@@ -22,16 +22,21 @@ func (p Pair) Notes() []string {
 		}
 	}
 	var outliers []string
+	n := 0
 	for _, side := range []struct {
 		arm   string
 		loads ArmLoads
 	}{{p.Baseline, p.BeforeLoads}, {p.Arm, p.AfterLoads}} {
 		if side.loads.Outliers > 0 {
-			outliers = append(outliers, fmt.Sprintf("%d of %d loads of %s", side.loads.Outliers, side.loads.N, side.arm))
+			outliers = append(outliers, fmt.Sprintf("%d of %d %s loads", side.loads.Outliers, side.loads.N, side.arm))
+			n += side.loads.Outliers
 		}
 	}
-	if outliers != nil {
-		list = append(list, "outliers, none left out: "+strings.Join(outliers, ", "))
+	switch {
+	case n == 1:
+		list = append(list, outliers[0]+" is an outlier (kept)")
+	case n > 1:
+		list = append(list, strings.Join(outliers, " and ")+" are outliers (kept)")
 	}
 	return list
 }

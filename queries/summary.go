@@ -37,13 +37,13 @@ type SummaryRow struct {
 	SourceTiers      string   `db:"source_tiers"`     // storage, or storage 28, page_cache 2
 }
 
-// Warnings are what should be known before the row is believed.
+// Warnings returns reasons to doubt the row.
 func (r SummaryRow) Warnings() (list []string) {
 	if r.NotFromStorage > 0 {
 		list = append(list, fmt.Sprintf("%d of %d random loads did not come from storage alone: not cold", r.NotFromStorage, r.Loads))
 	}
 	if r.OverRoofline > 0 {
-		list = append(list, fmt.Sprintf("%d of %d loads beat the roofline: measure it again, or the bytes came from nearer than they are said to", r.OverRoofline, r.Loads))
+		list = append(list, fmt.Sprintf("%d of %d loads exceeded the roofline: measure again, or the data was cached", r.OverRoofline, r.Loads))
 	}
 	return list
 }

@@ -103,7 +103,7 @@ func TestContrastReadsSessionsAndWhatDiffers(t *testing.T) {
 		t.Errorf("need %d, p %v", p.Need, p.AdjustedP)
 	}
 	for _, want := range []string{"source_tier differs: storage 75 %, page_cache 25 % against storage", "mem_pool_size_bytes differs: 1073741824 against none",
-		"kernel differs: 6.12 against 6.1", "gpu_driver differs: 570 against none", "1 of 6 loads of main failed", "a noisy machine: others took 4 % of the CPU time while mine was loaded"} {
+		"kernel differs: 6.12 against 6.1", "gpu_driver differs: 570 against none", "1 of 6 main loads failed", "noisy machine: others used 4 % of the CPU time during mine loads"} {
 		if !slices.Contains(p.Warnings, want) {
 			t.Errorf("no %q in %q", want, p.Warnings)
 		}
@@ -121,7 +121,7 @@ func TestContrastReadsSessionsAndWhatDiffers(t *testing.T) {
 	if err != nil || len(split) != 1 || split[0].Baseline != "before" || split[0].Arm != "after" || split[0].After.N != 2 {
 		t.Errorf("%+v, %v", split, err)
 	}
-	for by, want := range map[string]string{"nothing": "no column and no tag", "model": "only loads of model"} {
+	for by, want := range map[string]string{"nothing": "no column or tag", "model": "all loads are of model"} {
 		if _, err := (Contrast{By: by, Confidence: 0.95}).Ask(t.Context(), db); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: %v", by, err)
 		}
@@ -135,7 +135,7 @@ func TestAnArmOfSeveralLoadersIsAMixture(t *testing.T) {
 	}
 	m.run(firstDay, "pool", nil, nil, []float64{1}, []float64{1.1})
 	pairs, err := Contrast{By: "format", Confidence: 0.95}.Ask(t.Context(), m.open())
-	if err != nil || len(pairs) != 1 || pairs[0].Baseline != "safetensors" || !slices.Contains(pairs[0].Warnings, "safetensors is a mixture of loaders: direct 50 %, mmap 50 %") {
+	if err != nil || len(pairs) != 1 || pairs[0].Baseline != "safetensors" || !slices.Contains(pairs[0].Warnings, "safetensors mixes loaders: direct 50 %, mmap 50 %") {
 		t.Errorf("%+v, %v", pairs, err)
 	}
 }
@@ -179,14 +179,14 @@ func TestCheckKnowsWhatNightsDo(t *testing.T) {
 		pairs   int
 		atLeast float64 // the floor of nights
 	}{
-		{name: "one night", db: fill(1, measured{0, "main", 1}, measured{0, "mine", 1.12}), want: stats.Regression, reason: "over the allowed"},
-		{name: "a night each", db: fill(1, measured{0, "main", 1}, measured{1, "mine", 1.5}), want: stats.Inconclusive, reason: "no noise floor from one time to another is known: measure both within 2 hours of each other, or main at 10 times or more"},
+		{name: "one night", db: fill(1, measured{0, "main", 1}, measured{0, "mine", 1.12}), want: stats.Regression, reason: "limit +5.0 %"},
+		{name: "a night each", db: fill(1, measured{0, "main", 1}, measured{1, "mine", 1.5}), want: stats.Inconclusive, reason: "the noise between times is unknown: measure both within 2 hours of each other, or main at 10 times or more"},
 		{name: "a night each, and no slower", db: fill(1, measured{0, "main", 1}, measured{1, "mine", 1}), want: stats.NoRegression},
 		{name: "a night each, and a floor", db: fill(1, measured{0, "main", 1}, measured{1, "mine", 1.5}), given: &given, want: stats.Regression},
-		{name: "four nights and one", db: fill(1, append(nightly, measured{4, "mine", 1.2})...), want: stats.Inconclusive, reason: "which alone may make 111.2 %", pairs: 2, atLeast: 1.5},
-		{name: "many models are not many nights", db: fill(7, append(nightly, measured{4, "mine", 1.2})...), want: stats.Inconclusive, reason: "which alone may make", pairs: 2, atLeast: 1.5},
+		{name: "four nights and one", db: fill(1, append(nightly, measured{4, "mine", 1.2})...), want: stats.Inconclusive, reason: "which alone may cause 111.2 %", pairs: 2, atLeast: 1.5},
+		{name: "many models are not many nights", db: fill(7, append(nightly, measured{4, "mine", 1.2})...), want: stats.Inconclusive, reason: "which alone may cause", pairs: 2, atLeast: 1.5},
 		{name: "far slower", db: fill(1, append(nightly, measured{4, "mine", 3})...), want: stats.Regression, pairs: 2, atLeast: 1.5},
-		{name: "in the last of four nights", db: fill(1, append(nightly, measured{3, "mine", 1.2})...), want: stats.Inconclusive, reason: "which alone may make", pairs: 2, atLeast: 1.5},
+		{name: "in the last of four nights", db: fill(1, append(nightly, measured{3, "mine", 1.2})...), want: stats.Inconclusive, reason: "which alone may cause", pairs: 2, atLeast: 1.5},
 		{name: "five nights each", db: fill(1, turns(1.12)...), want: stats.Regression, pairs: 2},
 	} {
 		check := Check{Contrast: Contrast{By: "branch", Baseline: "main", Confidence: 0.95}, MaxSlowdown: 0.05, NoiseFloor: c.given}

@@ -63,6 +63,7 @@ func runScripts(t *testing.T, dir string, variables map[string]string) {
 			"checkpoint": writeCheckpoint,
 			"flip":       flip,
 			"cut":        cut,
+			"measure":    measure,
 		},
 	})
 }

@@ -8,28 +8,28 @@ import (
 	"slices"
 )
 
-// Ratio is the median after over the median before: over 1, it takes longer.
+// Ratio is the median after over the median before; over 1, it takes longer.
 type Ratio struct {
-	Before, After float64 // medians; with several sessions, of the sessions' medians
+	Before, After float64 // medians; of the sessions' medians if there are several sessions
 	Estimate      float64
 	Interval      Interval // its confidence is nominal
 	Doubts        []string
 }
 
-// ratioOfMedians is the ratio of two medians with an interval by the
-// bootstrap's percentiles (Efron, "Bootstrap methods: another look at the
-// jackknife", 1979). BCa would need the jackknife's variance, which for a median
-// does not come right however large the sample (Efron, "The Jackknife, the
-// Bootstrap and Other Resampling Plans", 1982).
+// ratioOfMedians returns the ratio of two medians with a percentile bootstrap
+// interval (Efron, "Bootstrap methods: another look at the jackknife", 1979). BCa
+// would need the jackknife's variance, which is wrong for a median however large
+// the sample (Efron, "The Jackknife, the Bootstrap and Other Resampling Plans",
+// 1982).
 //
-// Each arm is a list of sessions. Where there are several, sessions are drawn
-// first and then loads in each, since loads of one session share their luck
-// (Kalibera and Jones, "Rigorous benchmarking in reasonable time", 2013). Of
-// very many sessions, their medians alone are drawn, which spread by what their
-// loads do as well (Davison and Hinkley, "Bootstrap Methods and their
-// Application", 1997, 3.8). Under
-// MedianNeed drawn units an arm, the interval may hold less than it says, which
-// is a doubt; of a single value there is none. It is drawn most times at most.
+// Each arm is a list of sessions. If there are several, it resamples sessions
+// first and then the loads of each, since loads of one session share their luck
+// (Kalibera and Jones, "Rigorous benchmarking in reasonable time", 2013). With
+// very many sessions only session medians are resampled; their spread already
+// includes the noise of loads (Davison and Hinkley, "Bootstrap Methods and their
+// Application", 1997, 3.8). With fewer than MedianNeed units per arm the interval
+// may cover less than its confidence, which is a doubt; with one it is unknown.
+// It draws at most most resamples.
 func ratioOfMedians(ctx context.Context, before, after [][]float64, confidence float64, seed uint64, most int) (Ratio, error) {
 	need, err := MedianNeed(confidence)
 	if err != nil {
@@ -45,7 +45,7 @@ func ratioOfMedians(ctx context.Context, before, after [][]float64, confidence f
 	ratio := Ratio{Before: a.median(), After: b.median()}
 	ratio.Estimate = ratio.After / ratio.Before
 	if a.units() < need || b.units() < need {
-		ratio.Doubts = append(ratio.Doubts, fmt.Sprintf("need >= %d %s an arm for an interval that holds %s", need, a.unit(), percent(confidence)))
+		ratio.Doubts = append(ratio.Doubts, fmt.Sprintf("a %s interval needs ≥ %d %s per arm", percent(confidence), need, a.unit()))
 	}
 	if a.units() < 2 || b.units() < 2 {
 		ratio.Interval = Interval{Lo: 0, Hi: math.Inf(1), Confidence: 1}
@@ -60,25 +60,27 @@ func ratioOfMedians(ctx context.Context, before, after [][]float64, confidence f
 		draws[i] = b.draw(random) / a.draw(random)
 	}
 	slices.Sort(draws)
-	// The draws cut the line into one piece more than there are of them.
+	// n draws divide the line into n+1 parts.
 	cut := max(1, int((1-confidence)/2*float64(len(draws)+1)))
 	ratio.Interval = Interval{Lo: draws[cut-1], Hi: draws[len(draws)-cut], Confidence: confidence}
 	return ratio, nil
 }
 
-// A ratio is drawn so often, unless there are many sessions.
+// How often a ratio is resampled: mostDraws times, but fewer, down to
+// fewestDraws, if that would take more than mostMedians medians. With more than
+// manySessions, only their medians are resampled.
 const (
 	mostDraws    = 9999
 	fewestDraws  = 999
 	mostMedians  = 1_500_000
-	manySessions = 500 // of which the medians alone are drawn
+	manySessions = 500
 )
 
 // arm is one side of a comparison, each session sorted.
 type arm struct {
 	sessions [][]float64
 	own      []float64 // the sessions' medians, sorted
-	medians  []float64 // of those drawn
+	medians  []float64 // of a resample's sessions
 }
 
 func newArm(sessions [][]float64) arm {
@@ -91,7 +93,7 @@ func newArm(sessions [][]float64) arm {
 	return a
 }
 
-// units is the number of what is drawn first.
+// units is the number of units that are resampled first.
 func (a arm) units() int {
 	if len(a.sessions) > 1 {
 		return len(a.sessions)
@@ -103,12 +105,12 @@ func (a arm) unit() string {
 	if len(a.sessions) > 1 {
 		return "sessions"
 	}
-	return "values"
+	return "loads"
 }
 
 func (a arm) median() float64 { return middle(a.own) }
 
-// draw is the median of one resample.
+// draw returns the median of one resample.
 func (a arm) draw(random *rand.Rand) float64 {
 	if len(a.sessions) == 1 {
 		return drawMedian(a.sessions[0], random)
@@ -123,7 +125,7 @@ func (a arm) draw(random *rand.Rand) float64 {
 	return middle(a.medians)
 }
 
-// medianDraws is how many medians one resample takes.
+// medianDraws is how many medians one resample needs.
 func (a arm) medianDraws() int {
 	if len(a.sessions) > manySessions {
 		return 1
@@ -131,11 +133,11 @@ func (a arm) medianDraws() int {
 	return len(a.sessions)
 }
 
-// drawMedian is the median of len(sorted) values drawn from sorted with
-// replacement. The resample is not laid out: the ranks of its middle values
+// drawMedian returns the median of len(sorted) values drawn from sorted with
+// replacement. It does not draw them one by one: the ranks of the middle values
 // are uniform order statistics, which are ratios of gamma variates (Rényi, "On
-// the theory of order statistics", 1953). So its cost is the same for any
-// sample.
+// the theory of order statistics", 1953). So its cost does not depend on the
+// size of the sample.
 func drawMedian(sorted []float64, random *rand.Rand) float64 {
 	n := len(sorted)
 	at := func(u float64) float64 { return sorted[min(int(u*float64(n)), n-1)] }
@@ -148,7 +150,7 @@ func drawMedian(sorted []float64, random *rand.Rand) float64 {
 	return between(at(under/sum), at((under+gap)/sum))
 }
 
-// gamma is a gamma variate of a shape of at least 1 (Marsaglia and Tsang, "A
+// gamma draws a gamma variate with a shape of at least 1 (Marsaglia and Tsang, "A
 // simple method for generating gamma variables", 2000).
 func gamma(shape int, random *rand.Rand) float64 {
 	d := float64(shape) - 1.0/3

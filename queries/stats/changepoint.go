@@ -9,17 +9,17 @@ import (
 )
 
 const (
-	// shortestSegment is the least that can stand between two change points:
-	// one odd value, or two, are not a change yet.
+	// shortestSegment is the least number of values between two change points:
+	// one or two odd values are not a change.
 	shortestSegment = 3
-	// permutations is how often a split is held against chance: the least p is
-	// one in so many and one.
+	// permutations is how often a split is compared with chance. The least p is
+	// 1/(permutations+1).
 	permutations = 199
-	// longestSeries is what takes some seconds.
+	// longestSeries takes some seconds.
 	longestSeries = 100_000
 )
 
-// ChangePoint is where a series begins to be different.
+// ChangePoint is where a series changes.
 type ChangePoint struct {
 	Index         int // of the first value after the change
 	P             float64
@@ -29,13 +29,13 @@ type ChangePoint struct {
 // ChangePoints splits a series where its distribution changes, by E-divisive
 // (Matteson and James, "A nonparametric approach for multiple change point
 // analysis of multivariate data", 2014, with distances as they are, and each
-// segment split to its end): the best split of all segments by the energy
-// statistic is kept while a permutation test finds it at significance alpha,
-// so a series that does not change is split with the probability alpha. It
-// assumes no distribution and needs no penalty, which PELT would, and it is
-// what MongoDB's performance tests trust (Daly and others, "The use of change
+// segment split to its end): it keeps the best split of all segments by the energy
+// statistic while a permutation test finds it significant at alpha, so it splits
+// a series that does not change with the probability alpha. Unlike PELT, it needs
+// no penalty, and it assumes no distribution. MongoDB's performance tests use it (Daly and others, "The use of change
 // point detection to identify software performance regressions in a continuous
-// integration system", 2020). Under 8 values nothing can be significant at 0.05.
+// integration system", 2020). With fewer than 8 values nothing is significant at
+// 0.05. It stops when ctx ends.
 func ChangePoints(ctx context.Context, series []float64, alpha float64, seed uint64) ([]ChangePoint, error) {
 	if err := finite(series); err != nil {
 		return nil, err
@@ -65,7 +65,7 @@ func ChangePoints(ctx context.Context, series []float64, alpha float64, seed uin
 		if s.energy == 0 {
 			break
 		}
-		// As great as what is seen, but for rounding.
+		// At least as great as the observed one, except for rounding.
 		chance := 1
 		for i := range permutations {
 			greatest := 0.0
@@ -100,7 +100,8 @@ func ChangePoints(ctx context.Context, series []float64, alpha float64, seed uin
 	return points, nil
 }
 
-// unit maps a series onto 0 to 1, so that sums of distances cannot overflow.
+// unit maps a series to the range 0 to 1, so that sums of distances cannot
+// overflow.
 func unit(series []float64) []float64 {
 	lo, hi := slices.Min(series), slices.Max(series)
 	values := make([]float64, len(series))
@@ -113,8 +114,8 @@ func unit(series []float64) []float64 {
 	return values
 }
 
-// segment is a part of a series with its best split, and how good the best
-// splits of its permutations are.
+// segment is a part of a series with its best split, and the energies of the
+// best splits of its permutations.
 type segment struct {
 	from, to, split int
 	energy          float64

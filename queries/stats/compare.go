@@ -6,40 +6,40 @@ import (
 	"slices"
 )
 
-// Comparison is all that is told of a change from one arm to another. Ratio
-// compares the medians that people read; Factor and Test rest on ranks and are
-// what a gate decides by, since their interval holds what it says from four
-// units an arm on.
+// Comparison describes a change from one arm to another. Ratio compares the
+// medians that people read. Factor and Test rest on ranks and decide a gate,
+// since their interval has its confidence from four units per arm on.
 type Comparison struct {
 	Unit          string // "load" or "session"
 	Before, After Summary
 	Ratio         Ratio
-	Factor        Shift // Hodges and Lehmann's, as a ratio
-	Shift         Shift // the same as a difference
+	Factor        Shift // Hodges-Lehmann, as a ratio
+	Shift         Shift // Hodges-Lehmann, as a difference
 	Test          UTest
 	Doubts        []string
 }
 
-// Evidence is what a gate decides by.
+// Evidence returns what a gate decides by.
 func (c Comparison) Evidence() Evidence {
 	return Evidence{Ratio: c.Factor.Estimate, Interval: c.Factor.Interval, P: c.Test.P}
 }
 
-// CompareOptions say how.
+// CompareOptions are the options of Compare.
 type CompareOptions struct {
 	Confidence float64 // of the intervals
 	Seed       uint64  // of the bootstrap
-	Draws      int     // of the bootstrap; 0: enough
+	Draws      int     // of the bootstrap; 0: the default
 }
 
-// Compare compares two arms, each a list of sessions with their times. Where
-// both have several sessions, the unit is the session and stands in by its
-// median; else it is the load, and what a session's luck did cannot be told.
+// Compare compares two arms, each a list of sessions with their times. If both
+// have several sessions the unit is the session, represented by its median;
+// otherwise it is the load, and a session's luck cannot be separated from the
+// change. It stops when ctx ends.
 func Compare(ctx context.Context, before, after [][]float64, o CompareOptions) (Comparison, error) {
 	c := Comparison{Unit: "session"}
 	if len(before) < 2 || len(after) < 2 {
 		c.Unit = "load"
-		c.Doubts = append(c.Doubts, "one session an arm: what is its luck and what the change cannot be told apart")
+		c.Doubts = append(c.Doubts, "one session per arm: cannot separate noise from effect; use --sessions 3 or more")
 		before, after = [][]float64{slices.Concat(before...)}, [][]float64{slices.Concat(after...)}
 	}
 	var err error
@@ -63,7 +63,7 @@ func Compare(ctx context.Context, before, after [][]float64, o CompareOptions) (
 	return c, err
 }
 
-// Units are the sessions' medians, or the loads of a single one.
+// Units returns the sessions' medians, or the loads of a single session.
 func Units(sessions [][]float64) []float64 {
 	if len(sessions) == 1 {
 		return sessions[0]

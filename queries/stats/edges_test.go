@@ -109,7 +109,7 @@ func TestNeeds(t *testing.T) {
 		t.Error(SmallestP(0, 5), SmallestP(1, 1))
 	}
 	one := must[Summary](t)(Summarize([]float64{7}, 0.95))
-	if one.Median != 7 || one.Mean != 7 || one.Interval.Known() || one.Interval.Confidence != 1 || one.Doubts[0] != "need >= 6 values for an interval of the median at 95 %" {
+	if one.Median != 7 || one.Mean != 7 || one.Interval.Known() || one.Interval.Confidence != 1 || one.Doubts[0] != "a 95 % interval of the median needs ≥ 6 values" {
 		t.Errorf("%+v", one)
 	}
 	ratio := must[Ratio](t)(ratioOfMedians(t.Context(), [][]float64{{2}}, [][]float64{{3, 3}}, 0.95, 1, mostDraws))

@@ -5,10 +5,10 @@ import (
 	"math"
 )
 
-// Verdict is what a gate says.
+// Verdict is the outcome of a gate.
 type Verdict int
 
-// The verdicts. A gate that does not know says so.
+// The verdicts.
 const (
 	Inconclusive Verdict = iota
 	NoRegression
@@ -25,42 +25,41 @@ func (v Verdict) String() string {
 	return "inconclusive"
 }
 
-// Gate is what a change must stay within.
+// Gate is the limit for a change.
 type Gate struct {
 	MaxSlowdown float64 // 0.05 allows 5 % more time
 	Alpha       float64 // significance
-	NoiseFloor  float64 // a slowdown that the same thing has against itself
+	NoiseFloor  float64 // a slowdown that repeated measurements of one thing show
 }
 
-// Evidence is a change's ratio, after over before, the interval of it, and the
-// p of the test that there is no change; one of several tests goes in with its
-// corrected p.
+// Evidence is a change's ratio, after over before, its interval, and the p of
+// the test that there is no change. For one of several tests, p is corrected.
 type Evidence struct {
 	Ratio    float64
 	Interval Interval
 	P        float64
 }
 
-// Decision is a verdict with the slowdown that it was held against and why.
+// Decision is a verdict, the limit that was applied, and why.
 type Decision struct {
 	Verdict Verdict
 	Limit   float64
 	Reason  string
 }
 
-// Decide holds evidence against the gate's limit, the greater of MaxSlowdown
-// and NoiseFloor. It is
+// Decide compares evidence with the gate's limit, the greater of MaxSlowdown
+// and NoiseFloor. It decides
 //
-//   - a regression if the ratio is over the limit and the slowdown is
-//     significant, which happens to what is no slower at most Alpha/2 of the
-//     time;
-//   - no regression if the interval is under the limit, which happens to what
-//     is slower than that at most as often;
-//   - inconclusive else: more loads would tell.
+//   - a regression if the ratio exceeds the limit and the slowdown is
+//     significant: without a slowdown, the probability of that is at most
+//     Alpha/2;
+//   - no regression if the whole interval is below the limit: with a slowdown
+//     above the limit, the probability of that is at most Alpha/2;
+//   - inconclusive otherwise: more loads would help.
 //
-// Telling the lack of a difference by an interval instead of by a high p is
-// the two one-sided tests of Schuirmann, "A comparison of the two one-sided
-// tests procedure and the power approach", 1987.
+// To show by an interval, not by a high p, that there is no difference is the
+// procedure of two one-sided tests (Schuirmann, "A comparison of the two
+// one-sided tests procedure and the power approach", 1987).
 func (g Gate) Decide(e Evidence) (Decision, error) {
 	if err := level("significance", g.Alpha); err != nil {
 		return Decision{}, err
@@ -80,31 +79,40 @@ func (g Gate) Decide(e Evidence) (Decision, error) {
 		return Decision{}, fmt.Errorf("interval %v to %v: %w", e.Interval.Lo, e.Interval.Hi, ErrNotFinite)
 	}
 	d := Decision{Limit: max(g.MaxSlowdown, g.NoiseFloor)}
-	name := "allowed"
-	if g.NoiseFloor > g.MaxSlowdown {
-		name = "noise floor"
-	}
 	limit := 1 + d.Limit
+	limitWords := fmt.Sprintf("limit +%.1f %%", 100*d.Limit)
+	if g.NoiseFloor > g.MaxSlowdown {
+		limitWords += " (noise floor)"
+	}
 	significant := e.P < g.Alpha && e.Interval.Lo > 1
 	wide := e.Interval.Confidence >= 1-g.Alpha-1e-9
 	switch {
 	case e.Ratio > limit && significant:
 		d.Verdict = Regression
-		d.Reason = fmt.Sprintf("%s slower, over the %s %s (p %.2g)", change(e.Ratio), name, change(limit), e.P)
+		d.Reason = fmt.Sprintf("%s (p %.2g); %s", change(e.Ratio), e.P, limitWords)
 	case e.Interval.Hi <= limit && wide:
 		d.Verdict = NoRegression
-		d.Reason = fmt.Sprintf("at most %s slower, within the %s %s", change(max(1, e.Interval.Hi)), name, change(limit))
+		bound := "at most"
+		if e.Interval.Hi < 1 {
+			bound = "at least"
+		}
+		d.Reason = fmt.Sprintf("%s %s; %s", bound, change(e.Interval.Hi), limitWords)
 	case !wide:
-		d.Reason = fmt.Sprintf("the interval holds %s and %s are asked for", percent(e.Interval.Confidence), percent(1-g.Alpha))
+		d.Reason = fmt.Sprintf("the interval covers %s, not %s", percent(e.Interval.Confidence), percent(1-g.Alpha))
 	case math.IsInf(e.Interval.Hi, 1):
 		d.Reason = "too few loads for an interval"
 	case e.Ratio > limit:
-		d.Reason = fmt.Sprintf("%s slower, over the %s %s, and that may be chance (p %.2g)", change(e.Ratio), name, change(limit), e.P)
+		d.Reason = fmt.Sprintf("%s, which may be chance (p %.2g); %s", change(e.Ratio), e.P, limitWords)
 	default:
-		d.Reason = fmt.Sprintf("may be up to %s slower, over the %s %s", change(e.Interval.Hi), name, change(limit))
+		d.Reason = fmt.Sprintf("may be up to %s; %s", change(e.Interval.Hi), limitWords)
 	}
 	return d, nil
 }
 
-// change writes a ratio as a slowdown.
-func change(ratio float64) string { return fmt.Sprintf("%.1f %%", 100*(ratio-1)) }
+// change formats a ratio of times as a slowdown or a speedup.
+func change(ratio float64) string {
+	if ratio < 1 {
+		return fmt.Sprintf("%.1f %% faster", 100*(1-ratio))
+	}
+	return fmt.Sprintf("%.1f %% slower", 100*(ratio-1))
+}

@@ -17,18 +17,18 @@ func TestGate(t *testing.T) {
 		want     Verdict
 		reason   string
 	}{
-		{"clearly slower", Gate{0.05, 0.05, 0}, Evidence{1.2, at95(1.15, 1.25), 0.001}, Regression, "20.0 % slower, over the allowed 5.0 % (p 0.001)"},
-		{"clearly the same", Gate{0.05, 0.05, 0}, Evidence{1.01, at95(0.99, 1.03), 0.4}, NoRegression, "at most 3.0 % slower, within the allowed 5.0 %"},
-		{"faster", Gate{0.05, 0.05, 0}, Evidence{0.5, at95(0.4, 0.6), 1e-6}, NoRegression, "at most 0.0 % slower"},
+		{"clearly slower", Gate{0.05, 0.05, 0}, Evidence{1.2, at95(1.15, 1.25), 0.001}, Regression, "20.0 % slower (p 0.001); limit +5.0 %"},
+		{"clearly the same", Gate{0.05, 0.05, 0}, Evidence{1.01, at95(0.99, 1.03), 0.4}, NoRegression, "at most 3.0 % slower; limit +5.0 %"},
+		{"faster", Gate{0.05, 0.05, 0}, Evidence{0.5, at95(0.4, 0.6), 1e-6}, NoRegression, "at least 40.0 % faster; limit +5.0 %"},
 		{"significantly slower, and allowed", Gate{0.05, 0.05, 0}, Evidence{1.02, at95(1.01, 1.03), 0.001}, NoRegression, ""},
-		{"slower by chance", Gate{0.05, 0.05, 0}, Evidence{1.2, at95(0.9, 1.4), 0.3}, Inconclusive, "that may be chance"},
+		{"slower by chance", Gate{0.05, 0.05, 0}, Evidence{1.2, at95(0.9, 1.4), 0.3}, Inconclusive, "20.0 % slower, which may be chance (p 0.3); limit +5.0 %"},
 		{"not told", Gate{0.05, 0.05, 0}, Evidence{1.01, at95(0.9, 1.15), 0.8}, Inconclusive, "may be up to 15.0 % slower"},
 		{"too few", Gate{0.05, 0.05, 0}, Evidence{1.5, Interval{0, inf, 1}, 0.1}, Inconclusive, "too few loads"},
-		{"under the noise", Gate{0.05, 0.05, 0.3}, Evidence{1.2, at95(1.15, 1.25), 0.001}, NoRegression, "within the noise floor 30.0 %"},
-		{"over the noise", Gate{0.05, 0.05, 0.1}, Evidence{1.2, at95(1.15, 1.25), 0.001}, Regression, "over the noise floor 10.0 %"},
+		{"under the noise", Gate{0.05, 0.05, 0.3}, Evidence{1.2, at95(1.15, 1.25), 0.001}, NoRegression, "limit +30.0 % (noise floor)"},
+		{"over the noise", Gate{0.05, 0.05, 0.1}, Evidence{1.2, at95(1.15, 1.25), 0.001}, Regression, "20.0 % slower (p 0.001); limit +10.0 % (noise floor)"},
 		{"corrected away", Gate{0.05, 0.05, 0}, Evidence{1.2, at95(1.1, 1.25), 0.06}, Inconclusive, "may be chance"},
 		{"test and interval apart", Gate{0.05, 0.05, 0}, Evidence{1.2, at95(0.95, 1.25), 0.01}, Inconclusive, ""},
-		{"interval too narrow", Gate{0.05, 0.01, 0}, Evidence{1, at95(0.99, 1.01), 1}, Inconclusive, "the interval holds 95 % and 99 % are asked for"},
+		{"interval too narrow", Gate{0.05, 0.01, 0}, Evidence{1, at95(0.99, 1.01), 1}, Inconclusive, "the interval covers 95 %, not 99 %"},
 		{"on the limit", Gate{0.05, 0.05, 0}, Evidence{1.05, at95(1.05, 1.05), 0.001}, NoRegression, ""},
 		{"equal", Gate{0, 0.05, 0}, Evidence{1, at95(1, 1), 1}, NoRegression, ""},
 	} {
@@ -81,7 +81,7 @@ func TestNoiseFloor(t *testing.T) {
 	few := must[Noise](t)(NoiseFloor(pairs[:4], 0.95))
 	near(t, "floor of 4", few.Floor, 0.04)
 	near(t, "confidence of 4", few.Confidence, 0.8)
-	if len(few.Doubts) != 1 || few.Doubts[0] != "need >= 19 pairs for a noise floor at 95 %" {
+	if len(few.Doubts) != 1 || few.Doubts[0] != "a 95 % noise floor needs ≥ 19 pairs" {
 		t.Errorf("%+v", few)
 	}
 	if same := must[Noise](t)(NoiseFloor([][2]float64{{3, 3}}, 0.95)); same.Floor != 0 || same.Confidence != 0.5 {
@@ -151,7 +151,7 @@ func TestCompareSaysWhatItsUnitIs(t *testing.T) {
 	if d := must[Decision](t)(Gate{MaxSlowdown: 0.1, Alpha: 0.05}.Decide(three.Evidence())); d.Verdict != Inconclusive {
 		t.Errorf("%+v", d)
 	}
-	if doubts := three.Factor.Doubts; len(doubts) != 1 || doubts[0] != "need >= 4 values an arm for an interval of the shift at 95 %" {
+	if doubts := three.Factor.Doubts; len(doubts) != 1 || doubts[0] != "a 95 % interval of the shift needs ≥ 4 values per arm" {
 		t.Error(doubts)
 	}
 }

@@ -7,19 +7,19 @@ import (
 	"github.com/aclements/go-moremath/stats"
 )
 
-// Shift is how far one sample lies from another.
+// Shift is the distance from one sample to another.
 type Shift struct {
 	Estimate float64
 	Interval Interval
-	Exact    bool // else its order is told by the normal approximation
+	Exact    bool // false: the interval rests on the normal approximation
 	Doubts   []string
 }
 
-// HodgesLehmann is the median of all differences y - x, and the interval of
+// HodgesLehmann returns the median of all differences y - x, and the interval of
 // the shifts that a U test would not reject (Hodges and Lehmann, "Estimates of
 // location based on rank tests", 1963; Lehmann, "Nonparametric confidence
 // intervals for a shift parameter", 1963). With ties the interval is wider than
-// it need be. The differences are never laid out: time is O(n log n).
+// necessary. It does not enumerate the differences: time is O(n log n).
 func HodgesLehmann(x, y []float64, confidence float64) (Shift, error) {
 	if err := finite(x, y); err != nil {
 		return Shift{}, err
@@ -38,16 +38,16 @@ func HodgesLehmann(x, y []float64, confidence float64) (Shift, error) {
 		for SmallestP(need, need) > 1-confidence {
 			need++
 		}
-		shift.Doubts = append(shift.Doubts, fmt.Sprintf("need >= %d values an arm for an interval of the shift at %s", need, percent(confidence)))
+		shift.Doubts = append(shift.Doubts, fmt.Sprintf("a %s interval of the shift needs ≥ %d values per arm", percent(confidence), need))
 		return shift, nil
 	}
 	shift.Interval = Interval{Lo: d.nth(order), Hi: d.nth(n + 1 - order), Confidence: real}
 	return shift, nil
 }
 
-// HodgesLehmannRatio is the same for the factor from x to y, both over zero:
-// the shift of their logarithms, taken back. An unknown interval runs from 0 to
-// infinity.
+// HodgesLehmannRatio is the same for the factor from x to y, both positive: the
+// exponential of the shift of their logarithms. An unknown interval runs from 0
+// to infinity.
 func HodgesLehmannRatio(x, y []float64, confidence float64) (Shift, error) {
 	if err := positive(x, y); err != nil {
 		return Shift{}, err
@@ -70,9 +70,9 @@ func logs(xs []float64) []float64 {
 	return all
 }
 
-// shiftOrder is the largest k for which the k-th smallest and the k-th largest
-// difference hold the shift with at least the confidence asked for, and the
-// confidence that they have: 1 - 2 P(U < k). It is 0 if no k does.
+// shiftOrder returns the largest k for which the k-th smallest and the k-th
+// largest difference enclose the shift with at least this confidence, and their
+// confidence, 1 - 2 P(U < k). k is 0 if there is none.
 func shiftOrder(n1, n2 int, confidence float64) (k int, real float64, exact bool) {
 	exact = n1 <= stats.MannWhitneyExactLimit && n2 <= stats.MannWhitneyExactLimit
 	u := stats.UDist{N1: n1, N2: n2}
@@ -101,9 +101,9 @@ func shiftOrder(n1, n2 int, confidence float64) (k int, real float64, exact bool
 // differences are all y - x of two sorted samples.
 type differences struct{ x, y []float64 }
 
-// nth is the n-th smallest difference, counted from 1: the numbers between the
-// least and the greatest are halved, in the order of their bits, until one is
-// left, at most 64 times.
+// nth returns the n-th smallest difference, counted from 1. It bisects the
+// numbers between the least and the greatest, in the order of their bits, at most
+// 64 times.
 func (d differences) nth(n int) float64 {
 	lo := ordinal(d.y[0] - d.x[len(d.x)-1])
 	hi := ordinal(d.y[len(d.y)-1] - d.x[0])
@@ -118,7 +118,7 @@ func (d differences) nth(n int) float64 {
 	return fromOrdinal(lo) + 0 // no negative zero
 }
 
-// upTo counts the differences that are at most limit.
+// upTo counts the differences up to a limit.
 func (d differences) upTo(limit float64) int {
 	count, j := 0, 0
 	for _, x := range d.x {
@@ -130,7 +130,7 @@ func (d differences) upTo(limit float64) int {
 	return count
 }
 
-// ordinal numbers the floats in their order.
+// ordinal numbers floats in ascending order.
 func ordinal(f float64) uint64 {
 	bits := math.Float64bits(f)
 	if bits>>63 == 1 {

@@ -6,10 +6,10 @@ import (
 	"slices"
 )
 
-// Holm corrects the p-values of a family of tests, so that the chance of even
-// one false finding among those under alpha is at most alpha, however the tests
-// hang together (Holm, "A simple sequentially rejective multiple test
-// procedure", 1979). The answer is in the order of ps; of no test, it is empty.
+// Holm corrects the p-values of a family of tests, so that the probability of
+// any false finding among those below alpha is at most alpha, however the tests
+// depend on each other (Holm, "A simple sequentially rejective multiple test
+// procedure", 1979). The result is in the order of ps.
 func Holm(ps []float64) ([]float64, error) {
 	order := make([]int, len(ps))
 	for i, p := range ps {

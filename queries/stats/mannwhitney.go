@@ -8,26 +8,26 @@ import (
 	"golang.org/x/perf/benchmath"
 )
 
-// mostTested bounds both arms of a test together: over it, the cube of a tie's
-// length, which the library adds up in integers, could overflow.
+// mostTested bounds both arms of a test together: above it, the cube of a tie's
+// length, which the library sums in integers, could overflow.
 const mostTested = 2_000_000
 
-// UTest is the answer of a Mann-Whitney U test.
+// UTest is the result of a Mann-Whitney U test.
 type UTest struct {
-	U      float64 // pairs in which x is over y, ties as halves
+	U      float64 // pairs in which x is greater than y, plus half of the ties
 	P      float64 // two-sided
-	Exact  bool    // else by the normal approximation, corrected for ties and continuity
+	Exact  bool    // false: normal approximation, corrected for ties and continuity
 	Doubts []string
 }
 
-// MannWhitney tests whether values of x tend to be over or under those of y
+// MannWhitney tests whether values of x tend to be greater or less than those of y
 // (Mann and Whitney, "On a test of whether one of two random variables is
 // stochastically larger than the other", 1947). P is benchmath's: exact up to
 // 50 values an arm, with ties up to 25, by the distribution given those ties
-// (Klotz, "The Wilcoxon, ties, and the computer", 1966). The arm that is over the
-// other less often goes first: else, where ties make the distribution lopsided,
-// benchmath takes the tail of the arms swapped, and without ties it finds a small
-// p by subtracting from 1.
+// (Klotz, "The Wilcoxon, ties, and the computer", 1966). The arm that is less often
+// the greater goes first: otherwise benchmath takes the wrong tail if ties make the
+// distribution lopsided, and without ties it computes a small p by subtracting
+// from 1.
 func MannWhitney(x, y []float64) (UTest, error) {
 	if err := finite(x, y); err != nil {
 		return UTest{}, err
@@ -59,8 +59,8 @@ func MannWhitney(x, y []float64) (UTest, error) {
 	return test, nil
 }
 
-// countOver is the number of pairs of sorted x and y in which x is over y, a
-// tie counting as half.
+// countOver returns the number of pairs of sorted x and y in which x is greater,
+// plus half of the ties.
 func countOver(x, y []float64) float64 {
 	var twice, under, upTo int
 	for _, v := range x {
@@ -75,8 +75,8 @@ func countOver(x, y []float64) float64 {
 	return float64(twice) / 2
 }
 
-// SmallestP is the least p that a U test of n1 and n2 values can reach: that
-// of two arms that do not overlap.
+// SmallestP returns the least p of a U test of n1 and n2 values: that of two arms
+// that do not overlap.
 func SmallestP(n1, n2 int) float64 {
 	if n1 < 1 || n2 < 1 {
 		return 1
@@ -84,7 +84,7 @@ func SmallestP(n1, n2 int) float64 {
 	return min(1, 2*math.Exp(-logChoose(n1+n2, n1)))
 }
 
-// NeedPerArm is the smallest n with which a U test of n against n values could
+// NeedPerArm returns the smallest n for which a U test of n and n values can
 // reach p < alpha: 4 for 0.05. For the strictest of k tests under Holm's
 // correction, ask for alpha/k.
 func NeedPerArm(alpha float64) (int, error) {

@@ -2,9 +2,9 @@ package stats
 
 import "math"
 
-// MedianNeed is the smallest sample that has an interval of its median at a
-// confidence: of n values, all are on one side of the true median with the
-// probability 2^(1-n).
+// MedianNeed returns the size of the smallest sample that has an interval of its
+// median with a confidence: all of n values are on one side of the true median
+// with the probability 2^(1-n).
 func MedianNeed(confidence float64) (int, error) {
 	if err := level("confidence", confidence); err != nil {
 		return 0, err
@@ -16,18 +16,18 @@ func MedianNeed(confidence float64) (int, error) {
 	return n, nil
 }
 
-// medianOrder is the largest k for which the k-th smallest and the k-th
-// largest of n values hold the median at least with the confidence asked for,
-// and the confidence that they really have; 0 if no k does. Each value falls
-// under the median like a fair coin, so the confidence is a sum of binomial
+// medianOrder returns the largest k for which the k-th smallest and the k-th
+// largest of n values enclose the median with at least this confidence, and
+// their actual confidence; k is 0 if there is none. Each value is below the
+// median with probability 1/2, so the confidence is a sum of binomial
 // probabilities (Thompson, "On confidence ranges for the median and other
 // expectation distributions", 1936).
 //
-// benchmath's interval is this one up to 30 values, save that it may be
-// shorter by one value on the right; over that it approximates, and what it
-// says of its confidence is off by up to 0.002.
+// Up to 30 values benchmath has the same interval, except that it may be shorter
+// by one value on the right. Above that it approximates, and its confidence is off
+// by up to 0.002.
 func medianOrder(n int, confidence float64) (k int, real float64) {
-	// 30 standard deviations under the middle nothing is left to add.
+	// 30 standard deviations below the middle there is nothing to add.
 	k = max(0, n/2-int(15*math.Sqrt(float64(n))))
 	chance := math.Exp(logChoose(n, k) - float64(n)*math.Ln2) // of k heads
 	tail := 0.0                                               // of fewer than k
@@ -42,7 +42,7 @@ func medianOrder(n int, confidence float64) (k int, real float64) {
 	return k, 1 - 2*tail
 }
 
-// logChoose is the logarithm of the number of ways to choose k of n.
+// logChoose returns the logarithm of the number of ways to choose k of n.
 func logChoose(n, k int) float64 {
 	gamma := func(x int) float64 {
 		v, _ := math.Lgamma(float64(x))

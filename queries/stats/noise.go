@@ -10,18 +10,18 @@ import (
 
 // Noise is how much two measurements of the same thing differ.
 type Noise struct {
-	Floor      float64 // a slowdown: 0.03 where one is up to 3 % over the other
-	Confidence float64 // that the next pair stays under it
+	Floor      float64 // a slowdown: 0.03 if one takes up to 3 % longer than the other
+	Confidence float64 // that the next pair stays below it
 	Pairs      int
 	Doubts     []string
 }
 
-// NoiseFloor is the slowdown under which a further A/A pair stays at a
-// confidence: the k-th smallest of n with k = confidence (n+1), which holds
-// for any distribution (Wilks, "Determination of sample sizes for setting
-// tolerance limits", 1941). Each pair is two medians of the same thing, over
-// zero, in either order; pairs must not share a measurement. Of too few pairs,
-// it is the greatest slowdown seen, with the confidence that this has.
+// NoiseFloor returns the slowdown below which a further A/A pair stays with a
+// confidence: the k-th smallest of n with k = confidence (n+1), for any
+// distribution (Wilks, "Determination of sample sizes for setting tolerance
+// limits", 1941). Each pair is two positive medians of the same thing, in either
+// order; pairs must not share a measurement. With too few pairs, it is the
+// greatest slowdown seen, and the confidence is lower.
 func NoiseFloor(pairs [][2]float64, confidence float64) (Noise, error) {
 	if err := level("confidence", confidence); err != nil {
 		return Noise{}, err
@@ -44,7 +44,7 @@ func NoiseFloor(pairs [][2]float64, confidence float64) (Noise, error) {
 	if k > n {
 		k = n
 		need := int(math.Ceil(confidence/(1-confidence) - 1e-9))
-		noise.Doubts = append(noise.Doubts, fmt.Sprintf("need >= %d pairs for a noise floor at %s", need, percent(confidence)))
+		noise.Doubts = append(noise.Doubts, fmt.Sprintf("a %s noise floor needs ≥ %d pairs", percent(confidence), need))
 	}
 	k = max(k, 1)
 	noise.Floor = math.Expm1(apart[k-1])
@@ -52,10 +52,11 @@ func NoiseFloor(pairs [][2]float64, confidence float64) (Noise, error) {
 	return noise, nil
 }
 
-// SureFloor is NoiseFloor where there are pairs enough for the confidence. Of
-// fewer it goes by a model: logarithms of ratios that are normal around none stay,
-// at that confidence, within Student's t, of as many degrees of freedom as there are
-// pairs, times their root mean square. It is never under the greatest slowdown seen.
+// SureFloor is NoiseFloor if there are enough pairs for the confidence. With
+// fewer it assumes that the logarithms of ratios are normal with mean 0: then a
+// further one stays, with the confidence, within their root mean square times a
+// quantile of Student's t with as many degrees of freedom as pairs. The floor is
+// at least the greatest slowdown seen.
 func SureFloor(pairs [][2]float64, confidence float64) (Noise, error) {
 	noise, err := NoiseFloor(pairs, confidence)
 	if err != nil || noise.Confidence >= confidence-1e-9 {
@@ -69,6 +70,6 @@ func SureFloor(pairs [][2]float64, confidence float64) (Noise, error) {
 	t := stats.InvCDF(stats.TDist{V: float64(len(pairs))})((1 + confidence) / 2)
 	noise.Floor = max(noise.Floor, math.Expm1(t*math.Sqrt(squares)))
 	noise.Confidence = confidence
-	noise.Doubts = []string{fmt.Sprintf("%d pairs are few: their floor is that of a normal distribution", len(pairs))}
+	noise.Doubts = []string{fmt.Sprintf("%d pairs are few: the floor assumes a normal distribution", len(pairs))}
 	return noise, nil
 }

@@ -1,10 +1,10 @@
 package stats
 
-// TukeyCutoff is the cutoff that Tukey gives.
+// TukeyCutoff is Tukey's own cutoff.
 const TukeyCutoff = 1.5
 
-// OutliersTukey are the indices of the values that lie further than cutoff
-// interquartile ranges outside the quartiles (Tukey, "Exploratory Data
+// OutliersTukey returns the indices of the values more than cutoff interquartile
+// ranges outside the quartiles (Tukey, "Exploratory Data
 // Analysis", 1977). Quartiles are those of DuckDB's quantile_cont.
 func OutliersTukey(xs []float64, cutoff float64) ([]int, error) {
 	if err := finite(xs); err != nil {

@@ -1,7 +1,7 @@
-// Package stats judges samples of measurements. Every function is pure: what
-// is drawn at random is drawn from the seed given. No value is passed over: an
-// empty sample, a NaN and an infinity are errors, and what a small sample
-// cannot tell is said beside the answer.
+// Package stats compares samples of measurements. Its functions are
+// deterministic: those that draw at random take a seed. They ignore no value: an
+// empty sample, a NaN and an infinity are errors. Answers carry doubts where a
+// sample is too small.
 package stats
 
 import (
@@ -11,30 +11,30 @@ import (
 )
 
 var (
-	// ErrEmpty says that a sample has no value.
+	// ErrEmpty reports a sample without values.
 	ErrEmpty = errors.New("no values")
-	// ErrNotFinite says that a value is NaN or infinite.
+	// ErrNotFinite reports a value that is NaN or infinite.
 	ErrNotFinite = errors.New("not a finite number")
-	// ErrNotPositive says that a value is zero or less where its logarithm or a
-	// ratio is wanted.
-	ErrNotPositive = errors.New("not over zero")
-	// ErrLevel says that a confidence or a significance is not between 0 and 1.
+	// ErrNotPositive reports a value of zero or less where a logarithm or a ratio
+	// is needed.
+	ErrNotPositive = errors.New("not positive")
+	// ErrLevel reports a confidence or a significance that is not between 0 and 1.
 	ErrLevel = errors.New("not between 0 and 1")
-	// ErrTooMany says that a sample is beyond what is computed in seconds.
+	// ErrTooMany reports a sample that would take more than seconds.
 	ErrTooMany = errors.New("too many values")
 )
 
-// Interval holds the true value with the probability Confidence, which is at
-// least what was asked for. Where the sample is too small for that, it is all
-// that is possible, and Confidence is 1.
+// Interval covers the true value with the probability Confidence, which is at
+// least the confidence asked for. If the sample is too small for that, it covers
+// all possible values, and Confidence is 1.
 type Interval struct {
 	Lo, Hi, Confidence float64
 }
 
-// Known says whether the sample was large enough for an interval.
+// Known reports whether the sample was large enough for an interval.
 func (i Interval) Known() bool { return !math.IsInf(i.Lo, -1) && !math.IsInf(i.Hi, 1) }
 
-// finite refuses a sample that is empty or has a value that is no number.
+// finite refuses samples that are empty or have a value that is not finite.
 func finite(samples ...[]float64) error {
 	for _, xs := range samples {
 		if len(xs) == 0 {
@@ -49,7 +49,7 @@ func finite(samples ...[]float64) error {
 	return nil
 }
 
-// positive refuses, beside what finite refuses, a value of zero or less.
+// positive refuses, beside what finite refuses, values of zero or less.
 func positive(samples ...[]float64) error {
 	if err := finite(samples...); err != nil {
 		return err
@@ -72,5 +72,5 @@ func level(name string, p float64) error {
 	return nil
 }
 
-// percent writes a confidence as people say it.
+// percent formats a confidence for people.
 func percent(confidence float64) string { return fmt.Sprintf("%.4g %%", 100*confidence) }

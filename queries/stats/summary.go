@@ -5,17 +5,17 @@ import (
 	"math"
 )
 
-// Summary is a sample in a few numbers.
+// Summary summarizes a sample.
 type Summary struct {
 	N             int
 	Mean, Median  float64
-	GeometricMean float64  // NaN unless every value is over zero
+	GeometricMean float64  // NaN unless all values are positive
 	Interval      Interval // of the median
-	Need          int      // the smallest sample with an interval at the level asked for
+	Need          int      // the smallest sample with an interval at this confidence
 	Doubts        []string
 }
 
-// Summarize is the summary of xs with the median's interval at a confidence.
+// Summarize summarizes xs, with an interval of the median.
 func Summarize(xs []float64, confidence float64) (Summary, error) {
 	if err := finite(xs); err != nil {
 		return Summary{}, err
@@ -37,14 +37,14 @@ func Summarize(xs []float64, confidence float64) (Summary, error) {
 	order, real := medianOrder(n, confidence)
 	if order == 0 {
 		s.Interval = Interval{Lo: math.Inf(-1), Hi: math.Inf(1), Confidence: 1}
-		s.Doubts = append(s.Doubts, fmt.Sprintf("need >= %d values for an interval of the median at %s", need, percent(confidence)))
+		s.Doubts = append(s.Doubts, fmt.Sprintf("a %s interval of the median needs ≥ %d values", percent(confidence), need))
 		return s, nil
 	}
 	s.Interval = Interval{Lo: values[order-1], Hi: values[n-order], Confidence: real}
 	return s, nil
 }
 
-// GeometricMean is the n-th root of the product of n values over zero.
+// GeometricMean returns the n-th root of the product of n positive values.
 func GeometricMean(xs []float64) (float64, error) {
 	if err := positive(xs); err != nil {
 		return 0, err
