@@ -93,7 +93,7 @@ func open(t *testing.T, a arm, d device.Device, change ...func(*loader.Options))
 	if a.technique.Served {
 		o.Store = serve(t, a, o)
 	}
-	l, err := a.technique.Open(o)
+	l, err := a.technique.Open(t.Context(), o)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -33,7 +33,7 @@ type direct struct {
 
 var _ Loader = (*direct)(nil)
 
-func openDirect(o Options) (Loader, error) {
+func openDirect(_ context.Context, o Options) (Loader, error) {
 	l := &direct{o: o, depth: o.depth()}
 	var err error
 	if l.gds, err = openGDS(o); err != nil || l.gds != nil {

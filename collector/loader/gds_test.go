@@ -33,7 +33,7 @@ func openDirectly(t *testing.T, f checkpoint.Format, mode, settings string) (loa
 		t.Fatal(err)
 	}
 	d := openGPU(t, library, driver, 16<<20, 0)
-	l, err := technique.Open(loader.Options{Format: f, Device: d, Threads: 3, IOBytes: 64 << 10, GDS: mode, CuFile: cudatest.BuildCuFile(t, library.Dir)})
+	l, err := technique.Open(t.Context(), loader.Options{Format: f, Device: d, Threads: 3, IOBytes: 64 << 10, GDS: mode, CuFile: cudatest.BuildCuFile(t, library.Dir)})
 	if err == nil {
 		t.Cleanup(func() {
 			if err := l.Close(); err != nil {
@@ -77,7 +77,7 @@ func TestWithoutGPUDirectStorage(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, err = technique.Open(loader.Options{Format: checkpoint.SLLM, Device: openHost(t, 1<<20), GDS: loader.GDSCompat, CuFile: "/not/there/libcufile.so.0"})
+	_, err = technique.Open(t.Context(), loader.Options{Format: checkpoint.SLLM, Device: openHost(t, 1<<20), GDS: loader.GDSCompat, CuFile: "/not/there/libcufile.so.0"})
 	if err == nil || !strings.Contains(err.Error(), "no GPUDirect Storage") {
 		t.Errorf("without the library: %v", err)
 	}

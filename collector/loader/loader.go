@@ -7,7 +7,7 @@
 // Loader for one device, and Load loads one checkpoint as often as it is called:
 //
 //	technique, err := loader.Find("direct")
-//	l, err := technique.Open(loader.Options{Format: checkpoint.SafeTensors, Device: d, Threads: 4})
+//	l, err := technique.Open(ctx, loader.Options{Format: checkpoint.SafeTensors, Device: d, Threads: 4})
 //	loaded, err := l.Load(ctx, dir, stage.Begin())
 //
 // Everything in Load is timed. What a program sets up once per process, such as a
@@ -159,7 +159,7 @@ type Technique struct {
 	Device   bool // loads to a device instead of dropping the bytes
 	Served   bool // a server holds the pool and writes to the device's memory
 	Mapped   bool // copies from mapped files, and so through the page cache
-	Open     func(Options) (Loader, error)
+	Open     func(context.Context, Options) (Loader, error)
 
 	ownThreads int // threads that move bytes, if the loader fixes their number
 }

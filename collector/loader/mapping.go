@@ -233,7 +233,7 @@ func copyMapped(ctx context.Context, b []byte, write func(offset int64, src []by
 	defer func() {
 		if fault := recover(); fault != nil {
 			f, ok := fault.(interface{ Addr() uintptr }) // of runtime.Error: see debug.SetPanicOnFault
-			if !ok || !lies(f.Addr(), b) {
+			if !ok || !within(f.Addr(), b) {
 				panic(fault)
 			}
 			err = fmt.Errorf("the page at byte %d can't be read: the file was cut short or the storage failed", f.Addr()-address(b))
@@ -252,8 +252,8 @@ func copyMapped(ctx context.Context, b []byte, write func(offset int64, src []by
 
 func address(b []byte) uintptr { return uintptr(unsafe.Pointer(unsafe.SliceData(b))) }
 
-// lies reports whether an address is within b.
-func lies(at uintptr, b []byte) bool { return at >= address(b) && at-address(b) < uintptr(len(b)) }
+// within reports whether the address is that of a byte of b.
+func within(at uintptr, b []byte) bool { return at >= address(b) && at-address(b) < uintptr(len(b)) }
 
 // touch reads one byte of every page of b, in order. A page that can't be read
 // then faults here, where copyMapped recovers, and not inside a driver, where it

@@ -27,7 +27,7 @@ var _ Loader = (*mapped)(nil)
 // openMmap opens mmap: transformers 4 (load_state_dict in modeling_utils.py of
 // 4.57) with safetensors up to 0.7. One thread copies file by file, tensor by
 // tensor.
-func openMmap(o Options) (Loader, error) {
+func openMmap(_ context.Context, o Options) (Loader, error) {
 	return &mapped{o: o, threads: 1}, nil
 }
 
@@ -35,7 +35,7 @@ func openMmap(o Options) (Loader, error) {
 // (convert_and_load_state_dict_in_model in core_model_loading.py of 5.23). All
 // files stay open from the first tensor to the last, and a pool of min(4, CPUs)
 // threads copies the tensors in the order of their names.
-func openMmapParallel(o Options) (Loader, error) {
+func openMmapParallel(_ context.Context, o Options) (Loader, error) {
 	return &mapped{o: o, threads: parallelThreads(), together: true, order: func(a, b checkpoint.Tensor) int {
 		return naturally(a.Name, b.Name)
 	}}, nil

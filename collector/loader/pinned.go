@@ -37,7 +37,7 @@ type pinned struct {
 
 var _ Loader = (*pinned)(nil)
 
-func openPinned(o Options) (Loader, error) {
+func openPinned(_ context.Context, o Options) (Loader, error) {
 	return &pinned{o: o, buffers: map[int]*hostmem.Buffer{}}, nil
 }
 

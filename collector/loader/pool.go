@@ -31,7 +31,7 @@ var (
 	_ Preparer = (*pooled)(nil)
 )
 
-func openPool(o Options) (Loader, error) {
+func openPool(_ context.Context, o Options) (Loader, error) {
 	p, err := pool.New(pool.Options{Bytes: o.PoolBytes, ChunkBytes: o.ChunkBytes, Depth: o.Depth, Threads: o.Threads, RequestBytes: o.IOBytes, Stream: o.Stream, Locker: device.LockerOf(o.Device)})
 	if err != nil {
 		return nil, err

@@ -21,7 +21,7 @@ type raw struct {
 
 var _ Loader = (*raw)(nil)
 
-func openRaw(o Options) (Loader, error) {
+func openRaw(_ context.Context, o Options) (Loader, error) {
 	depth := o.depth()
 	part := o.IOBytes
 	if part == 0 {

@@ -25,7 +25,7 @@ func steady(t testing.TB, technique loader.Technique, f checkpoint.Format, bytes
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = host.Close() })
-	l, err := technique.Open(loader.Options{Format: f, Device: host, Depth: 8, IOBytes: 64 << 10, ChunkBytes: 64 << 10, PoolBytes: bytes/2 + 64<<10, Stream: true})
+	l, err := technique.Open(t.Context(), loader.Options{Format: f, Device: host, Depth: 8, IOBytes: 64 << 10, ChunkBytes: 64 << 10, PoolBytes: bytes/2 + 64<<10, Stream: true})
 	if err != nil {
 		t.Fatal(err)
 	}

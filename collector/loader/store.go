@@ -61,20 +61,19 @@ var (
 // meanwhile.
 const settling = 10 * time.Millisecond
 
-func openStore(o Options) (Loader, error) {
+func openStore(ctx context.Context, o Options) (Loader, error) {
 	l := &store{o: o}
-	if err := l.open(); err != nil {
+	if err := l.open(ctx); err != nil {
 		return nil, errors.Join(err, l.Close())
 	}
 	return l, nil
 }
 
-func (l *store) open() (err error) {
+func (l *store) open(ctx context.Context) (err error) {
 	if l.client, err = client.Dial(l.o.Store.Address); err != nil {
 		return err
 	}
-	// The client limits the time of each call.
-	if l.server, err = l.client.Describe(context.Background()); err != nil {
+	if l.server, err = l.client.Describe(ctx); err != nil {
 		return fmt.Errorf("describe the store: %w", err)
 	}
 	return Suits(l.server, l.o.Device.Name(), l.o.Store.Address)

@@ -39,7 +39,7 @@ func serveBadly(t *testing.T, b storetest.Behaviour, d device.Device) (loader.Lo
 		t.Fatal(err)
 	}
 	t.Cleanup(store.Kill)
-	return technique.Open(loader.Options{
+	return technique.Open(t.Context(), loader.Options{
 		Format: checkpoint.SLLM, Device: d,
 		Store: loader.StoreOptions{Address: store.Address, StoragePath: "/", LoadTimeout: time.Second},
 	})

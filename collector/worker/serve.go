@@ -84,7 +84,7 @@ func (n *native) answer(ctx context.Context, line []byte) Reply {
 	case err != nil:
 		return Reply{Error: fmt.Sprintf("worker: the request is not JSON: %v", err)}
 	case r.Open != nil && n.open == nil:
-		ready, err := n.start(*r.Open)
+		ready, err := n.start(ctx, *r.Open)
 		if err != nil {
 			return Reply{Error: err.Error()}
 		}
@@ -109,7 +109,7 @@ func (n *native) answer(ctx context.Context, line []byte) Reply {
 	}
 }
 
-func (n *native) start(o Open) (*record.Session, error) {
+func (n *native) start(ctx context.Context, o Open) (*record.Session, error) {
 	begun := time.Now()
 	technique, err := loader.Find(o.Loader)
 	if err != nil {
@@ -134,7 +134,7 @@ func (n *native) start(o Open) (*record.Session, error) {
 	if o.Store != nil {
 		store = o.Store.StoreOptions
 	}
-	l, err := technique.Open(loader.Options{
+	l, err := technique.Open(ctx, loader.Options{
 		Format:     format,
 		Device:     d,
 		Threads:    o.Threads,

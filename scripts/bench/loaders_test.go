@@ -1,6 +1,7 @@
 package bench_test
 
 import (
+	"context"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -90,7 +91,7 @@ func openHost(t *testing.T, bytes int64) device.Device {
 // open opens a loader with collect's defaults, until the test ends.
 func (m model) open(t *testing.T, name string, f checkpoint.Format, host device.Device, poolBytes int64) loader.Loader {
 	t.Helper()
-	l, err := openLoader(name, f, host, poolBytes)
+	l, err := openLoader(t.Context(), name, f, host, poolBytes)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -98,13 +99,13 @@ func (m model) open(t *testing.T, name string, f checkpoint.Format, host device.
 	return l
 }
 
-func openLoader(name string, f checkpoint.Format, host device.Device, poolBytes int64) (loader.Loader, error) {
+func openLoader(ctx context.Context, name string, f checkpoint.Format, host device.Device, poolBytes int64) (loader.Loader, error) {
 	technique, err := loader.Find(name)
 	if err != nil {
 		return nil, err
 	}
 	const chunk = 16 << 20
-	return technique.Open(loader.Options{Format: f, Device: host, Threads: 4, ChunkBytes: chunk, PoolBytes: (poolBytes + chunk - 1) / chunk * chunk, Stream: true})
+	return technique.Open(ctx, loader.Options{Format: f, Device: host, Threads: 4, ChunkBytes: chunk, PoolBytes: (poolBytes + chunk - 1) / chunk * chunk, Stream: true})
 }
 
 // load times a load, from the path to the last byte.

@@ -2,6 +2,7 @@ package bench_test
 
 import (
 	"bufio"
+	"context"
 	"fmt"
 	"io"
 	"os"
@@ -62,7 +63,7 @@ func TestPython(t *testing.T) {
 					run:   func() (time.Duration, error) { return theirs.load(name + way) }})
 			}
 			contenders = append(contenders, contender{name: name, bytes: m.bytes, warm: warm, cache: true,
-				ready: func() error { theirs.rest(); return mine.start(name) },
+				ready: func() error { theirs.rest(); return mine.start(t.Context(), name) },
 				run:   func() (time.Duration, error) { return load(t, mine.loaders[name], dir) }})
 		}
 		results := race(t, m.rounds, m.files, contenders)
@@ -86,7 +87,7 @@ type ownSide struct {
 	loaders map[string]loader.Loader
 }
 
-func (s *ownSide) start(name string) error {
+func (s *ownSide) start(ctx context.Context, name string) error {
 	if s.host == nil {
 		host, err := device.Open("host", s.bytes)
 		if err != nil {
@@ -97,7 +98,7 @@ func (s *ownSide) start(name string) error {
 	if s.loaders[name] != nil {
 		return nil
 	}
-	l, err := openLoader(name, checkpoint.SafeTensors, s.host, 0)
+	l, err := openLoader(ctx, name, checkpoint.SafeTensors, s.host, 0)
 	s.loaders[name] = l
 	return err
 }

@@ -34,7 +34,7 @@ func deadline(t testing.TB, d time.Duration) (context.Context, context.CancelFun
 	return context.WithTimeout(t.Context(), d)
 }
 
-func TestALoadIsExplained(t *testing.T) {
+func TestExplain(t *testing.T) {
 	s := start(t, func(o *server.Options) { o.PoolBytes = 10 * chunk })
 	want := s.write(t, "model", 6*chunk)
 	for i, hit := range []bool{false, true} {
@@ -326,7 +326,7 @@ func TestRequestsAreBounded(t *testing.T) {
 	refused(t, "too many chunks", s.LoadToTargets(t.Context(), "model", "replica", targets), codes.InvalidArgument)
 	refused(t, "a long id", s.LoadToTargets(t.Context(), "model", strings.Repeat("a", 5000), m.target(whole(1))), codes.InvalidArgument)
 	refused(t, "no id", s.LoadToTargets(t.Context(), "model", "", m.target(whole(1))), codes.InvalidArgument)
-	// What is no gRPC at all.
+	// Bytes that are not gRPC.
 	raw, err := net.Dial("tcp", s.Address)
 	if err != nil {
 		t.Fatal(err)
@@ -337,11 +337,11 @@ func TestRequestsAreBounded(t *testing.T) {
 	s.load(t, "model", "replica", want)
 }
 
-func TestReplicasThatEndedAreForgottenInTheEnd(t *testing.T) {
+func TestTheOldestEndedReplicasAreForgotten(t *testing.T) {
 	s := start(t)
 	want := s.write(t, "model", 512)
 	m := allocate(t, len(want))
-	for i := range 1100 { // more than are remembered
+	for i := range 1100 { // more than maxRemembered
 		replica := fmt.Sprint(i)
 		if err := s.LoadToTargets(t.Context(), "model", replica, m.target(whole(len(want)))); err != nil {
 			t.Fatal(err)
@@ -356,7 +356,7 @@ func TestReplicasThatEndedAreForgottenInTheEnd(t *testing.T) {
 	}
 }
 
-func TestMetricsTellOfLoads(t *testing.T) {
+func TestMetricsCountLoads(t *testing.T) {
 	m := server.NewMetrics()
 	s := start(t, func(o *server.Options) { o.Metrics = m })
 	want := s.write(t, "model", 5*chunk)
@@ -378,14 +378,14 @@ func TestMetricsTellOfLoads(t *testing.T) {
 	}
 }
 
-// Memory of a GPU comes by the handle that the driver makes of it.
-func TestAModelComesToGPUsByTheirHandles(t *testing.T) {
+// Clients pass GPU memory as the handles that the driver exports.
+func TestLoadingToGPUs(t *testing.T) {
 	library := cudatest.Build(t, "devices=2")
 	driver, err := cuda.Open(library.Path)
 	if err != nil {
 		t.Fatal(err)
 	}
-	// The server's GPUs and the client's: two processes elsewhere.
+	// The server's GPUs and the client's, which are normally in two processes.
 	both, err := device.OpenCUDA(driver, []int{0, 1}, 1)
 	if err != nil {
 		t.Fatal(err)
