@@ -47,8 +47,8 @@ func (f *file) openWithLog(ctx context.Context, readOnly bool) (*DB, error) {
 	return db, err
 }
 
-// replay opens the file for writing once: some logs have to be replayed by a
-// writer before anyone can read.
+// replay opens the file for writing once. If a checkpoint was killed there may be
+// two logs, which only a writer can merge.
 func (f *file) replay(ctx context.Context) bool {
 	if _, err := os.Stat(walPath(f.path)); err != nil {
 		return false
