@@ -112,6 +112,43 @@ func TestTiersOfRealLoads(t *testing.T) {
 		"safetensors mmap-parallel": record.TierPageCache, "safetensors direct": record.TierPageCache, "sllm direct": record.TierPageCache, "sllm pool": record.TierPageCache})
 }
 
+// TestDirtyMemoryIsRecorded writes data that the kernel has not put on storage when
+// a load begins, and expects the load's row to count it.
+func TestDirtyMemoryIsRecorded(t *testing.T) {
+	c := config(t, larger(t))
+	c.DType, c.Loaders, c.Inference = "auto", []string{"direct"}, collector.InferenceNone
+	c.PageCache, c.Replicas, c.Formats = collector.PageCacheKeep, 1, []string{"safetensors"}
+	var prepared memory
+	run(t, t.Context(), c, &prepared)
+	unsynced, err := os.Create(filepath.Join(c.StoragePath, "unsynced"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer unsynced.Close()
+	const size = 64 << 20
+	var most int64
+	for range 3 { // the kernel may write the data back meanwhile
+		if _, err := unsynced.WriteAt(make([]byte, size), 0); err != nil {
+			t.Fatal(err)
+		}
+		var sink memory
+		run(t, t.Context(), c, &sink)
+		for _, l := range sink.Loads {
+			if l.DirtyBeforeBytes == nil {
+				t.Fatal("a load without dirty_before_bytes")
+			}
+			most = max(most, *l.DirtyBeforeBytes)
+		}
+		if most >= size/2 {
+			return
+		}
+	}
+	if m, err := machine.Describe(t.Context(), c.StoragePath); err != nil || m.Filesystem == nil || *m.Filesystem == "tmpfs" {
+		t.Skip("the temporary folder has no storage to write to")
+	}
+	t.Errorf("dirty_before_bytes is at most %d after %d bytes were written", most, size)
+}
+
 // TestRooflineBoundsAndSamples expects every load to have an efficiency, and samples
 // of the machine.
 func TestRooflineBoundsAndSamples(t *testing.T) {

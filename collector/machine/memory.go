@@ -27,6 +27,20 @@ func withinGroup(key string) (int64, error) {
 	return n, nil
 }
 
+// DirtyMemory returns how many bytes of the page cache are not yet on storage,
+// waiting or being written; nil if the kernel does not report it.
+func DirtyMemory() *int64 {
+	waiting, err := memInfo("Dirty")
+	if err != nil {
+		return nil
+	}
+	written, err := memInfo("Writeback")
+	if err != nil {
+		return nil
+	}
+	return new(waiting + written)
+}
+
 // LockableMemory returns how many bytes this process may lock, -1 for no limit.
 func LockableMemory() int64 {
 	var header = unix.CapUserHeader{Version: unix.LINUX_CAPABILITY_VERSION_3}

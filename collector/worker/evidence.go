@@ -22,6 +22,7 @@ type evidence struct {
 
 	// The readings before the load.
 	fileBytes, resident *int64
+	dirty               *int64
 	system              machine.System
 	usage               machine.Usage
 	usageErr            error
@@ -35,7 +36,7 @@ func beginEvidence(r Load, served bool, observed func() (machine.Usage, error)) 
 			return nil, err
 		}
 	}
-	e := &evidence{files: r.Files, observed: observed, served: served, fileBytes: sizes(r.Files), resident: resident(r.Files)}
+	e := &evidence{files: r.Files, observed: observed, served: served, fileBytes: sizes(r.Files), resident: resident(r.Files), dirty: machine.DirtyMemory()}
 	if len(r.Files) > 0 {
 		e.device = machine.BlockDevice(r.Files[0])
 	}
@@ -54,6 +55,7 @@ func (e *evidence) end(l *record.Load) {
 	}
 	fillSystem(l, system)
 	l.FileBytes, l.ResidentBeforeBytes, l.ResidentAfterBytes = e.fileBytes, e.resident, resident(e.files)
+	l.DirtyBeforeBytes = e.dirty
 }
 
 func fillUsage(l *record.Load, u machine.Usage) {

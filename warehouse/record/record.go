@@ -205,6 +205,7 @@ type Load struct {
 	MemoryDelayS           *float64 `db:"memory_delay_s"`       // for pages
 	KernelThreadsCPUS      *float64 `db:"kernel_threads_cpu_s"` // of the whole machine
 	MemoryTouchedBytes     *int64   `db:"memory_touched_bytes"` // free memory touched before the load; NULL: none
+	DirtyBeforeBytes       *int64   `db:"dirty_before_bytes"`   // in the page cache of the whole machine, not yet written to storage when the load began
 }
 
 // Stage is one part of a load. Stages of one load may overlap in time.

@@ -152,6 +152,7 @@ COMMENT ON COLUMN loads.block_delay_s IS 'time the worker''s threads waited for 
 COMMENT ON COLUMN loads.memory_delay_s IS 'time the worker''s threads waited for memory to be reclaimed, compacted or swapped in; NULL: as for block_delay_s';
 COMMENT ON COLUMN loads.kernel_threads_cpu_s IS 'CPU time of kernel threads during the load, for the whole machine; NULL: they are not visible from here';
 COMMENT ON COLUMN loads.memory_touched_bytes IS 'free memory touched and released before the load, so that the page cache need not wait for the host; NULL: none, because pages were kept, the load bypassed the page cache, or the machine is not virtual';
+COMMENT ON COLUMN loads.dirty_before_bytes IS 'data in the page cache of the whole machine that was not yet written to storage when the load began';
 
 COMMENT ON COLUMN stages.run_id IS 'UUIDv7 of the run; an imported run''s is derived from its file''s content';
 COMMENT ON COLUMN stages.seq IS 'order within the run, from 0, including warm-ups';

@@ -11,7 +11,7 @@ SELECT
     l.replica, l.warmup, l.loading_time_s, l.bytes,
     l.bytes / l.loading_time_s AS bytes_per_s,
     l.tensors, l.source_tier, l.file_bytes,
-    l.memory_touched_bytes, l.resident_before_bytes, l.resident_after_bytes, l.storage_read_bytes,
+    l.memory_touched_bytes, l.dirty_before_bytes, l.resident_before_bytes, l.resident_after_bytes, l.storage_read_bytes,
     l.direct_io, l.pool_hit, l.pool_evicted_bytes, l.pool_streamed, l.verified,
     l.bound, l.efficiency, l.storage_bound_s, l.copy_bound_s, l.host_to_device_bound_s, l.cpu_bound_s,
     i.end_to_end_time_s, i.throughput_tokens_per_s, i.time_to_first_token_s, i.decode_tokens_per_s,
