@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/sllmq/sllmq/internal/text"
+	"github.com/sllmq/sllmq/queries/render"
 	"github.com/sllmq/sllmq/warehouse/lake"
 	"github.com/sllmq/sllmq/warehouse/schema"
 )
@@ -73,10 +74,15 @@ func (o exportOptions) run(ctx context.Context, env *environment) error {
 	if err = errors.Join(err, db.Close()); err != nil {
 		return err
 	}
-	for _, t := range done {
-		fmt.Fprintf(env.stdout, "%-12s %s%s\n", t.Table, text.Count(t.Rows, "row"), map[bool]string{true: " added"}[o.Append])
+	t := render.Table{Gap: 1, Columns: []render.Column{{Width: 12}, {}}}
+	for _, table := range done {
+		rows := text.Count(table.Rows, "row")
+		if o.Append {
+			rows += " added"
+		}
+		t.Row(table.Table, rows)
 	}
-	return nil
+	return t.Write(env.stdout)
 }
 
 // sameFile reports whether two paths name the same file.

@@ -9,6 +9,7 @@ import (
 	"maps"
 	"os"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -16,6 +17,7 @@ import (
 	"github.com/sllmq/sllmq/collector"
 	"github.com/sllmq/sllmq/internal/size"
 	"github.com/sllmq/sllmq/queries"
+	"github.com/sllmq/sllmq/queries/render"
 )
 
 // newPlanCommand is collect --dry-run under its own name.
@@ -49,20 +51,20 @@ func preview(ctx context.Context, env *environment, found *collector.Resolved) e
 
 // writeEstimates prints what a benchmark would take of models that are not here.
 func writeEstimates(w io.Writer, found *collector.Resolved, rates collector.Rates) error {
-	out := bufio.NewWriter(w)
+	t := newPlanTable()
 	for _, m := range found.Absent {
 		cost, err := found.Estimate(m)
 		if err != nil {
 			return nameFlag(err)
 		}
-		fmt.Fprintf(out, "%s, commit %.12s: %d files of %s, of which %s are to be fetched\n",
-			m.Name, m.Model.Commit, len(m.Model.Files), size.Binary(m.Model.Bytes()), size.Binary(m.MissingBytes))
-		writeCost(out, cost, rates, found.Request.NewTokens)
+		t.Line(fmt.Sprintf("%s, commit %.12s: %d files of %s, of which %s are to be fetched",
+			m.Name, m.Model.Commit, len(m.Model.Files), size.Binary(m.Model.Bytes()), size.Binary(m.MissingBytes)))
+		addCost(t, cost, rates, found.Request.NewTokens)
 		if cost.WriteBytes > found.FreeBytes {
-			fmt.Fprintf(out, "note: the storage path has %s free\n", size.Binary(found.FreeBytes))
+			t.Line(fmt.Sprintf("note: the storage path has %s free", size.Binary(found.FreeBytes)))
 		}
 	}
-	return out.Flush()
+	return t.Write(w)
 }
 
 // ratesHere returns how fast a machine has been, by the warehouse. A warehouse that
@@ -89,22 +91,27 @@ func ratesHere(ctx context.Context, env *environment, machine string) (collector
 	return rates, nil
 }
 
-// writeCost prints what a benchmark takes, with texts of newTokens.
-func writeCost(out io.Writer, c collector.Cost, rates collector.Rates, newTokens int) {
-	t := c.Times(rates, newTokens)
+// newPlanTable returns a table of a plan's facts by their names.
+func newPlanTable() *render.Table {
+	return &render.Table{Gap: 1, Columns: []render.Column{{Width: 11}, {}}}
+}
+
+// addCost adds what a benchmark takes, with texts of newTokens.
+func addCost(t *render.Table, c collector.Cost, rates collector.Rates, newTokens int) {
+	times := c.Times(rates, newTokens)
 	loads, texts := 0, 0
 	for _, run := range c.Runs {
 		loads += run.Loads
 		texts += run.Texts
 	}
-	fmt.Fprintf(out, "disk        %s, of which %s are to be written\n", size.Binary(c.DiskBytes), size.Binary(c.WriteBytes))
-	fmt.Fprintf(out, "memory      at most %s per worker, %s of it on the device\n", size.Binary(c.MemoryBytes), size.Binary(c.DeviceBytes))
-	fmt.Fprintf(out, "time        about %s: fetching %s, writing %s, %d loads %s, %d texts %s\n",
-		roughly(t.Total()), roughly(t.Fetch), roughly(t.Write), loads, roughly(t.Load), texts, roughly(t.Generate))
-	if t.Assumed {
-		fmt.Fprintln(out, "            (at assumed rates, except for loads that were measured here)")
+	t.Row("disk", fmt.Sprintf("%s, of which %s are to be written", size.Binary(c.DiskBytes), size.Binary(c.WriteBytes)))
+	t.Row("memory", fmt.Sprintf("at most %s per worker, %s of it on the device", size.Binary(c.MemoryBytes), size.Binary(c.DeviceBytes)))
+	t.Row("time", fmt.Sprintf("about %s: fetching %s, writing %s, %d loads %s, %d texts %s",
+		roughly(times.Total()), roughly(times.Fetch), roughly(times.Write), loads, roughly(times.Load), texts, roughly(times.Generate)))
+	if times.Assumed {
+		t.Row("", "(at assumed rates, except for loads that were measured here)")
 	} else {
-		fmt.Fprintln(out, "            (loads and texts at rates measured here, fetching and writing at assumed rates)")
+		t.Row("", "(loads and texts at rates measured here, fetching and writing at assumed rates)")
 	}
 }
 
@@ -123,17 +130,23 @@ func roughly(d time.Duration) string {
 
 // writePlan prints what collect would do.
 func writePlan(w io.Writer, p collector.Plan, warehousePath string, rates collector.Rates) error {
-	out := bufio.NewWriter(w)
 	q := p.Request
-	fmt.Fprintf(out, "warehouse   %s\nstorage     %s (%s free)\norder       seed %d\nloads       %d in all\n",
-		warehousePath, q.StoragePath, size.Binary(p.FreeBytes), q.Seed, p.Loads())
-	writeCost(out, p.Cost(), rates, q.NewTokens)
+	t := newPlanTable()
+	t.Row("warehouse", warehousePath)
+	t.Row("storage", fmt.Sprintf("%s (%s free)", q.StoragePath, size.Binary(p.FreeBytes)))
+	t.Row("order", fmt.Sprintf("seed %d", q.Seed))
+	t.Row("loads", fmt.Sprintf("%d in all", p.Loads()))
+	addCost(t, p.Cost(), rates, q.NewTokens)
 	if len(q.Tags) > 0 {
-		fmt.Fprint(out, "tags       ")
+		var tags []string
 		for _, k := range slices.Sorted(maps.Keys(q.Tags)) {
-			fmt.Fprintf(out, " %s=%s", k, q.Tags[k])
+			tags = append(tags, k+"="+q.Tags[k])
 		}
-		fmt.Fprintln(out)
+		t.Row("tags", strings.Join(tags, " "))
+	}
+	out := bufio.NewWriter(w)
+	if err := t.Write(out); err != nil {
+		return err
 	}
 	fmt.Fprintln(out, "\ncheckpoints")
 	for _, made := range p.Checkpoints {

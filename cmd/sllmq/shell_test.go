@@ -249,7 +249,7 @@ func TestShellCommands(t *testing.T) {
 	s.enter(".timing on", "")
 	s.enter("select 1;", "1 row in ")
 	s.enter(".mode xml", "no format xml: use one of table, csv")
-	s.enter(".once", "write .once FILE")
+	s.enter(".once", "usage: .once FILE")
 	s.enter(".nonesuch", "no command .nonesuch: .help lists them")
 	s.enter(".read nowhere.sql", "no such file")
 	s.enter(".query nothing", "no query nothing")

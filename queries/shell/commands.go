@@ -11,12 +11,13 @@ import (
 	"strings"
 
 	"github.com/sllmq/sllmq/queries"
+	"github.com/sllmq/sllmq/queries/render"
 )
 
-// errQuit says that the shell was asked to end.
+// errQuit ends the shell.
 var errQuit = errors.New("quit")
 
-// command is what begins with a dot.
+// command is an entry that begins with a dot.
 type command struct {
 	name, arguments, does string
 	run                   func(s *shell, ctx context.Context, arguments []string) error
@@ -26,24 +27,24 @@ type command struct {
 func commands() []command {
 	return []command{
 		{"help", "", "this list", (*shell).help, nil},
-		{"tables", "[PATTERN]", "list tables and views, whose names match a pattern with *", (*shell).listTables, nil},
-		{"schema", "[TABLE]", "list the columns of a table, or of all, and what they mean", (*shell).schema, (*shell).tableNames},
-		{"queries", "", "list the questions that have a name", (*shell).listQueries, nil},
-		{"query", "NAME [PARAMETER=VALUE]...", "ask one", (*shell).query, (*shell).queryNames},
-		{"mode", "[FORMAT]", "how rows are printed", (*shell).mode, func(s *shell) []string { return s.Formats }},
+		{"tables", "[PATTERN]", "list tables and views; * in the pattern matches any text", (*shell).listTables, nil},
+		{"schema", "[TABLE]", "list the columns of a table, or of all, with their meaning", (*shell).schema, (*shell).tableNames},
+		{"queries", "", "list the saved queries", (*shell).listQueries, nil},
+		{"query", "NAME [PARAMETER=VALUE]...", "run a saved query", (*shell).query, (*shell).queryNames},
+		{"mode", "[FORMAT]", "print or set the format of rows", (*shell).mode, func(s *shell) []string { return s.Formats }},
 		{"once", "FILE", "write the next rows to a file", (*shell).once, nil},
-		{"param", "[NAME[=VALUE]]", "the value of $NAME in SQL; without one it is forgotten", (*shell).param, nil},
+		{"param", "[NAME[=VALUE]]", "set $NAME in SQL; without a value, unset it", (*shell).param, nil},
 		{"maxrows", "[N]", "stop after N rows; 0 prints all", (*shell).maxRows, nil},
-		{"timing", "[on|off]", "say how long statements took", (*shell).timing, func(*shell) []string { return []string{"on", "off"} }},
+		{"timing", "[on|off]", "print the elapsed time of statements", (*shell).timing, func(*shell) []string { return []string{"on", "off"} }},
 		{"read", "FILE", "run the statements and commands of a file", (*shell).read, nil},
 		{"quit", "", "leave; so do .exit and Ctrl-D", (*shell).quit, nil},
 		{"exit", "", "", (*shell).quit, nil},
 	}
 }
 
-// usage is a command that can't be meant.
+// usage is the error of a command with wrong arguments.
 func usage(c command) error {
-	return fmt.Errorf("write .%s", strings.TrimSpace(c.name+" "+c.arguments))
+	return fmt.Errorf("usage: .%s", strings.TrimSpace(c.name+" "+c.arguments))
 }
 
 func (s *shell) command(ctx context.Context, line string) error {
@@ -65,47 +66,64 @@ func (s *shell) command(ctx context.Context, line string) error {
 }
 
 func (s *shell) help(context.Context, []string) error {
+	t := s.list(2, 32)
 	for _, c := range commands() {
 		if c.does != "" {
-			s.entry(fmt.Sprintf("  %-32s", strings.TrimSpace("."+c.name+" "+c.arguments)), c.does)
+			t.add(strings.TrimSpace("."+c.name+" "+c.arguments), c.does)
 		}
 	}
+	if err := t.Write(s.Out); err != nil {
+		return err
+	}
 	fmt.Fprint(s.Out, `
-SQL ends with a semicolon and may take several lines. Tab completes, Ctrl-R
-searches what was entered, Ctrl-C ends a statement or empties the line. The
-warehouse is open for one statement at a time, so that collectors can append:
-what SET and CREATE TEMP do is gone with the statement.
+SQL ends with a semicolon and may span several lines. Tab completes, Ctrl-R
+searches past entries, Ctrl-C ends a statement or clears the line. The warehouse
+is open for one statement at a time, so that collectors can append: what SET and
+CREATE TEMP do ends with the statement.
 `)
 	return nil
 }
 
-// entry prints what something is called and what it is, the latter in a column
-// of its own on as many lines as the terminal makes of it.
-func (s *shell) entry(name, about string) {
-	line, room := name, len(name)
-	for word := range strings.FieldsSeq(about) {
-		if width := s.Width(); len(line)+1+len(word) > width && len(line) > room && room+20 < width {
-			fmt.Fprintln(s.Out, line)
-			line = strings.Repeat(" ", room)
-		}
-		line += " " + word
+// list is a table whose last column says what its row is about, folded to the
+// terminal.
+type list struct {
+	render.Table
+	room int // of the last column
+}
+
+// list starts a list with columns of these widths before the last.
+func (s *shell) list(indent int, widths ...int) *list {
+	l := &list{Table: render.Table{Indent: indent, Gap: 1}, room: s.Width() - indent}
+	for _, n := range widths {
+		l.Columns = append(l.Columns, render.Column{Width: n})
+		l.room -= n + l.Gap
 	}
-	fmt.Fprintln(s.Out, strings.TrimRight(line, " "))
+	l.Columns = append(l.Columns, render.Column{})
+	return l
+}
+
+// add adds a row. A last column that is too narrow is not folded.
+func (l *list) add(cells ...string) {
+	const narrowest = 20
+	if last := len(cells) - 1; l.room >= narrowest {
+		cells[last] = render.Fold("", cells[last], l.room)
+	}
+	l.Row(cells...)
 }
 
 func (s *shell) quit(context.Context, []string) error { return errQuit }
 
 func (s *shell) listTables(_ context.Context, arguments []string) error {
+	l := s.list(0, 18, 6)
 	for _, t := range s.tables {
-		if len(arguments) > 0 && !like(t.Name, arguments[0]) {
-			continue
+		if len(arguments) == 0 || like(t.Name, arguments[0]) {
+			l.add(t.Name, t.Kind, t.Comment)
 		}
-		s.entry(fmt.Sprintf("%-18s %-6s", t.Name, t.Kind), t.Comment)
 	}
-	return nil
+	return l.Write(s.Out)
 }
 
-// like matches a name with a pattern in which * is any text.
+// like reports whether a name matches a pattern in which * is any text.
 func like(name, pattern string) bool {
 	parts := strings.Split(pattern, "*")
 	if len(parts) == 1 {
@@ -130,9 +148,13 @@ func (s *shell) schema(_ context.Context, arguments []string) error {
 			continue
 		}
 		found = true
-		s.entry(t.Kind+" "+t.Name+":", t.Comment)
+		fmt.Fprintln(s.Out, render.Fold(t.Kind+" "+t.Name+": ", t.Comment, max(s.Width(), 60)))
+		l := s.list(2, 28, 12)
 		for _, c := range t.Columns {
-			s.entry(fmt.Sprintf("  %-28s %-12s", c.Name, c.Type), c.Comment)
+			l.add(c.Name, c.Type, c.Comment)
+		}
+		if err := l.Write(s.Out); err != nil {
+			return err
 		}
 	}
 	if !found && len(arguments) > 0 {
@@ -142,10 +164,11 @@ func (s *shell) schema(_ context.Context, arguments []string) error {
 }
 
 func (s *shell) listQueries(context.Context, []string) error {
+	l := s.list(0, 20)
 	for _, n := range s.Named {
-		s.entry(fmt.Sprintf("%-20s", n.Name), n.Title)
+		l.add(n.Name, n.Title)
 	}
-	return nil
+	return l.Write(s.Out)
 }
 
 func (s *shell) query(ctx context.Context, arguments []string) error {
@@ -211,7 +234,7 @@ func (s *shell) maxRows(_ context.Context, arguments []string) error {
 	}
 	n, err := strconv.ParseInt(arguments[0], 10, 64)
 	if err != nil || n < 0 {
-		return fmt.Errorf("%q is no number of rows", arguments[0])
+		return fmt.Errorf("%q is not a number of rows", arguments[0])
 	}
 	s.Settings.MaxRows = n
 	return nil
@@ -234,15 +257,15 @@ func (s *shell) timing(_ context.Context, arguments []string) error {
 // maxScript bounds a file of statements, in bytes.
 const maxScript = 16 << 20
 
-// read runs a file: lines that begin with a dot outside of a statement are
+// read runs a file. Lines outside a statement that begin with a dot are
 // commands.
 func (s *shell) read(ctx context.Context, arguments []string) error {
 	if s.reading > 10 {
-		return fmt.Errorf("read %s: files that read files are %d deep", arguments[0], s.reading)
+		return fmt.Errorf("read %s: files that read files are nested %d deep", arguments[0], s.reading)
 	}
 	info, err := os.Stat(arguments[0])
 	if err == nil && info.Size() > maxScript {
-		err = fmt.Errorf("it is longer than %d bytes", maxScript)
+		err = fmt.Errorf("longer than %d bytes", maxScript)
 	}
 	var text []byte
 	if err == nil {

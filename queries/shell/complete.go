@@ -11,11 +11,10 @@ import (
 	"github.com/sllmq/sllmq/queries"
 )
 
-// candidate is a word that may stand where the cursor is.
+// candidate is a word that may complete the one at the cursor.
 type candidate struct{ word, about string }
 
-// keywords are those that begin clauses, and the functions that people ask a
-// warehouse with.
+// keywords are those that begin clauses, and common functions.
 func keywords() []string {
 	return []string{
 		"select", "from", "where", "group by", "group by all", "order by", "order by all", "having", "qualify", "limit", "join", "left join",
@@ -26,8 +25,8 @@ func keywords() []string {
 	}
 }
 
-// completions are the line editor's, for the word before the cursor, and how
-// many.
+// completions returns the line editor's completions of the word before the
+// cursor, and their number.
 func (s *shell) completions(line []rune, cursor int) (readline.Completions, int) {
 	before := string(line[:min(cursor, len(line))])
 	candidates, word := s.candidates(before)
@@ -36,7 +35,7 @@ func (s *shell) completions(line []rune, cursor int) (readline.Completions, int)
 		values = append(values, c.word, c.about)
 	}
 	completions := readline.CompleteValuesDescribed(values...)
-	// With no word to go on from, the editor would take all up to a space.
+	// Without a word to complete, the editor would replace all back to a space.
 	if completions.PREFIX = word; word == "" && before != "" && !strings.HasSuffix(before, " ") {
 		last := before[len(before)-1:]
 		completions = completions.Prefix(last)
@@ -45,8 +44,7 @@ func (s *shell) completions(line []rune, cursor int) (readline.Completions, int)
 	return completions, len(candidates)
 }
 
-// candidates are what may stand at the end of a text, and the part of it that
-// is there.
+// candidates returns what may complete a text, and the part of it that is there.
 func (s *shell) candidates(before string) (list []candidate, word string) {
 	if line := strings.TrimLeft(before, " "); strings.HasPrefix(line, ".") {
 		return s.commandCandidates(line)
@@ -57,14 +55,14 @@ func (s *shell) candidates(before string) (list []candidate, word string) {
 	return startingWith(list, word), word
 }
 
-// startingWith keeps the candidates that begin with a word, in whatever case.
+// startingWith keeps the candidates that begin with a word, ignoring case.
 func startingWith(list []candidate, word string) []candidate {
 	return slices.DeleteFunc(list, func(c candidate) bool {
 		return len(c.word) < len(word) || !strings.EqualFold(c.word[:len(word)], word)
 	})
 }
 
-// lastName is the name that a text ends in.
+// lastName returns the name at the end of a text.
 func lastName(text string) string {
 	i := len(text)
 	for i > 0 && inName(text[i-1]) {
@@ -96,7 +94,7 @@ func (s *shell) commandCandidates(line string) (list []candidate, word string) {
 	return startingWith(list, word), word
 }
 
-// files are those whose path goes on from a word.
+// files returns the files whose paths begin with a word.
 func files(word string) (list []candidate) {
 	folder, _ := filepath.Split(word)
 	entries, err := os.ReadDir(filepath.Clean("./" + folder))
@@ -116,8 +114,8 @@ func files(word string) (list []candidate) {
 	return list
 }
 
-// sqlCandidates are the columns of the tables that a statement names, or of all
-// if it names none, the tables and the keywords; behind a dot the columns alone.
+// sqlCandidates returns the columns of the tables that a statement names, or of
+// all if it names none, then tables and keywords; after a dot, columns only.
 func (s *shell) sqlCandidates(statement string, dotted bool) []candidate {
 	named := slices.DeleteFunc(slices.Clone(s.tables), func(t queries.Table) bool { return !mentions(statement, t.Name) })
 	if len(named) == 0 {
@@ -145,7 +143,7 @@ func (s *shell) sqlCandidates(statement string, dotted bool) []candidate {
 	return list
 }
 
-// mentions says that a name stands in a text as a word of its own.
+// mentions reports whether a text has a name as a whole word.
 func mentions(text, name string) bool {
 	for rest := text; ; {
 		at := strings.Index(rest, name)

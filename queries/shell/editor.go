@@ -10,24 +10,24 @@ import (
 	"golang.org/x/term"
 )
 
-// The prompts are of one width: that of what stands left of an entry's lines.
+// The prompts have one width, so that an entry's lines align.
 const firstPrompt, nextPrompt = "sllmq> ", "  ...> "
 
-// editor is the line editor with our prompts, completion and history. People's
-// own inputrc is read, and goes before what is set here only where it binds
-// keys.
+// editor is the line editor with our prompts, completion and history. It reads
+// the user's inputrc, which overrides what is set here only for key bindings.
 //
-// The editor would ask the terminal before each drawing where the cursor is, and
-// drops keys that come with the answer. It is kept from that: it has no need to
-// know while there is room on the screen for what it draws, which is made here.
+// Before each drawing the editor would ask the terminal where the cursor is, and
+// it drops keys that arrive with the answer. It need not know while there is room
+// on the screen for what it draws, so this type makes room and turns the question
+// off.
 type editor struct {
 	*readline.Shell
-	asks   bool // may ask where the cursor is
+	asks   bool // may ask for the cursor's position
 	row    int  // of the cursor, counted from the entry's first
 	listed int  // candidates in the last menu
 }
 
-// probe is the editor's option to ask where the cursor is.
+// probe is the editor's option to ask for the cursor's position.
 const probe = "cursor-position-probe"
 
 func (s *shell) editor(past *history) *editor {
@@ -40,7 +40,7 @@ func (s *shell) editor(past *history) *editor {
 		return menu
 	}
 	e.asks = e.Config.GetBool(probe)
-	// It is called before each drawing, with what will be drawn.
+	// The provider runs before each drawing, with what will be drawn.
 	e.Hint.SetProvider(func(line []rune, cursor int) []rune {
 		e.makeRoom(line, cursor)
 		return nil // there is no hint
@@ -59,18 +59,17 @@ func (s *shell) editor(past *history) *editor {
 	return e
 }
 
-// set sets an option, which fails only for one that is not there.
+// set sets an option. It fails only for unknown options.
 func (e *editor) set(option string, value any) { _ = e.Config.Set(option, value) }
 
-// Readline is an entry. Its prompt begins where the cursor is.
+// Readline reads an entry. Its prompt starts at the cursor.
 func (e *editor) Readline() (string, error) {
 	e.row = 0
 	return e.Shell.Readline()
 }
 
-// makeRoom scrolls the screen until an entry fits on it, with the row below it
-// that the editor steps on. Nothing moves against the cursor, which is still
-// where the last drawing left it.
+// makeRoom scrolls the screen until an entry fits on it, with one row below it,
+// which the editor uses. The cursor is still where the last drawing left it.
 func (e *editor) makeRoom(line []rune, cursor int) {
 	width, height := screen()
 	e.set(probe, e.asks && e.lists(height))
@@ -80,8 +79,8 @@ func (e *editor) makeRoom(line []rune, cursor int) {
 	e.row = rowsBelow(string(line[:min(cursor, len(line))]), width)
 }
 
-// lists says that the editor shows what may not fit on the screen: then it has to
-// know how many rows there are.
+// lists reports whether the editor shows a list that may not fit on the screen,
+// so that it needs the cursor's position.
 func (e *editor) lists(height int) bool {
 	switch e.Keymap.Local() {
 	case "isearch": // past entries
@@ -92,7 +91,8 @@ func (e *editor) lists(height int) bool {
 	return false
 }
 
-// rowsBelow is how many rows of a screen an entry takes below its first.
+// rowsBelow returns how many rows of a screen an entry takes below its first. It
+// measures text as the editor does.
 func rowsBelow(entry string, width int) int {
 	rows := strings.Count(entry, "\n")
 	for line := range strings.SplitSeq(strings.ReplaceAll(entry, "\t", "     "), "\n") {
@@ -101,7 +101,7 @@ func rowsBelow(entry string, width int) int {
 	return rows
 }
 
-// screen is the terminal's size, as the editor takes it.
+// screen returns the terminal's size, as the editor sees it.
 func screen() (width, height int) {
 	width, height, err := term.GetSize(int(os.Stderr.Fd()))
 	if err != nil || width <= 0 || height <= 0 {
@@ -110,8 +110,8 @@ func screen() (width, height int) {
 	return width, height
 }
 
-// complete says that an entry is whole: nothing, a command, or SQL that ends
-// with a semicolon.
+// complete reports whether an entry is complete: nothing, a command, or SQL that
+// ends with a semicolon.
 func complete(entry string) bool {
 	line := strings.TrimSpace(entry)
 	if line == "" || strings.HasPrefix(line, ".") {

@@ -12,22 +12,22 @@ import (
 	"strings"
 )
 
-// maxHistory is how many entries are read from the file; at twice as many it is
-// cut to them.
+// maxHistory is how many entries the file keeps. It is cut when it has twice as
+// many.
 const maxHistory = 5000
 
 // maxEntry bounds a line of the file, in bytes.
 const maxEntry = 1 << 20
 
-// history is past entries, the oldest first, each a line of the file as a JSON
-// text. Shells beside each other append to one file.
+// history is past entries, the oldest first. The file has one JSON string per
+// line. Several shells may append to it.
 type history struct {
 	file    string
 	entries []string
 }
 
-// openHistory reads the file; its folder is made if it is not there. Nobody but
-// the owner may read either: statements hold what people look for.
+// openHistory reads the file, and creates its folder if necessary. Only the owner
+// may read them, since statements may be private.
 func openHistory(file string) (*history, error) {
 	h := &history{file: file}
 	if file == "" {
@@ -77,8 +77,8 @@ func (h *history) cut() error {
 	return nil
 }
 
-// Write keeps an entry, unless it is the one before it again or begins with a
-// space. (The line editor asks for the number of entries.)
+// Write keeps an entry, unless it repeats the one before it or begins with a
+// space. It returns the number of entries, as the line editor expects.
 func (h *history) Write(entry string) (int, error) {
 	kept := strings.TrimSpace(entry)
 	if kept == "" || strings.HasPrefix(entry, " ") || len(h.entries) > 0 && h.entries[len(h.entries)-1] == kept {
@@ -100,7 +100,7 @@ func (h *history) Write(entry string) (int, error) {
 	return len(h.entries), errors.Join(err, f.Close())
 }
 
-// GetLine is an entry by its number.
+// GetLine returns an entry by its number.
 func (h *history) GetLine(i int) (string, error) {
 	if i < 0 || i >= len(h.entries) {
 		return "", fmt.Errorf("there is no entry %d", i)
@@ -108,8 +108,8 @@ func (h *history) GetLine(i int) (string, error) {
 	return h.entries[i], nil
 }
 
-// Len is how many entries there are.
+// Len returns the number of entries.
 func (h *history) Len() int { return len(h.entries) }
 
-// Dump is all entries.
+// Dump returns all entries.
 func (h *history) Dump() any { return h.entries }

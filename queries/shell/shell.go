@@ -1,7 +1,7 @@
-// Package shell is the prompt at which people ask a warehouse in SQL. It edits
-// lines, keeps their history, completes names, and knows commands that begin
-// with a dot; what a statement means is left to whoever it is given to, so that
-// nothing is open, and nothing locked, while the prompt waits.
+// Package shell is an interactive prompt for SQL over a warehouse. It edits lines,
+// keeps their history, completes names, and has commands that begin with a dot.
+// It passes each statement to a Warehouse, which opens and closes for it, so that
+// nothing is open or locked while the prompt waits.
 package shell
 
 import (
@@ -20,7 +20,7 @@ import (
 	"github.com/sllmq/sllmq/queries"
 )
 
-// Warehouse is what is asked. Each call has it open for its own length.
+// Warehouse runs statements. It is open only during each call.
 type Warehouse interface {
 	// Ask runs one statement and prints its rows.
 	Ask(ctx context.Context, statement string, arguments []any, s Settings) error
@@ -28,31 +28,31 @@ type Warehouse interface {
 	Catalog(ctx context.Context) ([]queries.Table, error)
 }
 
-// Settings are what commands with a dot change.
+// Settings are what the commands change.
 type Settings struct {
 	Format     string
-	File       string // where the next rows go; "" is the terminal
+	File       string // for the next rows; empty: the terminal
 	MaxRows    int64
 	Timing     bool
 	Parameters map[string]string
 }
 
-// Options are a shell's beginnings.
+// Options are the options of Run.
 type Options struct {
 	Warehouse Warehouse
 	Settings  Settings
 	Formats   []string
 	Named     []queries.Named
-	History   string // the file of past entries; "" keeps none
+	History   string // file of past entries; empty: keep none
 	Greeting  string
 	Out       io.Writer
 	Width     func() int  // the terminal's, in columns
-	Complain  func(error) // says on one line what went wrong
+	Complain  func(error) // prints an error on one line
 }
 
-// Run asks for entries until there are no more, on the terminal that is the
-// program's standard input and output. Ctrl-C ends a statement, or empties the
-// line; it is the end of the shell that ends ctx's other signals.
+// Run reads and runs entries until there are no more, on the terminal that is the
+// program's standard input and output. Ctrl-C ends a statement or clears the line.
+// SIGTERM and SIGHUP end the shell.
 func Run(ctx context.Context, o Options) error {
 	s := &shell{Options: o}
 	tables, err := o.Warehouse.Catalog(ctx)
@@ -62,7 +62,7 @@ func Run(ctx context.Context, o Options) error {
 	s.tables = tables
 	past, err := openHistory(o.History)
 	if err != nil {
-		o.Complain(err) // and go on without
+		o.Complain(err) // the shell works without history
 	}
 	editor := s.editor(past)
 	before, err := term.GetState(int(os.Stdin.Fd()))
@@ -73,7 +73,7 @@ func Run(ctx context.Context, o Options) error {
 	signal.Notify(ended, syscall.SIGTERM, syscall.SIGHUP)
 	defer signal.Stop(ended)
 	fmt.Fprintln(o.Out, o.Greeting)
-	// Ctrl-C at a statement ends the context that came in, and not the shell.
+	// Ctrl-C at a statement ends ctx, but must not end the shell.
 	ctx = context.WithoutCancel(ctx)
 	for {
 		entry, err := await(editor, ended)
@@ -91,9 +91,8 @@ func Run(ctx context.Context, o Options) error {
 	}
 }
 
-// await waits for an entry, or for a signal that wants the program to end, which
-// is context.Canceled. The terminal is the editor's then, and has to be put
-// right.
+// await waits for an entry, or for a signal to end, which is context.Canceled.
+// The terminal is then still in the editor's mode, and must be restored.
 func await(editor *editor, ended <-chan os.Signal) (entry string, err error) {
 	done := make(chan struct{})
 	go func() {
@@ -111,11 +110,10 @@ func await(editor *editor, ended <-chan os.Signal) (entry string, err error) {
 type shell struct {
 	Options
 	tables  []queries.Table
-	reading int // how many files deep .read is
+	reading int // nesting depth of .read
 }
 
-// enter does what an entry says: a command, or statements in turn until one
-// goes wrong.
+// enter runs an entry: a command, or statements in turn until one fails.
 func (s *shell) enter(ctx context.Context, entry string) (quit bool) {
 	ctx, stop := signal.NotifyContext(ctx, os.Interrupt)
 	defer stop()
@@ -138,7 +136,7 @@ func (s *shell) do(ctx context.Context, entry string) error {
 	return s.script(ctx, entry)
 }
 
-// script runs statements in turn; the last one's semicolon may be missing.
+// script runs statements in turn. The last semicolon may be missing.
 func (s *shell) script(ctx context.Context, text string) error {
 	statements, rest := Split(text)
 	if !Blank(rest) {

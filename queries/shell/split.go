@@ -2,9 +2,9 @@ package shell
 
 import "strings"
 
-// Split cuts a text after each semicolon that ends a statement, and so not in
-// quotes and comments. What is behind the last one is rest; empty statements
-// are left out.
+// Split splits a text at the semicolons that end statements, which are those
+// outside quotes and comments. The text after the last one is rest. Empty
+// statements are left out.
 func Split(text string) (statements []string, rest string) {
 	begun := 0
 	for i := 0; i < len(text); {
@@ -21,7 +21,7 @@ func Split(text string) (statements []string, rest string) {
 	return statements, text[begun:]
 }
 
-// Blank says that a text has nothing but spaces and comments in it.
+// Blank reports whether a text consists of spaces and comments.
 func Blank(text string) bool {
 	for text = strings.TrimSpace(text); text != ""; text = strings.TrimSpace(text) {
 		if !strings.HasPrefix(text, "--") && !strings.HasPrefix(text, "/*") {
@@ -32,8 +32,8 @@ func Blank(text string) bool {
 	return true
 }
 
-// skip goes past what begins at i and a semicolon is no end in: a comment, a
-// quoted text or name, or else one byte.
+// skip returns the index after the comment, quoted text or quoted name that begins
+// at i, or else i+1.
 func skip(text string, i int) int {
 	rest := text[i:]
 	switch {
@@ -53,7 +53,7 @@ func skip(text string, i int) int {
 	return i + 1
 }
 
-// past is behind the next mark from i on, or at the end.
+// past returns the index after the next mark from i on, or the end.
 func past(text string, i int, mark string) int {
 	if at := strings.Index(text[i:], mark); at >= 0 {
 		return i + at + len(mark)
@@ -61,7 +61,7 @@ func past(text string, i int, mark string) int {
 	return len(text)
 }
 
-// pastComment is behind a comment and those within it.
+// pastComment returns the index after a comment and those nested in it.
 func pastComment(text string, i int) int {
 	for depth := 0; i < len(text); {
 		switch {
@@ -80,8 +80,8 @@ func pastComment(text string, i int) int {
 	return i
 }
 
-// pastQuote is behind the quote that ends what the one at i begins. A doubled
-// one is one of the text, which the loop sees as an end and a beginning.
+// pastQuote returns the index after the quote that closes the one at i. A doubled
+// quote is part of the text; the caller sees an end and a new beginning.
 func pastQuote(text string, i int, escapes bool) int {
 	quote := text[i]
 	for i++; i < len(text); i++ {
@@ -95,7 +95,7 @@ func pastQuote(text string, i int, escapes bool) int {
 	return len(text)
 }
 
-// dollarTag is $$ or $name$ at the beginning of a text, which begins a quote.
+// dollarTag returns the $$ or $name$ that begins a quote at the start of a text.
 func dollarTag(text string) string {
 	for i := 1; i < len(text); i++ {
 		if text[i] == '$' {

@@ -12,25 +12,24 @@ import (
 	duckdb "github.com/duckdb/duckdb-go-bindings"
 )
 
-// Literal is a value as a person wrote it. It is of the type that its place
-// asks for: 12 is a number in "seq < $n" and text in "model = $n". Where a
-// place takes any type it is a whole number, a number or a truth value if it
-// looks like one, and text if not.
+// Literal is a value as a person wrote it. It gets the type that its place
+// needs: 12 is a number in "seq < $n" and text in "model = $n". If the place takes
+// any type, it is an integer, a number or a boolean if it looks like one, and
+// otherwise text.
 type Literal string
 
-// ArgumentError says that a parameter and its value don't meet.
+// ArgumentError reports a parameter whose value is missing or does not fit.
 type ArgumentError struct{ Parameter, Problem string }
 
 func (e *ArgumentError) Error() string { return "parameter " + e.Parameter + ": " + e.Problem }
 
-// noValue is what is wrong with a parameter that was not thought of.
 const noValue = "it has no value"
 
-// Missing says that the parameter has no value.
+// Missing reports whether the parameter has no value.
 func (e *ArgumentError) Missing() bool { return e.Problem == noValue }
 
-// arguments are values by the name of their parameter: a number for those that
-// have none.
+// arguments are values by the names of their parameters, which are numbers if
+// the arguments have no names.
 type arguments struct {
 	values map[string]any
 	used   map[string]bool
@@ -48,11 +47,11 @@ func newArguments(list []any) *arguments {
 	return a
 }
 
-// unused refuses values that no statement asked for.
+// unused refuses values that no statement used.
 func (a *arguments) unused() error {
 	for _, name := range slices.Sorted(maps.Keys(a.values)) {
 		if !a.used[name] {
-			return &ArgumentError{"$" + name, "the SQL has none of this name"}
+			return &ArgumentError{"$" + name, "not in the SQL"}
 		}
 	}
 	return nil
@@ -80,8 +79,8 @@ func (a *arguments) bind(statement duckdb.PreparedStatement) error {
 	return nil
 }
 
-// guess gives a value a type where the place has none; elsewhere DuckDB makes
-// of the text what it needs, or says that it can't.
+// guess chooses a type if the place has none. Otherwise DuckDB converts the text,
+// or reports that it cannot.
 func (l Literal) guess(expected duckdb.Type) any {
 	text := string(l)
 	if expected != duckdb.TypeInvalid {
@@ -119,5 +118,5 @@ func bindValue(statement duckdb.PreparedStatement, i duckdb.IdxT, value any) (du
 	case time.Time:
 		return duckdb.BindVarchar(statement, i, v.Format(time.RFC3339Nano)), nil
 	}
-	return duckdb.StateError, fmt.Errorf("a value of type %T can't be bound", value)
+	return duckdb.StateError, fmt.Errorf("cannot bind a value of type %T", value)
 }

@@ -3,8 +3,8 @@ package stream
 /*
 #include <stdint.h>
 
-// What DuckDB's C header says of these, without their types: the driver's
-// bindings have them under a build tag, and the program has to build with none.
+// Declared here as in DuckDB's C header, but without its types: the driver's
+// bindings have them behind a build tag, and the program must build without.
 extern void duckdb_connection_get_arrow_options(void *connection, void **options);
 extern void duckdb_destroy_arrow_options(void **options);
 extern void *duckdb_to_arrow_schema(void *options, void **types, const char **names, uint64_t columns, void *schema);
@@ -23,7 +23,7 @@ import (
 	duckdb "github.com/duckdb/duckdb-go-bindings"
 )
 
-// arrowOptions is DuckDB's own object of this name.
+// arrowOptions is DuckDB's object of this name.
 type arrowOptions struct{ ptr unsafe.Pointer }
 
 func arrowOptionsOf(handle duckdb.Connection) arrowOptions {
@@ -52,7 +52,7 @@ func (o *arrowOptions) schema(result *duckdb.Result) (*arrow.Schema, error) {
 		defer duckdb.DestroyLogicalType(&logical)
 		name := append([]byte(duckdb.ColumnName(result, duckdb.IdxT(i))), 0)
 		if bad := withoutArrow(logical); bad != "" {
-			return nil, fmt.Errorf("column %s: %s does not go out of DuckDB as it is: cast it to VARCHAR", name[:len(name)-1], bad)
+			return nil, fmt.Errorf("column %s: type %s has no Arrow form: cast it to VARCHAR", name[:len(name)-1], bad)
 		}
 		types[i] = logical.Ptr
 		pins.Pin(&name[0])
@@ -61,22 +61,22 @@ func (o *arrowOptions) schema(result *duckdb.Result) (*arrow.Schema, error) {
 	var schema cdata.CArrowSchema
 	err := problem(C.duckdb_to_arrow_schema(o.ptr, &types[0], &names[0], C.uint64_t(count), unsafe.Pointer(&schema)))
 	if err != nil {
-		return nil, fmt.Errorf("tell the columns' types: %w", err)
+		return nil, fmt.Errorf("read the types of the columns: %w", err)
 	}
 	defer cdata.ReleaseCArrowSchema(&schema)
 	return cdata.ImportCArrowSchema(&schema)
 }
 
-// batch is a chunk's rows, in memory of its own until it is released.
+// batch returns a chunk's rows in memory of their own, until released.
 func (o *arrowOptions) batch(schema *arrow.Schema, chunk duckdb.DataChunk) (arrow.RecordBatch, error) {
 	var array cdata.CArrowArray
 	if err := problem(C.duckdb_data_chunk_to_arrow(o.ptr, chunk.Ptr, unsafe.Pointer(&array))); err != nil {
-		return nil, fmt.Errorf("turn rows into Arrow: %w", err)
+		return nil, fmt.Errorf("convert rows to Arrow: %w", err)
 	}
 	return cdata.ImportCRecordBatchWithSchema(&array, schema)
 }
 
-// problem takes over an error of DuckDB's.
+// problem converts an error of DuckDB.
 func problem(ptr unsafe.Pointer) error {
 	data := duckdb.ErrorData{Ptr: ptr}
 	defer duckdb.DestroyErrorData(&data)

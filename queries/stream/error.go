@@ -7,20 +7,20 @@ import (
 	"strings"
 )
 
-// Error is what DuckDB says of a statement, on one line.
+// Error is DuckDB's error for a statement, on one line.
 type Error struct{ text string }
 
 // caretText is how DuckDB shows a place: the line, and a caret under it.
 var caretText = regexp.MustCompile(`(?s)^(.*?)\s*\n+LINE (\d+): (.*)\n( *)\^`)
 
-// Error puts the place before DuckDB's words, as line and column.
+// Error puts the line and the column before DuckDB's words.
 func (e *Error) Error() string {
 	m := caretText.FindStringSubmatch(e.text)
 	if m == nil {
 		return strings.Join(strings.Fields(e.text), " ")
 	}
 	words := strings.Join(strings.Fields(m[1]), " ")
-	// DuckDB shows a window of long lines; the dots are not the person's.
+	// DuckDB shows part of a long line, between dots.
 	if strings.HasPrefix(m[3], "...") {
 		return fmt.Sprintf("line %s, near %s: %s", m[2], strings.Trim(m[3], ". "), words)
 	}
@@ -28,7 +28,7 @@ func (e *Error) Error() string {
 	return fmt.Sprintf("line %s, column %d: %s", m[2], column, words)
 }
 
-// isInterrupt says that DuckDB gave up, and not why.
+// isInterrupt reports whether DuckDB was interrupted, which hides the reason.
 func isInterrupt(err error) bool {
 	var e *Error
 	return errors.As(err, &e) && strings.HasPrefix(e.text, "INTERRUPT Error")

@@ -1,7 +1,7 @@
-// Package stream runs SQL and hands its rows out as Arrow record batches, a
-// chunk at a time, as DuckDB makes them. database/sql would do for small
-// answers, but DuckDB's driver has a result's every row in memory before it
-// gives the first, and can't tell an error in the middle from the end.
+// Package stream executes SQL and streams the rows as Arrow record batches, one
+// per chunk, as DuckDB produces them. For small answers database/sql is enough.
+// But DuckDB's driver for it holds all rows in memory before it returns the first,
+// and does not report an error that comes after some rows.
 package stream
 
 import (
@@ -15,20 +15,20 @@ import (
 	duckdb "github.com/duckdb/duckdb-go-bindings"
 )
 
-// Options are how SQL is run.
+// Options are the options of Query.
 type Options struct {
-	// Arguments are bound to parameters: one of sql.Named to $name, others in
-	// their order to ?, or $1 and so on.
+	// Arguments are bound to parameters: one from sql.Named to $name, others in
+	// order to ? or to $1, $2, ...
 	Arguments []any
-	// ReadOnly refuses statements of other kinds than SELECT and EXPLAIN, before
-	// any of them runs.
+	// ReadOnly refuses statements other than SELECT and EXPLAIN before any of
+	// them runs.
 	ReadOnly bool
-	// Spare lets arguments be that no statement asks for.
+	// Spare allows arguments that no statement uses.
 	Spare bool
 }
 
-// Reader gives the rows of the last statement. It is read once, by one
-// goroutine, and has to be closed.
+// Reader returns the rows of the last statement. It is for one goroutine, and
+// must be closed.
 type Reader struct {
 	ctx       context.Context
 	conn      *sql.Conn
@@ -40,12 +40,12 @@ type Reader struct {
 	schema    *arrow.Schema
 	batch     arrow.RecordBatch
 	err       error
-	quiet     func() // ends the watch over the context
+	quiet     func() // stops watching the context
 }
 
-// Query runs the statements of text in turn and returns a reader of what the
-// last one gives, which goes on while it is read. When ctx ends, the statement
-// under way is interrupted, and the reader's error is ctx's.
+// Query runs the statements of text in turn and returns a reader of the rows of
+// the last, which runs while they are read. When ctx ends, the running statement
+// is interrupted, and the reader's error is ctx's.
 func Query(ctx context.Context, db *sql.DB, text string, o Options) (*Reader, error) {
 	conn, err := db.Conn(ctx)
 	if err != nil {
@@ -62,7 +62,7 @@ func Query(ctx context.Context, db *sql.DB, text string, o Options) (*Reader, er
 	return r, nil
 }
 
-// run starts the last statement, when those before it are done.
+// run runs the statements, and starts the last.
 func (r *Reader) run(text string, o Options) error {
 	script, err := extract(r.handle, text)
 	if err != nil {
@@ -106,7 +106,7 @@ func (r *Reader) run(text string, o Options) error {
 	return err
 }
 
-// failed is what went wrong: that the context ended, if it has.
+// failed returns the error of a statement: the context's, if it has ended.
 func (r *Reader) failed(err error) error {
 	if ended := r.ctx.Err(); ended != nil {
 		return ended
@@ -117,9 +117,9 @@ func (r *Reader) failed(err error) error {
 	return err
 }
 
-// reason looks for what went wrong in a question that nobody interrupted. When
-// a thread of DuckDB's fails it interrupts the others, and now and then one of
-// them is heard first. So the statement runs again, for its error alone.
+// reason finds why a query failed that nobody interrupted. When a thread of
+// DuckDB fails it interrupts the others, and sometimes one of these reports first.
+// So the query runs again, for its error alone.
 func (r *Reader) reason(err error) error {
 	for range 5 {
 		duckdb.DestroyResult(&r.result)
@@ -142,7 +142,7 @@ func (r *Reader) reason(err error) error {
 
 func (r *Reader) fetch() duckdb.DataChunk { return duckdb.FetchChunk(r.result) }
 
-// problem is why there is no further chunk; nil at the end.
+// problem returns why there is no further chunk; nil at the end.
 func (r *Reader) problem() error {
 	if text := duckdb.ResultError(&r.result); text != "" {
 		return &Error{text}
@@ -150,19 +150,19 @@ func (r *Reader) problem() error {
 	return nil
 }
 
-// Schema names the columns and their types.
+// Schema returns the columns and their types.
 func (r *Reader) Schema() *arrow.Schema { return r.schema }
 
-// Returns says whether the last statement gives rows at all; one that changes
-// something, or sets it, does not.
+// Returns reports whether the last statement returns rows; one that changes
+// rows or settings does not.
 func (r *Reader) Returns() bool { return r.kind == duckdb.ResultTypeQueryResult }
 
-// Changed is how many rows a statement that gives none has changed, once Next
-// was false.
+// Changed returns how many rows a statement that returns none has changed, after
+// Next returned false.
 func (r *Reader) Changed() int64 { return int64(duckdb.RowsChanged(&r.result)) }
 
-// Next goes on to the next batch, of some two thousand rows; the one before it
-// is no longer there. It is false at the end, and after an error.
+// Next advances to the next batch, of some two thousand rows, and releases the
+// one before it. It returns false at the end and after an error.
 func (r *Reader) Next() bool {
 	r.release()
 	if r.err != nil {
@@ -183,10 +183,10 @@ func (r *Reader) Next() bool {
 	return r.err == nil
 }
 
-// Batch is the batch that Next went to.
+// Batch returns the current batch.
 func (r *Reader) Batch() arrow.RecordBatch { return r.batch }
 
-// Err says why Next ended too early; nil if it did not.
+// Err returns the error that ended Next, if any.
 func (r *Reader) Err() error { return r.err }
 
 func (r *Reader) release() {
@@ -196,7 +196,7 @@ func (r *Reader) release() {
 	}
 }
 
-// Close ends the statement, whether it was read to its end or not.
+// Close ends the statement, whether all its rows were read or not.
 func (r *Reader) Close() error {
 	r.release()
 	r.quiet()
@@ -206,13 +206,13 @@ func (r *Reader) Close() error {
 	return r.conn.Close()
 }
 
-// interruptEvery is how often an interrupt is repeated: one that comes between
-// two steps of DuckDB may be forgotten.
+// interruptEvery is how often an interrupt is repeated: DuckDB may forget one
+// that comes between two steps.
 const interruptEvery = 20 * time.Millisecond
 
-// interruptWhenDone interrupts what runs on the connection as soon as ctx ends,
-// until the function that it returns is called; that one waits for its end, so
-// that no interrupt meets a later statement.
+// interruptWhenDone interrupts what runs on the connection when ctx ends, until
+// the returned function is called. That function waits, so that no interrupt
+// reaches a later statement.
 func interruptWhenDone(ctx context.Context, handle duckdb.Connection) (quiet func()) {
 	if ctx.Done() == nil {
 		return func() {}

@@ -159,7 +159,7 @@ func TestErrorsSayWhere(t *testing.T) {
 		";;":                        "no statement",
 		"select $x":                 "parameter $x: it has no value",
 		"select '1'::bit":           "cast it to VARCHAR",
-		"select [1::uhugeint] as l": "column l: UHUGEINT does not go out",
+		"select [1::uhugeint] as l": "column l: type UHUGEINT has no Arrow form",
 		"select {'a': map {'k': '01:02:03+02'::timetz}}": "TIMETZ",
 	} {
 		_, err := read(t, t.Context(), open(t), statement, stream.Options{})

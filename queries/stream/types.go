@@ -2,9 +2,9 @@ package stream
 
 import duckdb "github.com/duckdb/duckdb-go-bindings"
 
-// withoutArrow finds a type, t or one inside of it, that DuckDB hands over to
-// Arrow with other values (a huge unsigned number turns negative, a time loses
-// its zone) or in a form of its own; it is empty if there is none.
+// withoutArrow returns the name of a type, t or one inside it, that DuckDB
+// converts to Arrow with other values (a huge unsigned number becomes negative, a
+// time loses its zone) or in a form of its own; empty if there is none.
 func withoutArrow(t duckdb.LogicalType) string {
 	inside := func(parts ...duckdb.LogicalType) string {
 		bad := ""
