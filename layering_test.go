@@ -62,7 +62,7 @@ var allowed = map[string][]string{
 	"plots/report":                   {"internal/size", "plots", "plots/gallery", "queries", "warehouse/record"},
 	"queries":                        {"queries/stats", "warehouse/record"},
 	"queries/render":                 {"internal/text", "queries", "queries/stats", "warehouse/record"},
-	"queries/shell":                  {"queries"},
+	"queries/shell":                  {"queries", "queries/render"},
 	"queries/stats":                  {},
 	"queries/stream":                 {},
 	"scripts/simulate":               {"warehouse"},
