@@ -16,6 +16,7 @@ type arrangement[T any] struct {
 	subject        string       // the model, or how many there are
 	names          Names        // of the arms
 	groups, series []string     // names, in the order of first appearance
+	looks          []chart.Look // of the series
 	rows           []placed[T]  // top down
 	height         float64      // of all rows, in rows
 	ticks          []chart.Tick // the groups' names, at the middle of their rows
@@ -23,7 +24,8 @@ type arrangement[T any] struct {
 
 // placed is the place of one arm.
 type placed[T any] struct {
-	group, series int     // indexes into the arrangement's
+	group, series int // indexes into the arrangement's
+	look          chart.Look
 	y             float64 // of its middle
 	name          string  // of the arm
 	item          T
@@ -32,7 +34,7 @@ type placed[T any] struct {
 const groupGap = 0.6
 
 // arrange places items, one per arm.
-func arrange[T any](items []T, armOf func(T) record.Arm) (*arrangement[T], error) {
+func arrange[T any](items []T, looks Looks, armOf func(T) record.Arm) (*arrangement[T], error) {
 	if len(items) == 0 {
 		return nil, errEmpty
 	}
@@ -41,15 +43,19 @@ func arrange[T any](items []T, armOf func(T) record.Arm) (*arrangement[T], error
 		arms[i] = armOf(item)
 	}
 	a := &arrangement[T]{subject: Subject(arms), names: NameArms(arms)}
-	for _, arm := range arms {
+	own := looks.of(arms)
+	for i, arm := range arms {
 		a.groups, a.series = appendNew(a.groups, a.names.group(arm)), appendNew(a.series, a.names.series(arm))
+		if len(a.looks) < len(a.series) {
+			a.looks = append(a.looks, own[i])
+		}
 	}
 	y := groupGap / 2
 	for g, group := range a.groups {
 		var rows []placed[T]
 		for i, arm := range arms {
 			if a.names.group(arm) == group {
-				rows = append(rows, placed[T]{group: g, series: slices.Index(a.series, a.names.series(arm)), name: a.names.Arm(arm), item: items[i]})
+				rows = append(rows, placed[T]{group: g, series: slices.Index(a.series, a.names.series(arm)), look: own[i], name: a.names.Arm(arm), item: items[i]})
 			}
 		}
 		slices.SortStableFunc(rows, func(a, b placed[T]) int { return a.series - b.series })
@@ -112,14 +118,14 @@ func (a *arrangement[T]) swatches() []chart.Key {
 
 // legend has a key for every series.
 func (a *arrangement[T]) legend(key func(label string, l chart.Look) chart.Key) []chart.Key {
-	return legend(a.series, key)
+	return legend(a.series, a.looks, key)
 }
 
-// legend has a key for every label, each in its own look.
-func legend(labels []string, key func(label string, l chart.Look) chart.Key) []chart.Key {
+// legend has a key for every label in its look.
+func legend(labels []string, looks []chart.Look, key func(label string, l chart.Look) chart.Key) []chart.Key {
 	keys := make([]chart.Key, len(labels))
 	for i, label := range labels {
-		keys[i] = key(label, chart.LookOf(i))
+		keys[i] = key(label, looks[i])
 	}
 	return keys
 }

@@ -19,6 +19,7 @@ type Bars struct {
 	Subtitle string
 	Bars     []Bar
 	Baseline record.Arm // its series is the one that others are compared with; zero: the first series
+	Looks    Looks
 }
 
 // Bar is the loading time of an arm.
@@ -39,7 +40,7 @@ type Interval struct{ LowS, HighS float64 }
 // would end: a bar has no length without a zero, but equal arrows are still equal
 // ratios.
 func DrawBars(d Bars) (*Picture, error) {
-	rows, err := arrange(d.Bars, func(b Bar) record.Arm { return b.Arm })
+	rows, err := arrange(d.Bars, d.Looks, func(b Bar) record.Arm { return b.Arm })
 	if err != nil {
 		return nil, fmt.Errorf("bars: %w", err)
 	}
@@ -126,7 +127,7 @@ func (b Bar) text(name string) string {
 }
 
 func drawBar(f chart.Frame, row placed[Bar], dot bool) {
-	look := chart.LookOf(row.series)
+	look := row.look
 	y, half := f.Y(row.y), (f.Y(row.y-0.4)-f.Y(row.y+0.4))/2
 	if dot {
 		chart.Stroke(f.Canvas, draw.LineStyle{Color: chart.Faint, Width: 0.8}, vg.Point{X: f.Min.X, Y: y}, f.At(row.item.MeanS, row.y))

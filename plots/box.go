@@ -19,6 +19,7 @@ type Box struct {
 	Subtitle string
 	Series   []Series
 	Seed     uint64 // of the points' vertical scatter
+	Looks    Looks
 }
 
 // fewest is the number of loads from which quartiles mean something.
@@ -28,7 +29,7 @@ const fewest = 5
 // in it, whiskers to the last load within 1.5 times the box's length, and below it
 // every load as a point.
 func DrawBox(d Box) (*Picture, error) {
-	rows, err := arrangeSeries(d.Series)
+	rows, err := arrangeSeries(d.Series, d.Looks)
 	if err != nil {
 		return nil, fmt.Errorf("box: %w", err)
 	}
@@ -50,7 +51,7 @@ func DrawBox(d Box) (*Picture, error) {
 		}
 		p.Side = append(p.Side, chart.Tick{Value: row.y, Label: u.Format(stats.Median(times)) + ", " + strconv.Itoa(len(times))})
 		p.Paint = append(p.Paint, func(f chart.Frame) {
-			look := chart.LookOf(row.series)
+			look := row.look
 			drawPoints(f, row.y, times, scatter, look, newCrowd(len(all), row.name))
 			drawBox(f, row.y, times, look, row.name)
 		})

@@ -15,6 +15,7 @@ import (
 type ECDF struct {
 	Subtitle string
 	Series   []Series
+	Looks    Looks
 }
 
 // Series are the loading times of an arm.
@@ -26,7 +27,7 @@ type Series struct {
 // DrawECDF draws a panel per group and in it a line per arm: the share of its loads
 // that took at most a time.
 func DrawECDF(d ECDF) (*Picture, error) {
-	rows, err := arrangeSeries(d.Series)
+	rows, err := arrangeSeries(d.Series, d.Looks)
 	if err != nil {
 		return nil, fmt.Errorf("ecdf: %w", err)
 	}
@@ -39,7 +40,7 @@ func DrawECDF(d ECDF) (*Picture, error) {
 		}
 		for _, row := range rows.inGroup(g) {
 			all = append(all, row.item.TimesS...)
-			p.Paint = append(p.Paint, func(f chart.Frame) { drawSteps(f, row.item, row.name, chart.LookOf(row.series)) })
+			p.Paint = append(p.Paint, func(f chart.Frame) { drawSteps(f, row.item, row.name, row.look) })
 		}
 		low, high := minMax(all)
 		p.X = loadingTimeAxis(low, high)
@@ -49,8 +50,8 @@ func DrawECDF(d ECDF) (*Picture, error) {
 }
 
 // arrangeSeries arranges and checks series.
-func arrangeSeries(list []Series) (*arrangement[Series], error) {
-	rows, err := arrange(list, func(s Series) record.Arm { return s.Arm })
+func arrangeSeries(list []Series, looks Looks) (*arrangement[Series], error) {
+	rows, err := arrange(list, looks, func(s Series) record.Arm { return s.Arm })
 	if err != nil {
 		return nil, err
 	}

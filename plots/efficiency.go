@@ -19,6 +19,7 @@ import (
 type Efficiency struct {
 	Subtitle string
 	Arms     []ArmEfficiency
+	Looks    Looks
 }
 
 // ArmEfficiency are the efficiencies of an arm's loads.
@@ -30,7 +31,7 @@ type ArmEfficiency struct {
 // DrawEfficiency draws a dot per load, and the roofline at 1. A load cannot beat the
 // roofline, so loads above 1 are ringed and counted as mistakes.
 func DrawEfficiency(d Efficiency) (*Picture, error) {
-	rows, err := arrange(d.Arms, func(a ArmEfficiency) record.Arm { return a.Arm })
+	rows, err := arrange(d.Arms, d.Looks, func(a ArmEfficiency) record.Arm { return a.Arm })
 	if err != nil {
 		return nil, fmt.Errorf("efficiency: %w", err)
 	}
@@ -57,7 +58,7 @@ func DrawEfficiency(d Efficiency) (*Picture, error) {
 		sorted := slices.Sorted(slices.Values(row.item.Efficiencies))
 		p.Side = append(p.Side, chart.Tick{Value: row.y, Label: chart.Digits(stats.Median(sorted))})
 		p.Paint = append(p.Paint, func(f chart.Frame) {
-			drawEfficiencies(f, row.y, sorted, chart.LookOf(row.series), newCrowd(loads, row.name))
+			drawEfficiencies(f, row.y, sorted, row.look, newCrowd(loads, row.name))
 		})
 	}
 	fig := &chart.Figure{Title: "Efficiency of loading " + rows.subject, Subtitle: d.Subtitle, Panels: []*chart.Panel{p}}

@@ -53,8 +53,8 @@ func TestHoverTexts(t *testing.T) {
 		{"m, a\nmedian 3.00 s of 5 loads", func() (*Picture, error) { return DrawECDF(ECDF{Series: five}) }},
 		{"m, a\nmedian 3.00 s, quartiles 2.00 s and 4.00 s\nwhiskers 1.00 s and 5.00 s, 5 loads", func() (*Picture, error) { return DrawBox(Box{Series: five}) }},
 		{"m, a\n4.00 s", func() (*Picture, error) { return DrawBox(Box{Series: five}) }},
-		{"m, a\nread 700 ms", func() (*Picture, error) {
-			return DrawStages(Stages{Arms: []ArmStages{{Arm: armOf("m", "a"), Stages: []Stage{{"open", 0.1}, {"read", 0.7}}}}})
+		{"m, a\nread from 100 ms to 800 ms, 700 ms", func() (*Picture, error) {
+			return DrawStages(Stages{Arms: []ArmStages{{Arm: armOf("m", "a"), Stages: []Stage{{"open", 0, 0.1}, {"read", 0.1, 0.8}}}}})
 		}},
 		{"read 2.00 MB, t\nfrom 1.00 ms to 2.00 ms, 2.00 GB/s", func() (*Picture, error) {
 			return DrawTimeline(Timeline{Chunks: []Chunk{{"t", 2e6, []Phase{{"read", 0.001, 0.002}}}}})

@@ -76,7 +76,11 @@ func madeStages(models int) Stages {
 			t := madeTimes(m, a, 1)[0]
 			row := ArmStages{Arm: armOf(madeName(m), arm), LoadingTimeS: ptr(t)}
 			for i, s := range []string{"open", "index", "allocate", "read", "copy"} {
-				row.Stages = append(row.Stages, Stage{s, t * []float64{0.02, 0.04, 0.1, 0.7, 0.3}[i]})
+				span := [][2]float64{{0, 0.02}, {0.02, 0.06}, {0.06, 0.16}, {0.16, 0.86}, {0.86, 1}}[i]
+				if a == 1 && i >= 3 { // one copies while it reads
+					span = [][2]float64{{0.12, 0.95}, {0.2, 1}}[i-3]
+				}
+				row.Stages = append(row.Stages, Stage{s, t * span[0], t * span[1]})
 			}
 			d.Arms = append(d.Arms, row)
 		}
@@ -123,7 +127,7 @@ func madeTimeline(threads int) Timeline {
 }
 
 func madeSizeTime(models int) SizeTime {
-	d := SizeTime{Rooflines: []Roofline{{"storage", 7.2e9}, {"memory copy", 14e9}}}
+	d := SizeTime{Rooflines: []Roofline{{"", "storage read", 7.2e9}, {"", "memory copy", 14e9}}}
 	for m := range models {
 		bytes := 250e6 * math.Pow(1.36, float64(m))
 		for a, arm := range madeArms {
@@ -217,8 +221,8 @@ func madePictures() map[string]func() (*Picture, error) {
 	all["box-zero"] = func() (*Picture, error) { return DrawBox(Box{Series: []Series{{armOf("m", "a"), []float64{0}}}}) }
 	all["stages-extremes"] = func() (*Picture, error) {
 		return DrawStages(Stages{Arms: []ArmStages{
-			{Arm: armOf(long, long), LoadingTimeS: ptr(2), Stages: []Stage{{"read", 1e-7}, {"copy", 5}}},
-			{Arm: armOf(long, long+"2"), Stages: []Stage{{"read", 0}}},
+			{Arm: armOf(long, long), LoadingTimeS: ptr(2), Stages: []Stage{{"read", 0, 1e-7}, {"copy", 0, 5}, {"own", 1, 4}, {"close", 2, 3}}},
+			{Arm: armOf(long, long+"2"), Stages: []Stage{{"read", 0, 0}}},
 			{Arm: armOf("m", "none")},
 		}})
 	}
@@ -237,7 +241,25 @@ func madePictures() map[string]func() (*Picture, error) {
 		return DrawTimeline(d)
 	}
 	all["sizetime-extremes"] = func() (*Picture, error) {
-		return DrawSizeTime(SizeTime{Loads: []SizedLoad{{armOf("a", "A"), 1, 1e-9}, {armOf(long, "A"), 3e12, 7200}, {armOf("b", "B"), 3e12, 7200}}, Rooflines: []Roofline{{"storage", 3e9}}})
+		return DrawSizeTime(SizeTime{Loads: []SizedLoad{{armOf("a", "A"), 1, 1e-9}, {armOf(long, "A"), 3e12, 7200}, {armOf("b", "B"), 3e12, 7200}}, Rooflines: []Roofline{{"", "storage read", 3e9}}})
+	}
+	all["sizetime-machines"] = func() (*Picture, error) {
+		d := SizeTime{}
+		for m, machine := range []string{"node-1", "node-2", "a-machine-with-a-long-name.rack-7.example"} {
+			for kind, rate := range map[string]float64{"storage read": 3e9, "memory copy": 14e9} {
+				if m != 1 {
+					d.Rooflines = append(d.Rooflines, Roofline{machine, kind, rate * float64(m+1)})
+				}
+			}
+			for _, l := range madeSizeTime(4).Loads {
+				for i, benchmark := range []string{"random", "cached"} {
+					l.Machine, l.BenchmarkType, l.TimeS = machine, benchmark, l.TimeS/float64(1+m+5*i)
+					d.Loads = append(d.Loads, l)
+				}
+			}
+		}
+		slices.SortFunc(d.Rooflines, func(a, b Roofline) int { return strings.Compare(a.Machine+a.Name, b.Machine+b.Name) })
+		return DrawSizeTime(d)
 	}
 	all["sizetime-point"] = func() (*Picture, error) {
 		return DrawSizeTime(SizeTime{Loads: []SizedLoad{{armOf("a", "A"), 1e9, 1}}})

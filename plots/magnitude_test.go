@@ -28,7 +28,7 @@ func TestEveryMagnitude(t *testing.T) {
 				"ecdf": func() (*Picture, error) { return DrawECDF(ECDF{Series: series}) },
 				"box":  func() (*Picture, error) { return DrawBox(Box{Series: series}) },
 				"stages": func() (*Picture, error) {
-					return DrawStages(Stages{Arms: []ArmStages{{Arm: armOf("m", "a"), LoadingTimeS: ptr(other), Stages: []Stage{{"read", v}, {"copy", other}}}}})
+					return DrawStages(Stages{Arms: []ArmStages{{Arm: armOf("m", "a"), LoadingTimeS: ptr(other), Stages: []Stage{{"read", 0, v}, {"copy", min(v, other), max(v, other)}}}}})
 				},
 				"efficiency": func() (*Picture, error) {
 					return DrawEfficiency(Efficiency{Arms: []ArmEfficiency{{armOf("m", "a"), []float64{v, other}}}})
@@ -37,7 +37,7 @@ func TestEveryMagnitude(t *testing.T) {
 					return DrawTimeline(Timeline{Arm: armOf("m", ""), LoadingTimeS: other, Chunks: []Chunk{{"t", 1, []Phase{{"read", 0, v}}}}, Samples: []Samples{{Name: "CPU", Unit: "", TimesS: []float64{v}, Values: []float64{other}}}})
 				},
 				"sizetime": func() (*Picture, error) {
-					return DrawSizeTime(SizeTime{Loads: []SizedLoad{{armOf("m", "a"), v, math.Max(other, 1e-30)}, {armOf("n", "a"), math.Max(other, 1e-30), v}}, Rooflines: []Roofline{{"r", v}}})
+					return DrawSizeTime(SizeTime{Loads: []SizedLoad{{armOf("m", "a"), v, math.Max(other, 1e-30)}, {armOf("n", "a"), math.Max(other, 1e-30), v}}, Rooflines: []Roofline{{"", "r", v}}})
 				},
 				"trend": func() (*Picture, error) {
 					return DrawTrend(Trend{Series: []TrendSeries{{Arm: armOf("m", "a"), Points: []TrendPoint{{At: at, TimeS: v}, {At: at.AddDate(0, 0, 1), TimeS: other, Label: "x"}}, Changes: []Change{{At: at}}}}})

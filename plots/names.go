@@ -4,6 +4,7 @@ import (
 	"path"
 	"slices"
 	"strconv"
+	"strings"
 
 	"github.com/sllmq/sllmq/warehouse/record"
 )
@@ -23,7 +24,7 @@ func NameArms(arms []record.Arm) Names {
 	models, shortModels, machines := map[string]bool{}, map[string]bool{}, map[string]bool{}
 	types, engines := map[string]bool{}, map[string]bool{}
 	devices := map[string]string{}     // by machine
-	loaders := map[record.Arm]string{} // by what else is in a series' name
+	loaders := map[record.Arm]string{} // by what else is in a series' name, so that a name is one technique
 	var n Names
 	for _, a := range arms {
 		models[a.Model], shortModels[path.Base(a.Model)], machines[a.Machine] = true, true, true
@@ -32,7 +33,7 @@ func NameArms(arms []record.Arm) Names {
 			n.device = true
 		}
 		devices[a.Machine] = a.Device
-		key := record.Arm{Format: a.Format, Device: a.Device, Engine: a.Engine}
+		key := record.Arm{Format: a.Format, Engine: a.Engine}
 		if other, seen := loaders[key]; seen && other != a.Loader {
 			n.loader = true
 		}
@@ -48,11 +49,14 @@ func (n Names) Arm(a record.Arm) string { return joined(n.group(a), n.series(a))
 
 // group names the model, and benchmark type, device and machine as needed.
 func (n Names) group(a record.Arm) string {
-	name := a.Model
+	return n.model(a) + n.conditions(a) + n.place(a)
+}
+
+func (n Names) model(a record.Arm) string {
 	if n.shortModels {
-		name = path.Base(name)
+		return path.Base(a.Model)
 	}
-	return name + n.conditions(a) + n.place(a)
+	return a.Model
 }
 
 // series names the format, and loader and engine as needed.
@@ -67,11 +71,10 @@ func (n Names) series(a record.Arm) string {
 	return name
 }
 
-// modelAndPlace and seriesAndConditions divide a name differently, for pictures of
-// models by their size: benchmark type and device don't change that.
-func (n Names) modelAndPlace(a record.Arm) string { return a.Model + n.place(a) }
-
-func (n Names) seriesAndConditions(a record.Arm) string { return n.series(a) + n.conditions(a) }
+// conditionsAndPlace is the group without the model. It is empty if all arms share it.
+func (n Names) conditionsAndPlace(a record.Arm) string {
+	return strings.TrimLeft(n.conditions(a)+n.place(a), ", ")
+}
 
 func (n Names) conditions(a record.Arm) (s string) {
 	if n.benchmarkType {

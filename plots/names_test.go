@@ -20,7 +20,7 @@ func TestNamesTellArmsApart(t *testing.T) {
 		n := NameArms(arms)
 		for _, named := range []func(record.Arm) [2]string{
 			func(a record.Arm) [2]string { return [2]string{n.group(a), n.series(a)} },
-			func(a record.Arm) [2]string { return [2]string{n.modelAndPlace(a), n.seriesAndConditions(a)} },
+			func(a record.Arm) [2]string { return [2]string{n.model(a) + n.conditionsAndPlace(a), n.series(a)} },
 		} {
 			owner := map[[2]string]record.Arm{}
 			for _, a := range arms {

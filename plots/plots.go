@@ -5,7 +5,7 @@
 // What is drawn belongs to arms. Pictures group arms by what was loaded, under
 // which conditions, and compare within a group how it was loaded: [Names] has the
 // details. Groups and series appear in the order in which the data first mention
-// them. A series keeps its look, see [chart.Look], through a picture.
+// them. A series has the same look in every picture of a warehouse: see [Looks].
 //
 // Numbers that cannot be drawn (not a number, infinite, negative) are an error that
 // says where they are; they are never left out silently.

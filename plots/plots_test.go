@@ -138,6 +138,7 @@ type page struct {
 	texts         []placedText
 	fills         map[string]int // paths by colour
 	lines         map[string]int
+	places        map[string]box // around what has a hover text
 }
 
 type placedText struct {
@@ -155,10 +156,10 @@ func (b box) meets(o box) bool {
 
 func parseSVG(t *testing.T, raw []byte) page {
 	t.Helper()
-	p := page{fills: map[string]int{}, lines: map[string]int{}}
+	p := page{fills: map[string]int{}, lines: map[string]int{}, places: map[string]box{}}
 	d := xml.NewDecoder(bytes.NewReader(raw))
 	shapes := map[string][]map[string]string{} // paths by the id that they are used by
-	stamp := ""
+	stamp, hover := "", ""
 	for {
 		token, err := d.Token()
 		if err == io.EOF {
@@ -168,7 +169,7 @@ func parseSVG(t *testing.T, raw []byte) page {
 			t.Fatal(err)
 		}
 		if end, ok := token.(xml.EndElement); ok && end.Name.Local == "g" {
-			stamp = "" // groups are not nested
+			stamp, hover = "", "" // groups are not nested
 		}
 		start, ok := token.(xml.StartElement)
 		if !ok {
@@ -196,6 +197,7 @@ func parseSVG(t *testing.T, raw []byte) page {
 				p.title = text
 			} else {
 				p.hovers = append(p.hovers, text)
+				hover = text
 			}
 		case "path":
 			switch {
@@ -205,6 +207,7 @@ func parseSVG(t *testing.T, raw []byte) page {
 				shapes[stamp] = append(shapes[stamp], attr)
 			default:
 				p.count(attr)
+				p.place(t, hover, attr["d"])
 			}
 			if strings.Contains(attr["d"], "NaN") || strings.Contains(attr["d"], "Inf") {
 				t.Errorf("a path has coordinates that are not finite: %s", attr["d"])
@@ -217,6 +220,7 @@ func parseSVG(t *testing.T, raw []byte) page {
 			for _, part := range parts {
 				p.count(part)
 			}
+			p.place(t, hover, attr["x"]+","+attr["y"])
 		case "g":
 			if attr["id"] != "" {
 				stamp = "#" + attr["id"]
@@ -239,6 +243,36 @@ func parseSVG(t *testing.T, raw []byte) page {
 			p.texts = append(p.texts, placedText{text, around})
 		}
 	}
+}
+
+// place extends the box around what has a hover text by the points of a path.
+func (p page) place(t *testing.T, hover, path string) {
+	t.Helper()
+	if hover == "" {
+		return
+	}
+	around, seen := p.places[hover]
+	if !seen {
+		around = box{math.Inf(1), math.Inf(1), math.Inf(-1), math.Inf(-1)}
+	}
+	for _, pair := range strings.FieldsFunc(path, func(r rune) bool { return strings.ContainsRune("MLQCZ ", r) }) {
+		var x, y float64
+		if _, err := fmt.Sscanf(pair, "%g,%g", &x, &y); err != nil {
+			t.Fatalf("%q: %v", pair, err)
+		}
+		around = box{math.Min(around.minX, x), math.Min(around.minY, y), math.Max(around.maxX, x), math.Max(around.maxY, y)}
+	}
+	p.places[hover] = around
+}
+
+// at is the place of what has a hover text.
+func (p page) at(t *testing.T, hover string) box {
+	t.Helper()
+	around, ok := p.places[hover]
+	if !ok {
+		t.Fatalf("nothing has the hover text %q: there are %q", hover, p.hovers)
+	}
+	return around
 }
 
 // count counts a path by its colour.

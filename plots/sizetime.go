@@ -3,6 +3,7 @@ package plots
 import (
 	"fmt"
 	"slices"
+	"strings"
 
 	"gonum.org/v1/plot/vg"
 	"gonum.org/v1/plot/vg/draw"
@@ -17,6 +18,7 @@ type SizeTime struct {
 	Subtitle  string
 	Loads     []SizedLoad
 	Rooflines []Roofline
+	Looks     Looks
 }
 
 // SizedLoad is a load, or the median of several.
@@ -26,14 +28,32 @@ type SizedLoad struct {
 	TimeS float64
 }
 
-// Roofline is the best rate that the machine reached at something.
+// Roofline is the best rate that a machine reached at something.
 type Roofline struct {
+	Machine   string
 	Name      string
 	BytesPerS float64
 }
 
-// DrawSizeTime draws loads as points over their size. Both axes are logarithmic, so
-// that a rate is a line.
+// sizePanel is the loads of one machine under the same conditions, with the machine's
+// rooflines.
+type sizePanel struct {
+	title     string
+	loads     []placedLoad
+	rooflines []Roofline
+}
+
+// placedLoad is a load with its names and look.
+type placedLoad struct {
+	SizedLoad
+	model, series string
+	look          chart.Look
+}
+
+// DrawSizeTime draws loads as points over their size, with a panel for each machine
+// and its conditions, so that points stand beside rooflines of their own machine
+// only. Both axes are logarithmic, so that a rate is a line, and the same in all
+// panels.
 func DrawSizeTime(d SizeTime) (*Picture, error) {
 	if len(d.Loads) == 0 {
 		return nil, fmt.Errorf("size and time: %w", errEmpty)
@@ -43,69 +63,140 @@ func DrawSizeTime(d SizeTime) (*Picture, error) {
 		arms[i] = l.Arm
 	}
 	names := NameArms(arms)
-	var series []string
+	own := d.Looks.of(arms)
+	fig := &chart.Figure{Title: "Loading time by size of " + Subject(arms), Subtitle: d.Subtitle}
+	var panels []*sizePanel
+	var machines, series []string
 	var sizes, times []float64
-	for _, l := range d.Loads {
+	for i, l := range d.Loads {
 		if err := positive("size", names.Arm(l.Arm), l.Bytes); err != nil {
 			return nil, fmt.Errorf("size and time: %w", err)
 		}
 		if err := positive("loading time", names.Arm(l.Arm), l.TimeS); err != nil {
 			return nil, fmt.Errorf("size and time: %w", err)
 		}
-		series = appendNew(series, names.seriesAndConditions(l.Arm))
+		at := placedLoad{l, names.model(l.Arm), names.series(l.Arm), own[i]}
+		if !slices.Contains(series, at.series) {
+			series = append(series, at.series)
+			fig.Legend = append(fig.Legend, chart.DotKey(at.series, at.look))
+		}
+		title := names.conditionsAndPlace(l.Arm)
+		in := slices.IndexFunc(panels, func(p *sizePanel) bool { return p.title == title })
+		if in < 0 {
+			in = len(panels)
+			panels = append(panels, &sizePanel{title: title, rooflines: d.rooflinesOf(l.Machine)})
+		}
+		panels[in].loads = append(panels[in].loads, at)
+		machines = appendNew(machines, l.Machine)
 		sizes, times = append(sizes, l.Bytes), append(times, l.TimeS)
 	}
 	smallest, largest := minMax(sizes)
+	var kinds []string
 	for _, r := range d.Rooflines {
 		if err := positive("roofline", r.Name, r.BytesPerS); err != nil {
 			return nil, fmt.Errorf("size and time: %w", err)
 		}
-		times = append(times, smallest/r.BytesPerS, largest/r.BytesPerS)
+		if slices.Contains(machines, r.Machine) {
+			kinds = appendNew(kinds, r.Name)
+			times = append(times, smallest/r.BytesPerS, largest/r.BytesPerS)
+		}
 	}
 	shortest, longest := minMax(times)
-	p := &chart.Panel{Height: 250, X: chart.LogAround("Size of the checkpoint", chart.BytesTick, smallest, largest), Y: chart.LogAround("Loading time", chart.TimeTick, shortest, longest)}
-	fig := &chart.Figure{Title: "Loading time by size of " + Subject(arms), Subtitle: d.Subtitle, Panels: []*chart.Panel{p}, Legend: legend(series, chart.DotKey)}
-	for i, r := range d.Rooflines {
-		style := draw.LineStyle{Color: chart.Black, Width: 1, Dashes: chart.LookOf(i).Dashes}
-		p.Paint = append(p.Paint, func(f chart.Frame) { drawRoofline(f, p.X, r, style) })
-		fig.Legend = append(fig.Legend, chart.Key{Label: r.Name + ", " + chart.RateText(r.BytesPerS), Draw: func(c draw.Canvas, b vg.Rectangle) {
+	x, y := chart.LogAround("Size of the checkpoint", chart.BytesTick, smallest, largest), chart.LogAround("Loading time", chart.TimeTick, shortest, longest)
+	fig.Columns = columnsFor(len(panels))
+	for _, p := range panels {
+		drawn := &chart.Panel{Title: p.title, Height: 160, X: x, Y: y}
+		if len(panels) == 1 {
+			drawn.Title, drawn.Height = "", 250
+		}
+		drawn.Paint = append(drawn.Paint, func(f chart.Frame) { p.draw(f, x, len(d.Loads)) })
+		fig.Panels = append(fig.Panels, drawn)
+	}
+	for _, kind := range kinds {
+		label := kind
+		if len(machines) == 1 {
+			label += ", " + d.rate(machines[0], kind)
+		}
+		fig.Legend = append(fig.Legend, chart.Key{Label: label, Draw: func(c draw.Canvas, b vg.Rectangle) {
 			y := (b.Min.Y + b.Max.Y) / 2
-			chart.Stroke(c, style, vg.Point{X: b.Min.X, Y: y}, vg.Point{X: b.Max.X, Y: y})
+			chart.Stroke(c, roofOf(kind), vg.Point{X: b.Min.X, Y: y}, vg.Point{X: b.Max.X, Y: y})
 		}})
 	}
-	p.Paint = append(p.Paint, func(f chart.Frame) { d.draw(f, p.X, names, series) })
+	if len(machines) > 1 {
+		for _, m := range machines {
+			fig.Notes = append(fig.Notes, d.rooflineNote(m))
+		}
+	}
 	return &Picture{fig, d.rows(names)}, nil
 }
 
-func drawRoofline(f chart.Frame, x chart.Axis, r Roofline, style draw.LineStyle) {
-	for _, part := range f.ClipLinesXY([]vg.Point{f.At(x.Low, x.Low/r.BytesPerS), f.At(x.High, x.High/r.BytesPerS)}) {
-		chart.Stroke(f.Canvas, style, part...)
+// rooflinesOf are the rooflines of a machine.
+func (d SizeTime) rooflinesOf(machine string) (list []Roofline) {
+	for _, r := range d.Rooflines {
+		if r.Machine == machine {
+			list = append(list, r)
+		}
 	}
+	return list
 }
 
-// draw draws the points, and names models at their fastest loads.
-func (d SizeTime) draw(f chart.Frame, x chart.Axis, names Names, series []string) {
+// rate is a machine's roofline of a kind.
+func (d SizeTime) rate(machine, kind string) string {
+	for _, r := range d.rooflinesOf(machine) {
+		if r.Name == kind {
+			return chart.RateText(r.BytesPerS)
+		}
+	}
+	return ""
+}
+
+// rooflineNote lists the rooflines of a machine.
+func (d SizeTime) rooflineNote(machine string) string {
+	var parts []string
+	for _, r := range d.rooflinesOf(machine) {
+		parts = append(parts, r.Name+" "+chart.RateText(r.BytesPerS))
+	}
+	if parts == nil {
+		return "No rooflines of " + machine + " were measured."
+	}
+	return "Rooflines of " + machine + ": " + strings.Join(parts, ", ") + "."
+}
+
+// roofOf is the line of a kind of roofline, the same in every picture.
+func roofOf(kind string) draw.LineStyle {
+	i := slices.Index([]string{"storage read", "memory copy", "host to device"}, kind)
+	if i < 0 {
+		i = 3
+	}
+	return draw.LineStyle{Color: chart.Black, Width: 1, Dashes: chart.LookOf(i).Dashes}
+}
+
+// draw draws rooflines and points, and names models at their fastest loads.
+func (p *sizePanel) draw(f chart.Frame, x chart.Axis, marks int) {
 	labels := chart.Labels{Within: f.Rectangle}
-	for _, r := range d.Rooflines {
-		labels.BlockLine(f.At(x.Low, x.Low/r.BytesPerS), f.At(x.High, x.High/r.BytesPerS))
+	for _, r := range p.rooflines {
+		from, to := f.At(x.Low, x.Low/r.BytesPerS), f.At(x.High, x.High/r.BytesPerS)
+		for _, part := range f.ClipLinesXY([]vg.Point{from, to}) {
+			f.Hover(r.Name+" of "+r.Machine+"\n"+chart.RateText(r.BytesPerS), func() { chart.Stroke(f.Canvas, roofOf(r.Name), part...) })
+		}
+		labels.BlockLine(from, to)
 	}
 	var models []string
 	fastest := map[string]vg.Point{}
 	crowds := map[string]*crowd{}
-	for _, l := range d.Loads {
-		model, s := names.modelAndPlace(l.Arm), names.seriesAndConditions(l.Arm)
-		models = appendNew(models, model)
-		if crowds[s] == nil {
-			crowds[s] = newCrowd(len(d.Loads), s)
+	for _, l := range p.loads {
+		models = appendNew(models, l.model)
+		if crowds[l.series] == nil {
+			crowds[l.series] = newCrowd(marks, l.series)
 		}
 		pt := f.At(l.Bytes, l.TimeS)
-		if crowds[s].take(pt) {
-			text := joined(model, s) + "\n" + chart.ByteUnit(l.Bytes).Text(l.Bytes) + " in " + chart.TimeText(l.TimeS) + ", " + chart.RateText(l.Bytes/l.TimeS)
-			f.Point(chart.LookOf(slices.Index(series, s)), pt, 2.8, text)
+		if crowds[l.series].take(pt) {
+			text := joined(l.model, l.series) + "\n" + chart.ByteUnit(l.Bytes).Text(l.Bytes) + " in " + chart.TimeText(l.TimeS) + ", " + chart.RateText(l.Bytes/l.TimeS)
+			f.Point(l.look, pt, 2.8, text)
 		}
 		labels.Block(pt, 3)
-		if before, ok := fastest[model]; !ok || pt.Y < before.Y {
-			fastest[model] = pt
+		if before, ok := fastest[l.model]; !ok || pt.Y < before.Y {
+			fastest[l.model] = pt
 		}
 	}
 	if len(models) == 1 {
@@ -118,12 +209,12 @@ func (d SizeTime) draw(f chart.Frame, x chart.Axis, names Names, series []string
 }
 
 func (d SizeTime) rows(names Names) [][]string {
-	rows := [][]string{{"kind", "model", "arm", "bytes", "loading_time_s", "bytes_per_s"}}
+	rows := [][]string{{"kind", "machine", "model", "arm", "bytes", "loading_time_s", "bytes_per_s"}}
 	for _, l := range d.Loads {
-		rows = append(rows, []string{"load", names.modelAndPlace(l.Arm), names.seriesAndConditions(l.Arm), number(l.Bytes), number(l.TimeS), number(l.Bytes / l.TimeS)})
+		rows = append(rows, []string{"load", l.Machine, names.group(l.Arm), names.series(l.Arm), number(l.Bytes), number(l.TimeS), number(l.Bytes / l.TimeS)})
 	}
 	for _, r := range d.Rooflines {
-		rows = append(rows, []string{"roofline", "", r.Name, "", "", number(r.BytesPerS)})
+		rows = append(rows, []string{"roofline", r.Machine, "", r.Name, "", "", number(r.BytesPerS)})
 	}
 	return rows
 }

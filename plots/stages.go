@@ -1,6 +1,7 @@
 package plots
 
 import (
+	"cmp"
 	"fmt"
 	"math"
 	"slices"
@@ -25,84 +26,113 @@ type ArmStages struct {
 	Stages       []Stage
 }
 
-// Stage is a part of a load. Stages may overlap in time.
+// Stage is a part of a load, in seconds since the load began. Stages may overlap.
 type Stage struct {
-	Name      string
-	DurationS float64
+	Name         string
+	StartS, EndS float64
 }
 
-// sum is the length of the bar in seconds.
-func (a ArmStages) sum() (s float64) {
-	for _, stage := range a.Stages {
-		s += stage.DurationS
-	}
-	return s
-}
-
-// DrawStages draws a bar per arm, its stages end to end, and marks the loading time.
-// The bar is longer than that if stages overlapped or took turns.
+// DrawStages draws a row per arm: each stage from its start to its end, stages that
+// overlap below each other, and where the load was done.
 func DrawStages(d Stages) (*Picture, error) {
-	rows, err := arrange(d.Arms, func(a ArmStages) record.Arm { return a.Arm })
+	rows, err := arrange(d.Arms, nil, func(a ArmStages) record.Arm { return a.Arm })
 	if err != nil {
 		return nil, fmt.Errorf("stages: %w", err)
 	}
-	var stages []string
-	longest, slowest, overlap, marked := 0.0, 0.0, false, false
+	var names []string
+	last, slowest, marked := 0.0, 0.0, false
 	for _, row := range rows.rows {
-		for _, s := range row.item.Stages {
-			if err := amounts("stage "+s.Name, row.name, s.DurationS); err != nil {
-				return nil, fmt.Errorf("stages: %w", err)
-			}
+		end, err := row.item.end(row.name)
+		if err != nil {
+			return nil, fmt.Errorf("stages: %w", err)
 		}
-		longest = math.Max(longest, row.item.sum())
+		last = math.Max(last, end)
 		if t := row.item.LoadingTimeS; t != nil {
-			if err := amounts("loading time", row.name, *t); err != nil {
-				return nil, fmt.Errorf("stages: %w", err)
-			}
-			slowest = math.Max(slowest, *t)
-			marked = true
-			overlap = overlap || row.item.sum() > *t*1.001
+			slowest, marked = math.Max(slowest, *t), true
 		}
 	}
 	for _, a := range d.Arms {
 		for _, s := range a.Stages {
-			stages = appendNew(stages, s.Name)
+			names = appendNew(names, s.Name)
 		}
 	}
-	longest = math.Max(longest, slowest)
+	looks := looksOfStages(names)
 	u := chart.TimeUnit(slowest)
-	p := &chart.Panel{X: chart.FromZero("Time in stages", chart.TimeUnit(longest), longest), Y: chart.Axis{Low: rows.height}, Height: rows.panelHeight(15), MinHeight: rows.minHeight(9)}
+	p := &chart.Panel{X: chart.FromZero("Time since the load began", chart.TimeUnit(last), last), Y: chart.Axis{Low: rows.height}}
+	most := 1 // lanes of a row
 	for _, row := range rows.rows {
+		lanes := stageLanes(row.item.Stages, last/1000)
+		most = max(most, len(lanes))
 		p.Y.Names = append(p.Y.Names, chart.Tick{Value: row.y, Label: rows.series[row.series]})
-		p.Paint = append(p.Paint, func(f chart.Frame) { drawStages(f, row, stages) })
+		p.Paint = append(p.Paint, func(f chart.Frame) { drawStages(f, row, lanes, looks) })
 		if t := row.item.LoadingTimeS; t != nil {
 			p.Side = append(p.Side, chart.Tick{Value: row.y, Label: u.Format(*t)})
 			p.SideTitle = "load (" + u.Name + ")"
 		}
 	}
+	p.Height, p.MinHeight = rows.panelHeight(max(15, 7*vg.Length(most))), rows.minHeight(max(9, 4*vg.Length(most)))
 	if len(rows.groups) > 1 {
 		p.Y.Groups = rows.ticks
 	}
-	fig := &chart.Figure{Title: "Stages of loading " + rows.subject, Subtitle: d.Subtitle, Panels: []*chart.Panel{p}, Legend: legend(stages, chart.SwatchKey)}
+	fig := &chart.Figure{Title: "Stages of loading " + rows.subject, Subtitle: d.Subtitle, Panels: []*chart.Panel{p}}
+	for _, name := range names {
+		fig.Legend = append(fig.Legend, chart.SwatchKey(name, looks[name]))
+	}
 	if marked {
 		fig.Legend = append(fig.Legend, chart.RuleKey("loading time", loadMark()...))
 	}
-	if overlap {
-		fig.Notes = []string{"Where a bar is longer than the loading time, its stages overlapped or took turns."}
+	if most > 1 {
+		fig.Notes = []string{"Stages of an arm that overlap in time are drawn below each other."}
 	}
 	return &Picture{fig, d.rows(rows.names)}, nil
 }
 
-func drawStages(f chart.Frame, row placed[ArmStages], stages []string) {
-	at := 0.0
-	for _, s := range row.item.Stages {
-		l := chart.LookOf(slices.Index(stages, s.Name))
-		f.Hover(row.name+"\n"+s.Name+" "+chart.TimeText(s.DurationS), func() {
-			chart.FillBox(f.Canvas, vg.Rectangle{Min: f.At(at, row.y+0.38), Max: f.At(at+s.DurationS, row.y-0.38)}, l.Ink, l.Hatch)
-		})
-		at += s.DurationS
+// end checks the times of an arm, and returns the last of them.
+func (a ArmStages) end(name string) (end float64, err error) {
+	for _, s := range a.Stages {
+		if err := amounts("stage "+s.Name, name, s.StartS, s.EndS); err != nil {
+			return 0, err
+		}
+		if s.EndS < s.StartS {
+			return 0, fmt.Errorf("stage %s of %s ends before it begins", s.Name, name)
+		}
+		end = math.Max(end, s.EndS)
 	}
-	if t := row.item.LoadingTimeS; t != nil {
+	if t := a.LoadingTimeS; t != nil {
+		if err := amounts("loading time", name, *t); err != nil {
+			return 0, err
+		}
+		end = math.Max(end, *t)
+	}
+	return end, nil
+}
+
+// stageLanes divides stages into as few lanes as hold them without visible overlap,
+// which is one longer than hair seconds.
+func stageLanes(stages []Stage, hair float64) [][]Stage {
+	inOrder := slices.SortedStableFunc(slices.Values(stages), func(a, b Stage) int { return cmp.Compare(a.StartS, b.StartS) })
+	return lanes(inOrder, func(s Stage) (start, end float64) { return s.StartS, s.EndS }, hair)
+}
+
+func drawStages(f chart.Frame, row placed[ArmStages], lanes [][]Stage, looks map[string]chart.Look) {
+	const half = 0.38 // of a row
+	t := row.item.LoadingTimeS
+	if t != nil {
+		f.SetColor(chart.Faint)
+		f.Fill(vg.Rectangle{Min: f.At(0, row.y+half), Max: f.At(*t, row.y-half)}.Path())
+	}
+	each := 2 * half / float64(len(lanes))
+	for i, lane := range lanes {
+		top := row.y - half + float64(i)*each
+		for _, s := range lane {
+			l := looks[s.Name]
+			text := row.name + "\n" + s.Name + " from " + chart.TimeText(s.StartS) + " to " + chart.TimeText(s.EndS) + ", " + chart.TimeText(s.EndS-s.StartS)
+			f.Hover(text, func() {
+				chart.FillBox(f.Canvas, vg.Rectangle{Min: f.At(s.StartS, top+each), Max: f.At(s.EndS, top)}, l.Ink, l.Hatch)
+			})
+		}
+	}
+	if t != nil {
 		f.Hover(row.name+"\nloading time "+chart.TimeText(*t), func() {
 			for _, style := range loadMark() {
 				chart.Stroke(f.Canvas, style, f.At(*t, row.y+0.48), f.At(*t, row.y-0.48))
@@ -117,10 +147,10 @@ func loadMark() []draw.LineStyle {
 }
 
 func (d Stages) rows(names Names) [][]string {
-	rows := [][]string{{"model", "arm", "loading_time_s", "stage", "duration_s"}}
+	rows := [][]string{{"model", "arm", "loading_time_s", "stage", "start_s", "end_s"}}
 	for _, a := range d.Arms {
 		for _, s := range a.Stages {
-			rows = append(rows, []string{names.group(a.Arm), names.series(a.Arm), optional(a.LoadingTimeS), s.Name, number(s.DurationS)})
+			rows = append(rows, []string{names.group(a.Arm), names.series(a.Arm), optional(a.LoadingTimeS), s.Name, number(s.StartS), number(s.EndS)})
 		}
 	}
 	return rows

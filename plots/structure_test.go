@@ -4,11 +4,13 @@ import (
 	"fmt"
 	"image/color"
 	"math"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/sllmq/sllmq/plots/chart"
+	"github.com/sllmq/sllmq/warehouse/record"
 )
 
 // drawn is a picture as a page of the default width.
@@ -98,15 +100,30 @@ func TestBoxShowsEveryLoad(t *testing.T) {
 	}
 }
 
-func TestStagesNoteOverlap(t *testing.T) {
-	d := Stages{Arms: []ArmStages{
-		{Arm: armOf("a", "x"), LoadingTimeS: ptr(2), Stages: []Stage{{"read", 1.5}, {"copy", 1}}},
-		{Arm: armOf("b", "x"), Stages: []Stage{{"copy", 1}}},
-	}}
-	p := drawn(t)(DrawStages(d))
-	p.want(t, "read", "copy", "loading time", "a", "b", "x", "2.00", "Time in stages (s)", "Where a bar is longer than the loading time, its stages overlapped or took turns.")
+// A row ends where the load does. The second arm is faster because it copies while it
+// reads, although its stages take longer in all.
+func TestStagesLieOnTheTimeOfTheLoad(t *testing.T) {
+	p := drawn(t)(DrawStages(Stages{Arms: []ArmStages{
+		{Arm: armOf("a", "x"), LoadingTimeS: ptr(3), Stages: []Stage{{"read", 0, 2}, {"copy", 2, 3}}},
+		{Arm: armOf("a", "y"), LoadingTimeS: ptr(2), Stages: []Stage{{"read", 0, 1.8}, {"copy", 0.2, 2}}},
+	}}))
+	p.want(t, "read", "copy", "loading time", "x", "y", "3.00", "2.00", "Time since the load began (s)", "Stages of an arm that overlap in time are drawn below each other.")
+	slow := []box{p.at(t, "a, x\nread from 0 s to 2.00 s, 2.00 s"), p.at(t, "a, x\ncopy from 2.00 s to 3.00 s, 1.00 s")}
+	fast := []box{p.at(t, "a, y\nread from 0 s to 1.80 s, 1.80 s"), p.at(t, "a, y\ncopy from 200 ms to 2.00 s, 1.80 s")}
+	if end := p.at(t, "a, x\nloading time 3.00 s"); math.Abs(slow[1].maxX-end.minX) > 0.1 {
+		t.Errorf("the slow arm's last stage ends at %g, its load at %g", slow[1].maxX, end.minX)
+	}
+	if end := p.at(t, "a, y\nloading time 2.00 s"); math.Abs(fast[1].maxX-end.minX) > 0.1 || end.minX >= slow[1].maxX {
+		t.Errorf("the fast arm's stages end at %g, its load at %g, the slow one's at %g", fast[1].maxX, end.minX, slow[1].maxX)
+	}
+	if slow[1].minY != slow[0].minY || math.Abs(slow[1].minX-slow[0].maxX) > 0.1 {
+		t.Errorf("stages that follow each other are at %v", slow)
+	}
+	if fast[0].meets(fast[1]) || fast[1].minX <= fast[0].minX {
+		t.Errorf("stages that overlap in time are at %v", fast)
+	}
 	blue, orange, _ := inks()
-	if p.fills[blue] != 1+1 || p.fills[orange] != 2+1 {
+	if p.fills[blue] != 2+1 || p.fills[orange] != 2+1 {
 		t.Errorf("%d and %d stages", p.fills[blue], p.fills[orange])
 	}
 }
@@ -144,8 +161,30 @@ func TestEfficiencyOver1IsFlagged(t *testing.T) {
 }
 
 func TestSizeTimeNamesRatesAndModels(t *testing.T) {
-	p := drawn(t)(DrawSizeTime(SizeTime{Loads: []SizedLoad{{armOf("a", "x"), 1e9, 1}, {armOf("b", "x"), 1e10, 9}}, Rooflines: []Roofline{{"storage", 2e9}}}))
-	p.want(t, "Loading time by size of 2 models", "a", "b", "x", "storage, 2.00 GB/s", "1 GB", "10 GB", "1 s", "Size of the checkpoint", "Loading time")
+	p := drawn(t)(DrawSizeTime(SizeTime{Loads: []SizedLoad{{armOf("a", "x"), 1e9, 1}, {armOf("b", "x"), 1e10, 9}}, Rooflines: []Roofline{{"", "storage read", 2e9}}}))
+	p.want(t, "Loading time by size of 2 models", "a", "b", "x", "storage read, 2.00 GB/s", "1 GB", "10 GB", "1 s", "Size of the checkpoint", "Loading time")
+}
+
+// Every roofline is in the panel of the machine that it was measured on.
+func TestRooflinesStayWithTheirMachine(t *testing.T) {
+	on := func(machine string) record.Arm { return record.Arm{Model: "m", Machine: machine, Format: "x"} }
+	p := drawn(t)(DrawSizeTime(SizeTime{
+		Loads:     []SizedLoad{{on("one"), 1e9, 1}, {on("two"), 2e9, 1}, {on("three"), 1e9, 3}},
+		Rooflines: []Roofline{{"one", "storage read", 2e9}, {"two", "storage read", 8e9}, {"else", "storage read", 1e12}},
+	}))
+	p.want(t, "on one", "on two", "on three", "storage read", "Rooflines of one: storage read 2.00 GB/s.", "Rooflines of two: storage read 8.00 GB/s.", "No rooflines of three were measured.")
+	lines := map[string]box{"one": p.at(t, "storage read of one\n2.00 GB/s"), "two": p.at(t, "storage read of two\n8.00 GB/s")}
+	points := map[string]box{"one": p.at(t, "m, x\n1.00 GB in 1.00 s, 1.00 GB/s"), "two": p.at(t, "m, x\n2.00 GB in 1.00 s, 2.00 GB/s"), "three": p.at(t, "m, x\n1.00 GB in 3.00 s, 333 MB/s")}
+	for machine, line := range lines {
+		for other, point := range points {
+			if inside := line.minX <= point.minX && point.minX <= line.maxX; inside != (machine == other) {
+				t.Errorf("the roofline of %s is at %v, a load of %s at %v", machine, line, other, point)
+			}
+		}
+	}
+	if slices.ContainsFunc(p.hovers, func(s string) bool { return strings.HasPrefix(s, "storage read of else") }) {
+		t.Error("a machine without loads has a roofline")
+	}
 }
 
 func TestTrendExplainsItsFlags(t *testing.T) {
@@ -193,7 +232,10 @@ func TestUndrawableNumbersAreRefused(t *testing.T) {
 		"ecdf: loading time of m, a is not a number": func() (*Picture, error) { return DrawECDF(ECDF{Series: []Series{{armOf("m", "a"), []float64{nan}}}}) },
 		"box: nothing to draw":                       func() (*Picture, error) { return DrawBox(Box{}) },
 		"stages: stage read of m, a is not a number": func() (*Picture, error) {
-			return DrawStages(Stages{Arms: []ArmStages{{Arm: armOf("m", "a"), Stages: []Stage{{"read", nan}}}}})
+			return DrawStages(Stages{Arms: []ArmStages{{Arm: armOf("m", "a"), Stages: []Stage{{"read", 0, nan}}}}})
+		},
+		"stages: stage read of m, a ends before it begins": func() (*Picture, error) {
+			return DrawStages(Stages{Arms: []ArmStages{{Arm: armOf("m", "a"), Stages: []Stage{{"read", 2, 1}}}}})
 		},
 		"stages: loading time of m, a is not a number": func() (*Picture, error) {
 			return DrawStages(Stages{Arms: []ArmStages{{Arm: armOf("m", "a"), LoadingTimeS: &nan}}})
@@ -218,7 +260,7 @@ func TestUndrawableNumbersAreRefused(t *testing.T) {
 		"size and time: loading time of m, a is 0, which a log": func() (*Picture, error) { return DrawSizeTime(SizeTime{Loads: []SizedLoad{{armOf("m", "a"), 1, 0}}}) },
 		"size and time: size of m, a is not a number":           func() (*Picture, error) { return DrawSizeTime(SizeTime{Loads: []SizedLoad{{armOf("m", "a"), nan, 1}}}) },
 		"size and time: roofline of storage is 0": func() (*Picture, error) {
-			return DrawSizeTime(SizeTime{Loads: []SizedLoad{{armOf("m", "a"), 1, 1}}, Rooflines: []Roofline{{"storage", 0}}})
+			return DrawSizeTime(SizeTime{Loads: []SizedLoad{{armOf("m", "a"), 1, 1}}, Rooflines: []Roofline{{"", "storage", 0}}})
 		},
 		"trend: m, a has no points": func() (*Picture, error) { return DrawTrend(Trend{Series: []TrendSeries{{Arm: armOf("m", "a")}}}) },
 		"trend: m, a has a point in the year 1": func() (*Picture, error) {

@@ -74,9 +74,10 @@ func DrawTimeline(d Timeline) (*Picture, error) {
 		x.High = end * 1.02
 	}
 
-	fig := &chart.Figure{Title: "One load of " + d.name(), Subtitle: d.Subtitle, Panels: []*chart.Panel{d.chunkPanel(x, threads, phases)}}
+	looks := looksOfPhases(phases)
+	fig := &chart.Figure{Title: "One load of " + d.name(), Subtitle: d.Subtitle, Panels: []*chart.Panel{d.chunkPanel(x, threads, looks)}}
 	for _, name := range phases {
-		fig.Legend = append(fig.Legend, chart.SwatchKey(name, lookOfPhase(name, phases)))
+		fig.Legend = append(fig.Legend, chart.SwatchKey(name, looks[name]))
 	}
 	for i, s := range d.Samples {
 		fig.Panels = append(fig.Panels, samplePanel(s, x, i < len(d.Samples)-1))
@@ -92,7 +93,7 @@ func DrawTimeline(d Timeline) (*Picture, error) {
 }
 
 // chunkPanel draws the chunks of each thread in lanes.
-func (d Timeline) chunkPanel(x chart.Axis, threads, phases []string) *chart.Panel {
+func (d Timeline) chunkPanel(x chart.Axis, threads []string, looks map[string]chart.Look) *chart.Panel {
 	p := &chart.Panel{X: x, HideXLabels: len(d.Samples) > 0}
 	y := 0.0
 	for _, thread := range threads {
@@ -102,7 +103,7 @@ func (d Timeline) chunkPanel(x chart.Axis, threads, phases []string) *chart.Pane
 		top, each := y+0.08, (high-0.16)/float64(len(lanes))
 		for lane, chunks := range lanes {
 			for _, c := range chunks {
-				p.Paint = append(p.Paint, func(f chart.Frame) { drawChunk(f, c, top+float64(lane)*each, each, phases) })
+				p.Paint = append(p.Paint, func(f chart.Frame) { drawChunk(f, c, top+float64(lane)*each, each, looks) })
 			}
 		}
 		y += high
@@ -159,18 +160,7 @@ func (d Timeline) lanes(thread string) [][]Chunk {
 		}
 	}
 	slices.SortStableFunc(chunks, func(a, b Chunk) int { return cmp.Compare(a.start(), b.start()) })
-	var lanes [][]Chunk
-	var free []float64 // from when on, by lane
-	for _, c := range chunks {
-		lane := slices.IndexFunc(free, func(t float64) bool { return t <= c.start()+1e-12 })
-		if lane < 0 {
-			lane = len(free)
-			free, lanes = append(free, 0), append(lanes, nil)
-		}
-		free[lane] = c.end()
-		lanes[lane] = append(lanes[lane], c)
-	}
-	return lanes
+	return lanes(chunks, func(c Chunk) (start, end float64) { return c.start(), c.end() }, 1e-12)
 }
 
 func (c Chunk) start() float64 {
@@ -189,23 +179,16 @@ func (c Chunk) end() float64 {
 	return end
 }
 
-// lookOfPhase gives the usual phases the same look in every timeline. Waiting is
-// grey.
-func lookOfPhase(name string, all []string) chart.Look {
-	switch name {
-	case "queued":
-		return chart.Look{Ink: chart.Faint}
-	case "read":
-		return chart.LookOf(0)
-	case "copy":
-		return chart.LookOf(1)
-	}
-	return chart.LookOf(2 + slices.Index(all, name))
+// looksOfPhases are the looks of stages, but waiting is grey.
+func looksOfPhases(names []string) map[string]chart.Look {
+	looks := looksOfStages(names)
+	looks["queued"] = chart.Look{Ink: chart.Faint}
+	return looks
 }
 
-func drawChunk(f chart.Frame, c Chunk, top, high float64, phases []string) {
+func drawChunk(f chart.Frame, c Chunk, top, high float64, looks map[string]chart.Look) {
 	for _, p := range c.Phases {
-		l := lookOfPhase(p.Name, phases)
+		l := looks[p.Name]
 		inset := 0.06 * high
 		if p.Name == "queued" {
 			inset = 0.3 * high

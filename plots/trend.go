@@ -20,6 +20,7 @@ import (
 type Trend struct {
 	Subtitle string
 	Series   []TrendSeries
+	Looks    Looks
 }
 
 // TrendSeries is an arm over time.
@@ -47,7 +48,7 @@ type Change struct {
 // stretch between changes as a line, and changes as numbered flags that the notes
 // explain.
 func DrawTrend(d Trend) (*Picture, error) {
-	rows, err := arrange(d.Series, func(s TrendSeries) record.Arm { return s.Arm })
+	rows, err := arrange(d.Series, d.Looks, func(s TrendSeries) record.Arm { return s.Arm })
 	if err != nil {
 		return nil, fmt.Errorf("trend: %w", err)
 	}
@@ -190,7 +191,7 @@ type flag struct {
 func drawTrends(f chart.Frame, arms []placed[TrendSeries], changed []flag) {
 	labels := &chart.Labels{Within: f.Rectangle}
 	for _, arm := range arms {
-		arm.item.draw(f, arm.name, chart.LookOf(arm.series), labels)
+		arm.item.draw(f, arm.name, arm.look, labels)
 	}
 	drawFlags(f, changed, labels)
 	face := canvas.Regular(chart.SmallSize)

@@ -53,6 +53,7 @@ type Stage struct {
 	record.Arm
 	Stage        string   `db:"stage"`
 	StartS       float64  `db:"start_s"` // since the load began
+	EndS         float64  `db:"end_s"`
 	DurationS    float64  `db:"duration_s"`
 	BusyS        *float64 `db:"busy_s"`
 	LoadingTimeS float64  `db:"loading_time_s"` // of all the arm's loads
@@ -124,11 +125,28 @@ func Trials(ctx context.Context, db *sql.DB) ([]Trial, error) {
 	return all[Trial](ctx, db, "list trials", trialsSQL)
 }
 
+//go:embed sql/techniques.sql
+var techniquesSQL string
+
+// Technique is how models were loaded, whatever the model and the conditions.
+type Technique struct {
+	Format string `db:"format"`
+	Engine string `db:"engine"`
+	Loader string `db:"loader"`
+}
+
+// Techniques answers sql/techniques.sql for the whole warehouse, in the order in
+// which they were first measured.
+func Techniques(ctx context.Context, db *sql.DB) ([]Technique, error) {
+	return all[Technique](ctx, db, "list techniques", techniquesSQL)
+}
+
 //go:embed sql/best_rooflines.sql
 var bestRooflinesSQL string
 
-// BestRoofline is the highest bandwidth of one kind.
+// BestRoofline is the highest bandwidth of one kind on one machine.
 type BestRoofline struct {
+	Machine   string  `db:"machine"`
 	Kind      string  `db:"kind"` // storage_read, memory_copy, host_to_device
 	BytesPerS float64 `db:"bytes_per_s"`
 }

@@ -49,8 +49,11 @@ func palette() []color.NRGBA {
 	}
 }
 
-// LookOf is the look of the i-th series, from 0. From the ninth on the colours
-// repeat, with other hatches, markers and dashes.
+// Looks is how many different looks there are.
+const Looks = 64
+
+// LookOf is a look by its number, from 0. From the ninth on the colours repeat, with
+// other hatches, markers and dashes. From number Looks on, looks repeat.
 func LookOf(i int) Look {
 	colours := palette()
 	turn := i + i/len(colours)

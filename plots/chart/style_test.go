@@ -9,7 +9,7 @@ import (
 // Looks differ in more than colour, and the first two also in grey.
 func TestLooksDiffer(t *testing.T) {
 	var seen []string
-	for i := range 40 {
+	for i := range Looks {
 		l := LookOf(i)
 		for _, s := range []string{fmt.Sprint(l.Ink, " hatch ", l.Hatch), fmt.Sprint(l.Ink, " mark ", l.Mark)} {
 			if slices.Contains(seen, s) {
@@ -17,6 +17,9 @@ func TestLooksDiffer(t *testing.T) {
 			}
 			seen = append(seen, s)
 		}
+	}
+	if first, again := fmt.Sprint(LookOf(0)), fmt.Sprint(LookOf(Looks)); first != again {
+		t.Errorf("look %d is new: %s", Looks, again)
 	}
 	for i := range len(palette()) - 1 {
 		a, b := LookOf(i), LookOf(i+1)

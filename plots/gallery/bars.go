@@ -11,7 +11,7 @@ import (
 )
 
 // drawBars draws the picture of ServerlessLLM's benchmark.
-func drawBars(ctx context.Context, db *sql.DB, f queries.Filter) (*plots.Picture, error) {
+func drawBars(ctx context.Context, db *sql.DB, f queries.Filter, looks plots.Looks) (*plots.Picture, error) {
 	rows, err := queries.Summary(ctx, db, f)
 	if err != nil {
 		return nil, err
@@ -25,7 +25,7 @@ func drawBars(ctx context.Context, db *sql.DB, f queries.Filter) (*plots.Picture
 	if len(rows) == 0 {
 		return nil, errNoLoads
 	}
-	var d plots.Bars
+	d := plots.Bars{Looks: looks}
 	var arms []record.Arm
 	var machines []string
 	var loads int64

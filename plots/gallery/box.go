@@ -9,10 +9,10 @@ import (
 )
 
 // drawBox draws loading times as boxes.
-func drawBox(ctx context.Context, db *sql.DB, f queries.Filter) (*plots.Picture, error) {
+func drawBox(ctx context.Context, db *sql.DB, f queries.Filter, looks plots.Looks) (*plots.Picture, error) {
 	loads, subtitle, err := loadsOf(ctx, db, f)
 	if err != nil {
 		return nil, err
 	}
-	return plots.DrawBox(plots.Box{Subtitle: subtitle, Series: seriesOf(loads)})
+	return plots.DrawBox(plots.Box{Looks: looks, Subtitle: subtitle, Series: seriesOf(loads)})
 }

@@ -9,10 +9,10 @@ import (
 )
 
 // drawECDF draws the distribution of loading times.
-func drawECDF(ctx context.Context, db *sql.DB, f queries.Filter) (*plots.Picture, error) {
+func drawECDF(ctx context.Context, db *sql.DB, f queries.Filter, looks plots.Looks) (*plots.Picture, error) {
 	loads, subtitle, err := loadsOf(ctx, db, f)
 	if err != nil {
 		return nil, err
 	}
-	return plots.DrawECDF(plots.ECDF{Subtitle: subtitle, Series: seriesOf(loads)})
+	return plots.DrawECDF(plots.ECDF{Looks: looks, Subtitle: subtitle, Series: seriesOf(loads)})
 }

@@ -11,7 +11,7 @@ import (
 )
 
 // drawEfficiency draws the loads that have a roofline.
-func drawEfficiency(ctx context.Context, db *sql.DB, f queries.Filter) (*plots.Picture, error) {
+func drawEfficiency(ctx context.Context, db *sql.DB, f queries.Filter, looks plots.Looks) (*plots.Picture, error) {
 	loads, subtitle, err := loadsOf(ctx, db, f)
 	if err != nil {
 		return nil, err
@@ -25,7 +25,7 @@ func drawEfficiency(ctx context.Context, db *sql.DB, f queries.Filter) (*plots.P
 	if len(arms) == 0 {
 		return nil, errors.New("these loads have no roofline: collect without --no-roofline")
 	}
-	d := plots.Efficiency{Subtitle: subtitle}
+	d := plots.Efficiency{Looks: looks, Subtitle: subtitle}
 	for _, a := range arms {
 		d.Arms = append(d.Arms, plots.ArmEfficiency{Arm: a, Efficiencies: efficiencies[a]})
 	}

@@ -22,7 +22,7 @@ var errNoLoads = errors.New("no counted load matches the filter: run sllmq summa
 type Kind struct {
 	Name, About string
 	Questions   []string // files of queries/sql that it is drawn from
-	draw        func(ctx context.Context, db *sql.DB, f queries.Filter) (*plots.Picture, error)
+	draw        func(ctx context.Context, db *sql.DB, f queries.Filter, looks plots.Looks) (*plots.Picture, error)
 }
 
 // Kinds lists the kinds of pictures.
@@ -31,10 +31,10 @@ func Kinds() []Kind {
 		{"bars", "mean loading times, and the speedup between formats", []string{"summary"}, drawBars},
 		{"ecdf", "all loading times as distributions", []string{"loads"}, drawECDF},
 		{"box", "all loading times as boxes with their points", []string{"loads"}, drawBox},
-		{"stages", "where the time of loads goes", []string{"stages"}, drawStages},
+		{"stages", "when each stage of loads runs", []string{"stages"}, drawStages},
 		{"timeline", "the requests of one load (collected with --io-trace)", []string{"chunks", "samples"}, drawTimeline},
 		{"efficiency", "how close loads come to the roofline", []string{"loads"}, drawEfficiency},
-		{"size", "loading time by model size, with the roofline", []string{"loads", "best_rooflines"}, drawSizeTime},
+		{"size", "loading time by model size, with the rooflines of each machine", []string{"loads", "best_rooflines"}, drawSizeTime},
 		{"trend", "loading times over weeks, and where their level changed", []string{"levels"}, drawTrend},
 		{"tune", "the sweep of sllmq tune", []string{"trials"}, drawHeat},
 	}
@@ -43,7 +43,24 @@ func Kinds() []Kind {
 // Draw draws the loads that f chooses. If they cannot be drawn, the error is one
 // line that says why.
 func (k Kind) Draw(ctx context.Context, db *sql.DB, f queries.Filter) (*plots.Picture, error) {
-	return k.draw(ctx, db, f)
+	looks, err := looksOf(ctx, db)
+	if err != nil {
+		return nil, err
+	}
+	return k.draw(ctx, db, f, looks)
+}
+
+// looksOf are the looks of all techniques of a warehouse.
+func looksOf(ctx context.Context, db *sql.DB) (plots.Looks, error) {
+	techniques, err := queries.Techniques(ctx, db)
+	if err != nil {
+		return nil, err
+	}
+	var arms []record.Arm
+	for _, t := range techniques {
+		arms = append(arms, record.Arm{Format: t.Format, Engine: t.Engine, Loader: t.Loader})
+	}
+	return plots.LooksOf(arms), nil
 }
 
 // SQL returns the statements that Draw runs, with all values filled in, to be run in

@@ -1,8 +1,12 @@
 package gallery
 
 import (
+	"fmt"
+	"strings"
 	"testing"
 
+	"github.com/sllmq/sllmq/plots/chart"
+	"github.com/sllmq/sllmq/queries"
 	"github.com/sllmq/sllmq/warehouse/record"
 )
 
@@ -14,5 +18,47 @@ func TestTheBaselineIsWhatPeopleLoadWith(t *testing.T) {
 	}
 	if got := Baseline(arms[3:]); got != (record.Arm{}) {
 		t.Errorf("baseline %v, want none", got)
+	}
+}
+
+// A filter changes what is drawn, but not how.
+func TestAFilterKeepsLooks(t *testing.T) {
+	db := made(t)
+	for _, kind := range []string{"bars", "ecdf", "box", "efficiency", "size"} {
+		for i, loader := range loaders {
+			picture := drawn(t, db, kind, "svg", queries.Filter{Where: "machine = 'fast' AND loader = '" + loader + "'"})
+			for other := range loaders {
+				ink := chart.LookOf(other).Ink
+				if kind == "box" {
+					ink = chart.Tint(ink, 0.35)
+				}
+				if has := strings.Contains(picture, fmt.Sprintf(`fill="#%02x%02x%02x"`, ink.R, ink.G, ink.B)); has != (other == i) {
+					t.Errorf("%s of %s: the colour of %s is there: %t", kind, loader, loaders[other], has)
+				}
+			}
+		}
+	}
+}
+
+// Each machine has its own roofline.
+func TestRooflinesOfTwoMachines(t *testing.T) {
+	db := made(t)
+	picture := drawn(t, db, "size", "csv", queries.Filter{})
+	for _, want := range []string{"roofline,fast,,storage read,,,8e+09\n", "roofline,slow,,storage read,,,1e+09\n"} {
+		if !strings.Contains(picture, want) {
+			t.Errorf("no line %q in\n%s", want, picture)
+		}
+	}
+	if picture := drawn(t, db, "size", "csv", queries.Filter{Where: "machine = 'slow'"}); strings.Contains(picture, "fast") {
+		t.Errorf("loads of one machine have another's roofline:\n%s", picture)
+	}
+}
+
+// The last stage of loads ends with them, at the medians too: the median start plus the
+// median duration would be another time.
+func TestStagesEndWithTheLoad(t *testing.T) {
+	picture := drawn(t, made(t), "stages", "csv", queries.Filter{Where: "machine = 'fast' AND loader = 'mmap'"})
+	if want := "m,SafeTensors,2.3499999999999996,copy,0.1,2.3499999999999996\n"; !strings.Contains(picture, want) {
+		t.Errorf("no line %q in\n%s", want, picture)
 	}
 }

@@ -10,7 +10,7 @@ import (
 )
 
 // drawHeat draws the last sweep of sllmq tune.
-func drawHeat(ctx context.Context, db *sql.DB, _ queries.Filter) (*plots.Picture, error) {
+func drawHeat(ctx context.Context, db *sql.DB, _ queries.Filter, _ plots.Looks) (*plots.Picture, error) {
 	trials, err := queries.Trials(ctx, db)
 	if err != nil {
 		return nil, err

@@ -12,8 +12,8 @@ import (
 	"github.com/sllmq/sllmq/warehouse/record"
 )
 
-// drawSizeTime draws the median of each arm, with the rooflines of the machines.
-func drawSizeTime(ctx context.Context, db *sql.DB, f queries.Filter) (*plots.Picture, error) {
+// drawSizeTime draws the median of each arm, with the rooflines of its machine.
+func drawSizeTime(ctx context.Context, db *sql.DB, f queries.Filter, looks plots.Looks) (*plots.Picture, error) {
 	loads, subtitle, err := loadsOf(ctx, db, f)
 	if err != nil {
 		return nil, err
@@ -31,7 +31,7 @@ func drawSizeTime(ctx context.Context, db *sql.DB, f queries.Filter) (*plots.Pic
 	if len(keys) == 0 {
 		return nil, errors.New("the sizes of these loads are unknown")
 	}
-	d := plots.SizeTime{Subtitle: subtitle + "; medians"}
+	d := plots.SizeTime{Looks: looks, Subtitle: subtitle + "; medians"}
 	for _, k := range keys {
 		d.Loads = append(d.Loads, plots.SizedLoad{Arm: k.Arm, Bytes: float64(k.bytes), TimeS: stats.Median(times[k])})
 	}
@@ -40,7 +40,7 @@ func drawSizeTime(ctx context.Context, db *sql.DB, f queries.Filter) (*plots.Pic
 		return nil, err
 	}
 	for _, b := range best {
-		d.Rooflines = append(d.Rooflines, plots.Roofline{Name: strings.ReplaceAll(b.Kind, "_", " "), BytesPerS: b.BytesPerS})
+		d.Rooflines = append(d.Rooflines, plots.Roofline{Machine: b.Machine, Name: strings.ReplaceAll(b.Kind, "_", " "), BytesPerS: b.BytesPerS})
 	}
 	return plots.DrawSizeTime(d)
 }

@@ -9,8 +9,8 @@ import (
 	"github.com/sllmq/sllmq/queries"
 )
 
-// drawStages draws the median stages of each arm.
-func drawStages(ctx context.Context, db *sql.DB, f queries.Filter) (*plots.Picture, error) {
+// drawStages draws the median start and end of each arm's stages.
+func drawStages(ctx context.Context, db *sql.DB, f queries.Filter, _ plots.Looks) (*plots.Picture, error) {
 	rows, err := queries.Stages(ctx, db, f)
 	if err != nil {
 		return nil, err
@@ -26,8 +26,8 @@ func drawStages(ctx context.Context, db *sql.DB, f queries.Filter) (*plots.Pictu
 			d.Arms = append(d.Arms, plots.ArmStages{Arm: r.Arm, LoadingTimeS: new(r.LoadingTimeS)})
 		}
 		a := &d.Arms[len(d.Arms)-1]
-		a.Stages = append(a.Stages, plots.Stage{Name: r.Stage, DurationS: r.DurationS})
+		a.Stages = append(a.Stages, plots.Stage{Name: r.Stage, StartS: r.StartS, EndS: r.EndS})
 	}
-	d.Subtitle = "medians of counted loads on " + where(machines)
+	d.Subtitle = "median starts, ends and loading times of counted loads on " + where(machines)
 	return plots.DrawStages(d)
 }

@@ -15,7 +15,7 @@ import (
 
 // drawTimeline draws the last traced load: its requests, how many reads were in
 // flight at once, and what was sampled meanwhile.
-func drawTimeline(ctx context.Context, db *sql.DB, f queries.Filter) (*plots.Picture, error) {
+func drawTimeline(ctx context.Context, db *sql.DB, f queries.Filter, _ plots.Looks) (*plots.Picture, error) {
 	chunks, err := queries.Chunks(ctx, db, f)
 	if err != nil {
 		return nil, err

@@ -11,7 +11,7 @@ import (
 )
 
 // drawTrend draws a point per run, and where the level changed.
-func drawTrend(ctx context.Context, db *sql.DB, f queries.Filter) (*plots.Picture, error) {
+func drawTrend(ctx context.Context, db *sql.DB, f queries.Filter, looks plots.Looks) (*plots.Picture, error) {
 	list, err := queries.Trend{Filter: f, Alpha: queries.TrendAlpha, MinChange: queries.TrendMinChange}.Ask(ctx, db)
 	if err != nil {
 		return nil, err
@@ -19,7 +19,7 @@ func drawTrend(ctx context.Context, db *sql.DB, f queries.Filter) (*plots.Pictur
 	if len(list) == 0 {
 		return nil, errNoLoads
 	}
-	var d plots.Trend
+	d := plots.Trend{Looks: looks}
 	var machines []string
 	var loads int64
 	runs := 0
