@@ -15,10 +15,10 @@ type Table struct {
 	Columns             []Column
 }
 
-// Column is a table's.
+// Column is a column of a table.
 type Column struct{ Name, Type, Comment string }
 
-// Catalog lists the tables and views, by name, with their columns in order.
+// Catalog lists the tables and views by name, with their columns in order.
 func Catalog(ctx context.Context, db *sql.DB) ([]Table, error) {
 	type row struct {
 		Relation string `db:"relation"`

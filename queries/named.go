@@ -15,7 +15,7 @@ import (
 //go:embed named/*.sql
 var namedFiles embed.FS
 
-// Named is a question with a name. Its file's header says what it is:
+// Named is a saved query. Its file has a header:
 //
 //	-- title: What it answers
 //	-- parameter: NAME = 'default', what it is (any number of these)
@@ -25,15 +25,14 @@ type Named struct {
 	Parameters                []Parameter
 }
 
-// Parameter stands in the SQL as $NAME. It is bound, never pasted, but for
-// Paste.
+// Parameter is $NAME in the SQL. Values are bound; only Paste inserts them.
 type Parameter struct{ Name, Default, Meaning string }
 
 // maxNamed bounds a file of SQL, in bytes.
 const maxNamed = 1 << 20
 
-// NamedQueries lists the questions, and those of the files FOLDER/*.sql if a
-// folder is given; one of the folder's takes the place of one of the same name.
+// NamedQueries lists the saved queries, and those of the files FOLDER/*.sql unless
+// the folder is empty; these replace queries of the same name.
 func NamedQueries(folder string) ([]Named, error) {
 	byName := map[string]Named{}
 	read := func(from fs.FS, pattern string) error {
@@ -47,7 +46,7 @@ func NamedQueries(folder string) ([]Named, error) {
 				return fmt.Errorf("read query %s: %w", file, err)
 			}
 			if len(text) > maxNamed {
-				return fmt.Errorf("read query %s: it is longer than %d bytes", file, maxNamed)
+				return fmt.Errorf("read query %s: longer than %d bytes", file, maxNamed)
 			}
 			name := strings.TrimSuffix(path.Base(file), ".sql")
 			if byName[name], err = parseNamed(name, string(text)); err != nil {
@@ -105,13 +104,13 @@ func parseNamed(name, text string) (Named, error) {
 	}
 	n.SQL = strings.TrimSpace(rest)
 	if n.Title == "" || n.SQL == "" {
-		return n, fmt.Errorf("it has no line -- title: …, or no SQL")
+		return n, fmt.Errorf("no line -- title: …, or no SQL")
 	}
 	return n, nil
 }
 
-// Arguments binds the parameters: values by name, the defaults where there is
-// none.
+// Arguments returns the arguments of the parameters: values by name, otherwise
+// the defaults.
 func (n Named) Arguments(values map[string]string) ([]any, error) {
 	for name := range values {
 		if !slices.ContainsFunc(n.Parameters, func(p Parameter) bool { return p.Name == name }) {
@@ -136,11 +135,11 @@ func (n Named) value(p Parameter, values map[string]string) string {
 	return p.Default
 }
 
-// placeholder is a parameter in SQL.
+// placeholder matches a parameter in SQL.
 var placeholder = regexp.MustCompile(`\$[A-Za-z_][A-Za-z0-9_]*`)
 
-// Paste is the SQL with the values in place of the parameters, to be run in
-// DuckDB itself, under what it answers.
+// Paste returns the SQL with the values in place of the parameters, below a
+// comment with its title and columns. It runs in DuckDB as it is.
 func (n Named) Paste(values map[string]string) string {
 	text := placeholder.ReplaceAllStringFunc(n.SQL, func(found string) string {
 		for _, p := range n.Parameters {
@@ -150,7 +149,7 @@ func (n Named) Paste(values map[string]string) string {
 		}
 		return found
 	})
-	// As an argument of a program, a beginning of -- would be a flag.
+	// A text that begins with -- would be a flag as an argument of a program.
 	about := strings.ReplaceAll(n.Title+"\n   columns: "+n.Columns, "*/", "* /")
 	return "/* " + about + " */\n" + text + ";\n"
 }

@@ -8,14 +8,14 @@ import (
 	"github.com/sllmq/sllmq/queries/stats"
 )
 
-// nightGap parts nights: what is measured sooner after a load finds the machine
-// in the same mood. sql/nights.sql has the same.
+// nightGap is the time without loads that separates nights: loads that are closer
+// find the machine in the same mood. sql/nights.sql has the same gap.
 const nightGap = 2 * time.Hour
 
-// night is a stretch of time without a gap, and the sessions of both arms in it.
+// night is the sessions of both arms in a stretch of time without a gap.
 type night struct{ before, after []armSession }
 
-// nightsOf are those of two arms' sessions with loads that count, in order.
+// nightsOf returns the nights of two arms' sessions with counted loads, in order.
 func nightsOf(before, after []armSession) []night {
 	type session struct {
 		armSession
@@ -49,13 +49,13 @@ func nightsOf(before, after []armSession) []night {
 	return nights
 }
 
-// countNights says in how many nights the arms were measured, how much of what
-// nights do is in their ratio, and whether the nights tell the arms apart.
+// countNights sets in how many nights the arms were measured, how much nights
+// affect their ratio, and the p of the arms' nights.
 //
-// A night's mood is in an arm by the share of its sessions that were measured
-// then, and in the ratio by the difference of both arms' shares. So the ratio has
-// the sum of these differences' squares of the moods' variance: 2 of a night
-// each.
+// A night's mood affects an arm by the share of the arm's sessions in that night,
+// and the ratio by the difference of the arms' shares. So the variance of the
+// ratio is the variance of moods times the sum of the squared differences, which
+// is 2 if each arm has a night of its own.
 func (p *Pair) countNights(before, after []armSession) error {
 	nights := nightsOf(before, after)
 	sessions := [2]float64{float64(len(times(before))), float64(len(times(after)))}

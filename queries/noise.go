@@ -15,17 +15,17 @@ var twinsSQL string
 //go:embed sql/nights.sql
 var nightsSQL string
 
-// nightConfidence is that of the noise from one night to another. It is more
-// than is asked of A/A runs: what a night does to all sessions of an arm looks
-// significant, so that nothing but this floor stands against it.
+// nightConfidence is the confidence of the noise between nights. It is higher than
+// that of A/A runs: what a night does to all sessions of an arm looks significant,
+// so that only this floor guards against it.
 const nightConfidence = 0.99
 
-// enoughNights of the baseline make a floor over which a slowdown of 10 % is
-// found more often than not on a machine whose nights differ by 3 %.
+// enoughNights of the baseline make a floor low enough to find a slowdown of 10 %
+// more often than not on a machine whose nights differ by 3 %.
 const enoughNights = 10
 
-// NoiseFloor is how much A/A runs of the loads that f chooses differ: see
-// stats.NoiseFloor. Without any, Pairs is 0.
+// NoiseFloor returns how much A/A runs of the loads that f chooses differ: see
+// stats.NoiseFloor. Pairs is 0 if there are none.
 func NoiseFloor(ctx context.Context, db *sql.DB, f Filter, confidence float64) (stats.Noise, error) {
 	statement, arguments := f.narrow(twinsSQL)
 	pairs, err := measuredTwice(ctx, db, statement, arguments)
@@ -35,8 +35,8 @@ func NoiseFloor(ctx context.Context, db *sql.DB, f Filter, confidence float64) (
 	return stats.NoiseFloor(pairs, confidence)
 }
 
-// nightFloor is how much the baseline differs from itself from one night in
-// which it was measured to the next. Without two such nights, Pairs is 0.
+// nightFloor returns how much the baseline differs from itself between the nights
+// in which it was measured. Pairs is 0 without two such nights.
 func (c Contrast) nightFloor(ctx context.Context, db *sql.DB) (stats.Noise, error) {
 	var err error
 	if c.By, err = c.resolve(ctx, db); err != nil {

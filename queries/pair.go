@@ -41,13 +41,14 @@ func (p Pair) Notes() []string {
 	return list
 }
 
-// GeometricMean is of the ratios of an arm's pairs.
+// GeometricMean is the geometric mean of the ratios of an arm's N pairs.
 type GeometricMean struct {
 	Mean float64
 	N    int
 }
 
-// GeometricMeans are of the ratios of medians of each arm with several pairs.
+// GeometricMeans returns the means of the ratios of medians, for each arm with
+// several pairs.
 func GeometricMeans(pairs []Pair) map[string]GeometricMean {
 	ratios := map[string][]float64{}
 	for _, p := range pairs {

@@ -1,5 +1,6 @@
-// Package queries asks the warehouse. Each question is a file of SQL under
-// sql/; the functions here choose its loads and read its columns.
+// Package queries answers questions about a warehouse. Each question is a file of
+// SQL under sql/. The functions choose the loads that it sees and return its rows
+// as structs, or statistics over them: Summary, Contrast, Check and Trend.
 package queries
 
 import (
@@ -59,15 +60,15 @@ type Comparison struct {
 	SafeTensors, SLLM SummaryRow
 }
 
-// SpeedupOfMeans is the reference benchmark's speedup: over 1, sllm is faster.
+// SpeedupOfMeans is the reference benchmark's speedup; over 1, sllm is faster.
 func (c Comparison) SpeedupOfMeans() float64 { return *c.SafeTensors.MeanS / *c.SLLM.MeanS }
 
-// SpeedupOfMedians is the same of the medians.
+// SpeedupOfMedians is the same for medians.
 func (c Comparison) SpeedupOfMedians() float64 { return *c.SafeTensors.MedianS / *c.SLLM.MedianS }
 
 // Compare pairs the rows of a summary that have counted loads, every loader of
-// the one format with every loader of the other; raw, which is no loader that
-// anyone serves with, is left out.
+// one format with every loader of the other. It leaves out raw, which nobody
+// serves with.
 func Compare(rows []SummaryRow) []Comparison {
 	var pairs []Comparison
 	for _, a := range rows {

@@ -36,21 +36,21 @@ func Levels(ctx context.Context, db *sql.DB, f Filter) ([]Level, error) {
 	return narrowed[Level](ctx, db, "list runs in time", levelsSQL, f)
 }
 
-// Trend asks where the level of loading times changed in the course of time.
+// Trend finds where the level of loading times changed over time.
 type Trend struct {
 	Filter
-	Alpha     float64 // how often a series that does not change is split
-	MinChange float64 // 0.03 keeps quiet about changes of up to 3 %
-	By        string  // one of TrendColumns: each value is a level, instead of what the times say; empty: they do
+	Alpha     float64 // probability of splitting a series that does not change
+	MinChange float64 // ignore smaller changes: 0.03 is 3 %
+	By        string  // one of TrendColumns, whose values are the levels; empty: find levels from the times
 }
 
-// What a trend is asked with unless one says otherwise.
+// Defaults of Trend.
 const (
 	TrendAlpha     = 0.01
 	TrendMinChange = 0.03
 )
 
-// trendColumn is what a level may hang on, and how that is called.
+// trendColumn is a condition that may change a level, and its name in sentences.
 type trendColumn struct {
 	name, word string
 	of         func(Level) string
@@ -63,7 +63,7 @@ var trendColumns = []trendColumn{
 	{"storage_device", "storage", func(l Level) string { return l.StorageDevice }},
 }
 
-// TrendColumns are what Trend.By may be.
+// TrendColumns lists the values of Trend.By.
 func TrendColumns() (names []string) {
 	for _, c := range trendColumns {
 		names = append(names, c.name)
@@ -71,13 +71,13 @@ func TrendColumns() (names []string) {
 	return names
 }
 
-// TrendNeed is how many runs it takes to tell one change.
+// TrendNeed is how many runs are needed to find a change.
 const TrendNeed = 8
 
-// TrendSeries is one arm in time.
+// TrendSeries is one arm over time.
 type TrendSeries struct {
 	record.Arm
-	Levels    []Level // runs, in time
+	Levels    []Level // runs, in order of time
 	Stretches []Stretch
 	Tags      []string // of its runs, if they differ
 }
@@ -89,13 +89,13 @@ type Stretch struct {
 	Runs      int
 	StartedAt time.Time // of its first run
 	MedianS   float64   // of its runs' medians
-	Change    float64   // against the stretch before: 0.1 is 10 % slower
-	P         float64   // of the change, by permutations; of a Mann-Whitney U test where By was given
+	Change    float64   // from the stretch before: 0.1 is 10 % slower
+	P         float64   // of the change, from permutations; with By, from a Mann-Whitney U test
 	Value     string    // of By
-	With      []string  // what else changed then: kernel A -> B
+	With      []string  // what else changed at its start: kernel A -> B
 }
 
-// Ask answers with a series for each arm.
+// Ask returns a series for each arm.
 func (t Trend) Ask(ctx context.Context, db *sql.DB) ([]TrendSeries, error) {
 	levels, err := Levels(ctx, db, t.Filter)
 	if err != nil {
@@ -126,7 +126,7 @@ func (t Trend) Ask(ctx context.Context, db *sql.DB) ([]TrendSeries, error) {
 
 // split finds the stretches of a series.
 func (t Trend) split(ctx context.Context, levels []Level) ([]Stretch, error) {
-	starts := map[int]float64{0: math.NaN()} // and the p of what began there
+	starts := map[int]float64{0: math.NaN()} // index of each stretch's first run, and its p
 	if t.By == "" {
 		points, err := stats.ChangePoints(ctx, medians(levels), t.Alpha, 0)
 		if err != nil {
@@ -138,7 +138,7 @@ func (t Trend) split(ctx context.Context, levels []Level) ([]Stretch, error) {
 	} else {
 		i := slices.IndexFunc(trendColumns, func(c trendColumn) bool { return c.name == t.By })
 		if i < 0 {
-			return nil, fmt.Errorf("no column %q that a level hangs on", t.By)
+			return nil, fmt.Errorf("cannot find a trend by %q", t.By)
 		}
 		for k := 1; k < len(levels); k++ {
 			if of := trendColumns[i].of; of(levels[k]) != of(levels[k-1]) {
@@ -147,7 +147,7 @@ func (t Trend) split(ctx context.Context, levels []Level) ([]Stretch, error) {
 		}
 	}
 	stretches := stretch(levels, starts)
-	for t.By == "" { // the smallest change goes, until all are large enough
+	for t.By == "" { // drop the smallest change until all are large enough
 		least := 0
 		for i := 1; i < len(stretches); i++ {
 			if least == 0 || math.Abs(math.Log1p(stretches[i].Change)) < math.Abs(math.Log1p(stretches[least].Change)) {
@@ -188,9 +188,8 @@ func stretch(levels []Level, starts map[int]float64) (all []Stretch) {
 	return all
 }
 
-// explain names what else changed where the level did, or up to two runs from
-// there: where a level is held by a few runs alone, its beginning is found a
-// little early or late.
+// explain finds what else changed where the level did, or up to two runs away: the
+// start of a level of only a few runs is found a little early or late.
 func (t Trend) explain(levels []Level, stretches []Stretch) error {
 	for i := range stretches {
 		s := &stretches[i]

@@ -47,11 +47,11 @@ func newStoreServeCommand(env *environment) *cobra.Command {
 		Use:   "serve",
 		Short: "Serve sllm-store's gRPC contract over a pool of page-locked memory",
 		Long: `Serve ServerlessLLM's sllm-store contract: load models in the SLLM format below
-the storage path to a pool of page-locked host memory, and from there to memory of
-the clients, on GPUs or the host. It accepts sllm-store's flags.
+the storage path to a pool of page-locked host memory, and from there to the
+clients' memory, on GPUs or the host. It accepts sllm-store's flags.
 
-There is no authentication, so it listens on the loopback interface unless --host
-is given. On SIGTERM it finishes the current requests and exits.`,
+There is no authentication, so it listens on the loopback interface unless
+--host is given. On SIGTERM it finishes the current requests and exits.`,
 		Example: `  sllmq store serve --storage-path ./models --mem-pool-size 32GB
   sllmq collect --loader store --store-address 127.0.0.1:8073 --storage-path ./models`,
 		Args: noArguments,

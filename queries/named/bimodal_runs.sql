@@ -1,6 +1,6 @@
 -- title: Runs whose loading times fall into two groups
 -- parameter: model = '%', pattern of models' names
--- parameter: separation = '0.8', the least separation that is told
+-- parameter: separation = '0.8', the least separation to report
 -- columns: the groups are cut where their means explain the most variance, and separation is that share: 0.64 of a normal distribution, 0.75 of an even one, near 1 of two groups; a run counts from 8 loads on, a group from a tenth of them
 WITH ordered AS (
     SELECT run_id, machine, model, benchmark_type, format, loader, loading_time_s, source_tier,

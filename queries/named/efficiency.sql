@@ -1,6 +1,6 @@
--- title: What bound loads, and how far from the roofline they were
+-- title: What limited loads, and their efficiency
 -- parameter: model = '%', pattern of models' names
--- columns: efficiency is roofline time over loading time; over_1 counts loads that beat the roofline, whose label or roofline is wrong
+-- columns: efficiency is roofline time over loading time; over_1 counts loads that exceeded the roofline, so that a label or the roofline is wrong
 SELECT machine, model, benchmark_type, format, loader, bound, count(*) AS loads,
        median(efficiency) AS median_efficiency, min(efficiency) AS min_efficiency, max(efficiency) AS max_efficiency,
        count(*) FILTER (efficiency > 1) AS over_1

@@ -1,4 +1,4 @@
--- title: Loads that failed, the last first
+-- title: Failed loads, the newest first
 -- parameter: model = '%', pattern of models' names
 -- columns: error is what went wrong
 SELECT started_at, machine, model, benchmark_type, format, loader, run_id, seq, replica, error

@@ -1,4 +1,4 @@
--- title: Where the last tenth of a load goes, of loads whose requests were traced
+-- title: What happens in the last tenth of traced loads
 -- parameter: model = '%', pattern of models' names
 -- columns: medians over loads. bytes_share of the bytes arrived in the last tenth of the time (0.1: the storage was as busy as before); reads_before and reads_in_it were under way on average; copies_in_it likewise; before_reads_s passed until the first read began, copies_alone_s from the last byte read to the last copied, after_copies_s from there to the end
 WITH traced AS (

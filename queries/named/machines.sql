@@ -1,4 +1,4 @@
--- title: The machines, and the best that was measured on each
+-- title: Machines and their highest bandwidths
 -- parameter: model = '%', pattern of models' names
 -- columns: storage and copy are the highest bandwidths of their rooflines, in bytes per second
 WITH measured AS (

@@ -1,4 +1,4 @@
--- title: Order effects and drift: do loads become faster or slower in the course of a session?
+-- title: Order effects and drift: do loads become faster or slower during a session?
 -- parameter: model = '%', pattern of models' names
 -- columns: correlation is Spearman's, of the order in the session with loading time; first_over_rest is the first load over the median of the others
 WITH ranked AS (

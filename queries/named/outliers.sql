@@ -1,6 +1,6 @@
--- title: Loads beyond Tukey's fences, and what else happened then
+-- title: Loads outside Tukey's fences, and what else happened then
 -- parameter: model = '%', pattern of models' names
--- columns: fence_s is the quartile and 1.5 times the distance of quartiles; pressure and steal say what the machine did meanwhile
+-- columns: fence_s is the quartile and 1.5 times the distance of quartiles; pressure and steal show what else the machine did
 WITH fences AS (
     SELECT run_id, quantile_cont(loading_time_s, 0.25) AS low, quantile_cont(loading_time_s, 0.75) AS high
     FROM load_facts

@@ -1,4 +1,4 @@
--- title: What it costs to be ready, and after how many loads that is worth it
+-- title: Setup time, and after how many loads it pays off
 -- parameter: model = '%', pattern of models' names
 -- columns: setup_s is starting the worker and filling its pool; break_even_loads is how many loads of sllm it takes until set-up and loads together are faster than safetensors
 WITH arms AS (

@@ -1,4 +1,4 @@
--- title: Where the time of loads goes
+-- title: The time of loads by stage
 -- parameter: model = '%', pattern of models' names
 -- columns: medians over counted loads; share is of loading time, and stages may overlap
 SELECT f.model, f.benchmark_type, f.format, f.loader, s.stage, count(*) AS loads,

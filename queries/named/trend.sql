@@ -1,6 +1,6 @@
 -- title: Loading times from run to run
 -- parameter: model = '%', pattern of models' names
--- columns: against_before is the run's median over that of the run before; changed names what is not as it was then
+-- columns: against_before is the run's median divided by that of the run before; changed lists the conditions that differ from it
 WITH medians AS (
     SELECT run_id, min(started_at) AS started_at, machine, model, benchmark_type, format, loader, kernel, sllmq_version, storage_device,
            count(*) AS loads, median(loading_time_s) AS median_s

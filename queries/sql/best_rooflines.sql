@@ -1,4 +1,4 @@
--- title: The best that was measured of storage and memory, on the machines of the chosen loads
+-- title: The highest bandwidths of storage and memory on the machines of the chosen loads
 -- columns:
 --   bytes_per_s: the highest bandwidth of each kind on each machine
 WITH load_facts AS NOT MATERIALIZED (

@@ -1,4 +1,4 @@
--- title: The requests of the last load that was traced, a random one if there is any
+-- title: The requests of the last traced load, a random one if there is any
 -- columns:
 --   queued_s, start_s, copied_s: since the load began; duration_s: of the read
 WITH load_facts AS NOT MATERIALIZED (

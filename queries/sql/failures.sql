@@ -1,4 +1,4 @@
--- title: Chosen loads that failed, the last first
+-- title: Failed loads, the newest first
 -- columns:
 --   error: what went wrong, in the load or in the text after it
 WITH load_facts AS NOT MATERIALIZED (

@@ -1,6 +1,6 @@
--- title: The median of each run's counted loads, in time, and under what it was measured
+-- title: The median of each run's counted loads over time, with its conditions
 -- columns:
---   tagged: the run's tags as KEY=VALUE, without that which tells A/A twins apart
+--   tagged: the run's tags as KEY=VALUE, without the tag of A/A twins
 --   started_at: of the run's first load; median_s: loading time in seconds
 WITH load_facts AS NOT MATERIALIZED (
     FROM main.load_facts

@@ -1,6 +1,6 @@
--- title: The machines of the chosen loads, and the best that was measured on each
+-- title: The machines of the chosen loads, and their highest bandwidths
 -- columns:
---   loads: of all kinds; sllmq_versions: that measured them
+--   loads: of all kinds; sllmq_versions: those that measured them
 --   storage_bytes_per_s, copy_bytes_per_s, device_bytes_per_s: the highest bandwidths of the rooflines
 WITH load_facts AS NOT MATERIALIZED (
     FROM main.load_facts

@@ -1,6 +1,6 @@
--- title: One thing measured in two nights: medians of an arm in a night and in the next one under the same conditions
+-- title: Medians of an arm in a night and in the next night under the same conditions
 -- columns:
---   a_s, b_s: median loading time in a night and in the one after it, in seconds, of the arm that differs most of those that were measured in both; no night is in two pairs. Nights are parted by two hours in which the machine measured nothing of this
+--   a_s, b_s: median loading time in a night and in the one after it, in seconds, of the arm that differs most among those measured in both; no night is in two pairs. Two hours without loads on the machine separate nights
 WITH load_facts AS NOT MATERIALIZED (
     FROM main.load_facts
 ), collects AS (

@@ -1,6 +1,8 @@
--- How fast loads of each format, loader and benchmark type were on a machine,
--- whatever the model, and how fast weights were read while texts were
--- generated. A plan's times are told by these.
+-- title: How fast loads of each format, loader and benchmark type were on a machine, over all models
+-- parameters:
+--   machine: its name
+-- columns:
+--   bytes_per_s: median bandwidth of loads; decode_bytes_per_s: median rate of reading weights while text was generated
 SELECT
     r.format, r.loader, r.benchmark_type,
     median(l.bytes / l.loading_time_s) AS bytes_per_s,

@@ -1,6 +1,6 @@
 -- title: Runs, the newest first
 -- columns:
---   run: the id, of which a unique beginning is enough for sllmq runs show
+--   run: the beginning of the id, which is enough for sllmq runs show
 --   loads: counted loads; failed: loads with an error
 --   median_s: median loading time of the counted loads, in seconds
 SELECT

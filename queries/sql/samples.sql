@@ -1,6 +1,6 @@
--- title: What was sampled during the last load that was traced, a random one if there is any
+-- title: Samples during the last traced load, a random one if there is any
 -- columns:
---   at_s: when, since the load began; value: in the unit of the metric's name, over the time since the sample before
+--   at_s: time since the load began; value: in the unit of the metric's name, since the sample before
 WITH load_facts AS NOT MATERIALIZED (
     FROM main.load_facts
 ), traced AS (

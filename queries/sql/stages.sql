@@ -1,4 +1,4 @@
--- title: Where the time of counted loads goes, stage by stage
+-- title: The time of counted loads by stage
 -- columns:
 --   start_s, end_s, duration_s, busy_s: median over the loads that have the stage; stages may overlap
 --   loading_time_s: median over the arm's loads

@@ -1,13 +1,13 @@
 -- title: Loading times of each model, benchmark type, format and loader
 -- columns:
---   bound: what bound most counted loads; median_efficiency: roofline time over loading time
---   not_from_storage: random loads whose bytes did not all come from storage, so that they are not cold
---   over_roofline: loads that look faster than the machine, so that a label or the roofline is wrong
---   loads: counted, so neither warm-ups nor failures; failed and warmups count those
+--   bound: what limited most counted loads; median_efficiency: roofline time over loading time
+--   not_from_storage: random loads that are not cold, since some bytes did not come from storage
+--   over_roofline: loads faster than the roofline, so that a label or the roofline is wrong
+--   loads: counted loads, without warm-ups and failures; failed and warmups count those
 --   mean_s, median_s, min_s, max_s: loading time of counted loads, in seconds
 --   sample_std_s, population_std_s: its standard deviation, over n-1 and over n
 --   median_bytes_per_s: tensor bytes over loading time
---   source_tiers: where the bytes came from, with how many loads where not all agree
+--   source_tiers: where the bytes came from, with numbers of loads if they differ
 WITH load_facts AS NOT MATERIALIZED (
     FROM main.load_facts
 ), chosen AS (

@@ -1,6 +1,6 @@
--- title: How fast the storage was read, by depth and size of requests
+-- title: Bandwidth of reading storage by depth and size of requests
 -- columns:
---   bytes_per_s: median over trials, on the machine that was measured last, apart from any run
+--   bytes_per_s: median over trials outside runs, on the machine that was measured last
 SELECT m.machine, r.threads, r.depth, r.io_size_bytes, count(*) AS trials, median(r.bandwidth_bytes_per_s) AS bytes_per_s
 FROM rooflines r
 JOIN machines m USING (machine_id)

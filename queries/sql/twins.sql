@@ -1,6 +1,6 @@
--- title: A/A runs: medians of the same thing, measured twice
+-- title: Medians of A/A runs, which measure the same thing twice
 -- columns:
---   a_s, b_s: median loading time of a session of either twin, in seconds
+--   a_s, b_s: median loading time of a session of each twin, in seconds
 WITH load_facts AS NOT MATERIALIZED (
     FROM main.load_facts
 ), twins AS (
