@@ -41,16 +41,16 @@ func FindRun(ctx context.Context, db *sql.DB, prefix string) (string, error) {
 		ID   string `db:"run_id"`
 		Runs int    `db:"runs"`
 	}
-	all, err := all[found](ctx, db, "find run "+prefix, findRunSQL, sql.Named("prefix", prefix))
+	runs, err := all[found](ctx, db, "find run "+prefix, findRunSQL, sql.Named("prefix", prefix))
 	switch {
 	case err != nil:
 		return "", err
-	case all[0].Runs == 0:
+	case runs[0].Runs == 0:
 		return "", fmt.Errorf("no run begins with %q: sllmq runs lists them", prefix)
-	case all[0].Runs > 1:
-		return "", fmt.Errorf("%d runs begin with %q: write more of the id", all[0].Runs, prefix)
+	case runs[0].Runs > 1:
+		return "", fmt.Errorf("%d runs begin with %q: write more of the id", runs[0].Runs, prefix)
 	}
-	return all[0].ID, nil
+	return runs[0].ID, nil
 }
 
 // Fact is a column of a row that has a value there.
