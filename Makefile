@@ -3,6 +3,9 @@ SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
 
+# go-nvml calls functions of NVML that its own header deprecates.
+export CGO_CFLAGS := -O2 -g -Wno-deprecated-declarations
+
 BIN  := bin/sllmq
 DEMO := demo
 
