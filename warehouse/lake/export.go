@@ -108,7 +108,7 @@ type export struct {
 	db      *database.DB
 	to      dataset
 	shapes  map[string]schema.Shape
-	version int // of the schema
+	version int            // of the schema
 	syncs   errgroup.Group // of tables that are written
 }
 
