@@ -20,6 +20,7 @@ type Bars struct {
 	Bars     []Bar
 	Baseline record.Arm // its series is the one that others are compared with; zero: the first series
 	Looks    Looks
+	Notes    []string
 }
 
 // Bar is the loading time of an arm.
@@ -83,6 +84,7 @@ func DrawBars(d Bars) (*Picture, error) {
 			}
 		}
 	}
+	fig.Notes = slices.Clone(d.Notes)
 	if slices.ContainsFunc(d.Bars, func(b Bar) bool { return b.MedianS != nil }) {
 		fig.Legend = append(fig.Legend, chart.MarkKey("median", chart.Diamond, 2.5, chart.White))
 	}

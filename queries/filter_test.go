@@ -43,7 +43,7 @@ func TestFilterChoosesLoads(t *testing.T) {
 		if err != nil || len(loads) != c.want {
 			t.Errorf("%s: %d loads, %v; want %d", c.name, len(loads), err, c.want)
 		}
-		for _, question := range []string{"loads", "summary", "levels", "machines", "failures", "stages", "chunks", "samples", "best_rooflines", "techniques", "nights", "twins"} {
+		for _, question := range []string{"loads", "summary", "levels", "machines", "failures", "stages", "chunks", "samples", "best_rooflines", "techniques", "estimates", "nights", "twins"} {
 			text, err := Paste(question, c.filter)
 			if err != nil {
 				t.Fatal(err)

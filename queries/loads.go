@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/sllmq/sllmq/queries/stats"
 	"github.com/sllmq/sllmq/warehouse/record"
 )
 
@@ -123,6 +124,32 @@ type Trial struct {
 // Trials answers sql/trials.sql for the machine that was measured last.
 func Trials(ctx context.Context, db *sql.DB) ([]Trial, error) {
 	return all[Trial](ctx, db, "list trials", trialsSQL)
+}
+
+//go:embed sql/estimates.sql
+var estimatesSQL string
+
+// Estimate is the mean and median loading time of an arm.
+type Estimate struct {
+	record.Arm
+	Loads    int64   `db:"loads"` // counted
+	Sessions int64   `db:"sessions"`
+	MeanS    float64 `db:"mean_s"`
+	MedianS  float64 `db:"median_s"`
+	UnitsS   floats  `db:"units_s"` // medians of the sessions; of a single one, its loads
+}
+
+// Estimates answers sql/estimates.sql for the loads that f chooses.
+func Estimates(ctx context.Context, db *sql.DB, f Filter) ([]Estimate, error) {
+	return narrowed[Estimate](ctx, db, "estimate loading times", estimatesSQL, f)
+}
+
+// Interval is the confidence interval of the median, as comparisons have it: of
+// several sessions it is over their medians, of a single one over its loads. It is
+// unknown if there are fewer than stats.MedianNeed of them.
+func (e Estimate) Interval(confidence float64) (stats.Interval, error) {
+	s, err := stats.Summarize(e.UnitsS, confidence)
+	return s.Interval, err
 }
 
 //go:embed sql/techniques.sql

@@ -107,12 +107,14 @@ func Stroke(c draw.Canvas, style draw.LineStyle, pts ...vg.Point) {
 	c.StrokeLines(style, pts)
 }
 
-// Whisker draws an interval along x, with caps that reach half above and below y.
+// Whisker draws an interval along x, with caps that reach half above and below y. It is
+// black on white, which shows on every colour.
 func Whisker(c draw.Canvas, low, high, y, half vg.Length) {
-	style := draw.LineStyle{Color: Black, Width: 0.8}
-	Stroke(c, style, vg.Point{X: low, Y: y}, vg.Point{X: high, Y: y})
-	for _, x := range []vg.Length{low, high} {
-		Stroke(c, style, vg.Point{X: x, Y: y - half}, vg.Point{X: x, Y: y + half})
+	for _, style := range []draw.LineStyle{{Color: White, Width: 2.2}, {Color: Black, Width: 0.9}} {
+		Stroke(c, style, vg.Point{X: low, Y: y}, vg.Point{X: high, Y: y})
+		for _, x := range []vg.Length{low, high} {
+			Stroke(c, style, vg.Point{X: x, Y: y - half}, vg.Point{X: x, Y: y + half})
+		}
 	}
 }
 

@@ -28,7 +28,7 @@ type Kind struct {
 // Kinds lists the kinds of pictures.
 func Kinds() []Kind {
 	return []Kind{
-		{"bars", "mean loading times, and the speedup between formats", []string{"summary"}, drawBars},
+		{"bars", "mean loading times with intervals, and the speedup between formats", []string{"estimates"}, drawBars},
 		{"ecdf", "all loading times as distributions", []string{"loads"}, drawECDF},
 		{"box", "all loading times as boxes with their points", []string{"loads"}, drawBox},
 		{"stages", "when each stage of loads runs", []string{"stages"}, drawStages},

@@ -62,3 +62,33 @@ func TestStagesEndWithTheLoad(t *testing.T) {
 		t.Errorf("no line %q in\n%s", want, picture)
 	}
 }
+
+// Bars have an interval of the median if there are enough sessions, or enough loads of
+// the only one, and the picture says which it is.
+func TestBarsHaveIntervals(t *testing.T) {
+	db := made(t)
+	f := queries.Filter{Where: "machine = 'fast'"}
+	picture := drawn(t, db, "bars", "csv", f)
+	for _, want := range []string{
+		"m,SafeTensors mmap,2.35,2.3499999999999996,2,2.7,8\n", // 8 loads: the order statistics 1 and 8
+		"m,SafeTensors tiered,4.35,4.35,,,8\n",                 // 2 sessions
+	} {
+		if !strings.Contains(picture, want) {
+			t.Errorf("no line %q in\n%s", want, picture)
+		}
+	}
+	picture = drawn(t, db, "bars", "svg", f)
+	for _, want := range []string{
+		"24 loads on fast; whiskers: 95 % confidence intervals of the medians",
+		"The interval of an arm with one session leaves out how sessions differ.",
+		"1 of 3 arms have no interval: it needs at least 6 sessions, or 6 loads if there is one session.",
+	} {
+		if !strings.Contains(picture, ">"+want+"<") {
+			t.Errorf("no text %q", want)
+		}
+	}
+	picture = drawn(t, db, "bars", "svg", queries.Filter{Where: "machine = 'fast' AND loader = 'tiered'"})
+	if strings.Contains(picture, "whiskers") {
+		t.Error("a picture without whiskers explains them")
+	}
+}
