@@ -127,7 +127,7 @@ func (f *file) leftovers() []Finding {
 		}
 	}
 	find(escapeGlob(walPath(f.path))+".torn-*", "log set aside", "check with sllmq runs whether the loads of that time are there, then remove it")
-	find(escapeGlob(filepath.Dir(f.path))+"/.sllmq-new-*", "leftover", "a killed collector left it: remove it if none is running")
+	find(escapeGlob(filepath.Dir(f.path))+"/"+database.PartsPrefix+"*", "leftover", "a killed collector left it: remove it if none is running")
 	return list
 }
 

@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 
 	"github.com/sllmq/sllmq/internal/atomicfile"
+	"github.com/sllmq/sllmq/internal/scratch"
 	"github.com/sllmq/sllmq/warehouse/database"
 	"github.com/sllmq/sllmq/warehouse/record"
 	"github.com/sllmq/sllmq/warehouse/schema"
@@ -166,11 +167,11 @@ func (f *file) create(ctx context.Context) error {
 	if info, err := os.Stat(f.path); err == nil && info.Size() > 0 {
 		return nil
 	}
-	dir, err := os.MkdirTemp(filepath.Dir(f.path), ".sllmq-new-*")
+	dir, err := scratch.New(filepath.Dir(f.path), f.parts())
 	if err != nil {
 		return err
 	}
-	temp := filepath.Join(dir, "new.duckdb")
+	temp := filepath.Join(dir.Path, "new.duckdb")
 	db, err := database.Open(ctx, temp, false)
 	if err == nil {
 		err = errors.Join(schema.Upgrade(context.WithoutCancel(ctx), db.SQL(), schema.State{}), db.Close())
@@ -182,8 +183,11 @@ func (f *file) create(ctx context.Context) error {
 			err = atomicfile.Sync(filepath.Dir(f.path))
 		}
 	}
-	return errors.Join(err, os.RemoveAll(dir))
+	return errors.Join(err, dir.Remove())
 }
+
+// parts begins the names of the folders in which the file is made.
+func (f *file) parts() string { return database.PartsPrefix + filepath.Base(f.path) + "-" }
 
 // openOlder opens a file of an older schema for queries without changing it: a
 // database in memory with this program's schema, in which each table is a view over

@@ -5,7 +5,10 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"io/fs"
+	"path/filepath"
 
+	"github.com/sllmq/sllmq/internal/scratch"
 	"github.com/sllmq/sllmq/warehouse/database"
 	"github.com/sllmq/sllmq/warehouse/record"
 	"github.com/sllmq/sllmq/warehouse/schema"
@@ -13,6 +16,11 @@ import (
 
 // Merge adds the missing rows in one transaction.
 func (f *file) Merge(ctx context.Context, from schema.Source) (added []schema.Added, err error) {
+	// A process that was killed between linking the file and removing the folder
+	// in which it was made has left that.
+	if err := scratch.Sweep(filepath.Dir(f.path), f.parts()); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return nil, err
+	}
 	db, err := f.Open(ctx, Access{Write: true})
 	if err != nil {
 		return nil, err

@@ -81,9 +81,11 @@ func TestOlderWarehousesAreRead(t *testing.T) {
 	full := run("sql", "--format", "csv", "select run_id, seq, loading_time_s, error from load_facts order by all")
 	var questions []string
 	for line := range strings.Lines(run("query")) {
-		if name, _, ok := strings.Cut(line, " "); ok && name != "sllmq" {
-			questions = append(questions, name)
+		name, _, ok := strings.Cut(line, " ")
+		if !ok { // an empty line ends the list
+			break
 		}
+		questions = append(questions, name)
 	}
 	for _, version := range []int{1, len(steps) - 1} {
 		name := fmt.Sprintf("v%d.duckdb", version)

@@ -103,7 +103,7 @@ func TestAPageIsSelfContained(t *testing.T) {
 				t.Errorf("%d pictures", s.elements["svg"])
 			}
 			for _, part := range []string{"Summary", "Comparisons", "Failures", "Pictures", "Environment", "A CPU, 8 CPUs", "64.00 GiB", "storage 6.00 GB/s", "as fast as SafeTensors mmap-parallel by means",
-				"2 of 16 loads of sllm failed", "worker died: " + hostile, "FROM load_facts", "From made.duckdb: all loads. Written 2026-03-04 05:06 UTC by sllmq v0."} {
+				"2 of 16 sllm loads failed", "worker died: " + hostile, "FROM load_facts", "From made.duckdb: all loads. Written 2026-03-04 05:06 UTC by sllmq v0."} {
 				if !strings.Contains(s.text, part) {
 					t.Errorf("no text %q on the page", part)
 				}
@@ -173,14 +173,14 @@ func TestAnImpossibleComparisonSaysWhy(t *testing.T) {
 	page := written(t, 1, func(o *Options) { o.By = []string{"device"}; o.Title = "Mine <b>" })
 	s := look(t, page)
 	_, body, _ := strings.Cut(s.text, "</style>")
-	for _, part := range []string{"By device", `only loads of device "host" are there`, "Mine <b>"} {
+	for _, part := range []string{"By device", `all loads are of device "host"`, "Mine <b>"} {
 		if !strings.Contains(s.text, part) {
 			t.Errorf("no text %q on the page: %.2000s", part, body)
 		}
 	}
 	o := DefaultOptions()
 	o.By = []string{"colour"}
-	if _, err := Gather(t.Context(), made(t, 1).SQL(), o); err == nil || !strings.Contains(err.Error(), `no column and no tag "colour"`) {
+	if _, err := Gather(t.Context(), made(t, 1).SQL(), o); err == nil || !strings.Contains(err.Error(), `no column or tag "colour"`) {
 		t.Error(err)
 	}
 }

@@ -131,6 +131,10 @@ func Exec(ctx context.Context, db Querier, statement string, args ...any) (int64
 	return result.RowsAffected()
 }
 
+// PartsPrefix begins the names of the folders in which files are written before
+// they are put in place.
+const PartsPrefix = ".sllmq-new-"
+
 // Quote is s as an SQL string, QuoteName as an SQL name.
 func Quote(s string) string     { return "'" + strings.ReplaceAll(s, "'", "''") + "'" }
 func QuoteName(s string) string { return `"` + strings.ReplaceAll(s, `"`, `""`) + `"` }

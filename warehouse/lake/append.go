@@ -71,7 +71,7 @@ func (f *Folder) append(ctx context.Context, b record.Batch) (err error) {
 	if err := f.stage(ctx); err != nil {
 		return err
 	}
-	temp, err := os.MkdirTemp(f.dir, partsPrefix+"*")
+	temp, err := os.MkdirTemp(f.dir, database.PartsPrefix+"*")
 	if err != nil {
 		return err
 	}

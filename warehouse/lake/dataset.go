@@ -23,8 +23,6 @@ const (
 	parquet = ".parquet"
 	// lockName is the file that a writer of a data set locks.
 	lockName = ".sllmq-lock"
-	// partsPrefix begins the names of the folders that files are written in.
-	partsPrefix = ".sllmq-new-"
 	// maxDatasetFiles bounds the files of a data set.
 	maxDatasetFiles = 200_000
 )
@@ -193,7 +191,7 @@ func (s dataset) lock(ctx context.Context, o database.Options) (unlock func() er
 	_, _ = f.WriteAt(fmt.Appendf(nil, "%-10d\n", os.Getpid()), 0)
 	entries, err := os.ReadDir(s.dir)
 	for _, entry := range entries {
-		if strings.HasPrefix(entry.Name(), partsPrefix) {
+		if strings.HasPrefix(entry.Name(), database.PartsPrefix) {
 			err = errors.Join(err, os.RemoveAll(filepath.Join(s.dir, entry.Name())))
 		}
 	}

@@ -15,7 +15,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/sllmq/sllmq/internal/atomicfile"
-	"github.com/sllmq/sllmq/internal/filelock"
+	"github.com/sllmq/sllmq/internal/scratch"
 	"github.com/sllmq/sllmq/warehouse/database"
 	"github.com/sllmq/sllmq/warehouse/schema"
 )
@@ -29,64 +29,26 @@ func (e *export) fresh(ctx context.Context) ([]schema.Added, error) {
 	if real, err := filepath.EvalSymlinks(to); err == nil {
 		to = real
 	}
-	prefix := partsPrefix + filepath.Base(to) + "-"
-	if err := removeAbandoned(filepath.Dir(to), prefix); err != nil {
-		return nil, err
-	}
-	temp, err := os.MkdirTemp(filepath.Dir(to), prefix+"*")
+	temp, err := scratch.New(filepath.Dir(to), database.PartsPrefix+filepath.Base(to)+"-")
 	if err != nil {
 		return nil, err
 	}
-	made := dataset{temp}
-	// The lock shows other exports that this one is alive.
-	unlock, err := made.lock(ctx, database.Options{})
-	if err != nil {
-		return nil, errors.Join(err, os.RemoveAll(temp))
-	}
-	done, err := e.write(ctx, temp, nil)
+	done, err := e.write(ctx, temp.Path, nil)
 	if err == nil {
-		err = errors.Join(os.Chmod(temp, 0o755), atomicfile.Sync(temp))
+		err = errors.Join(os.Chmod(temp.Path, 0o755), atomicfile.Sync(temp.Path))
 	}
 	if err == nil {
-		switch err = unix.Rename(temp, to); {
+		switch err = unix.Rename(temp.Path, to); {
 		case errors.Is(err, unix.ENOTEMPTY), errors.Is(err, unix.EEXIST):
 			err = ErrDataset // another export was faster
 		case errors.Is(err, unix.EBUSY), errors.Is(err, unix.EXDEV):
 			err = errors.New("it is a mount point, which cannot be renamed into place: name a new folder in it")
 		}
 	}
-	if err == nil {
-		err = atomicfile.Sync(filepath.Dir(to))
-	} else {
-		err = errors.Join(err, os.RemoveAll(temp))
-	}
-	return done, errors.Join(err, unlock())
-}
-
-// removeAbandoned removes what killed exports left in a folder.
-func removeAbandoned(parent, prefix string) error {
-	entries, err := os.ReadDir(parent)
 	if err != nil {
-		return err
+		return done, errors.Join(err, temp.Remove())
 	}
-	for _, entry := range entries {
-		if !strings.HasPrefix(entry.Name(), prefix) {
-			continue
-		}
-		dir := filepath.Join(parent, entry.Name())
-		lock := filepath.Join(dir, lockName)
-		if _, err := os.Stat(lock); err != nil {
-			continue // just being made, or of another program
-		}
-		f, err := filelock.Try(lock)
-		if err != nil {
-			continue // alive, or gone
-		}
-		if err := errors.Join(os.RemoveAll(dir), f.Close()); err != nil {
-			return err
-		}
-	}
-	return nil
+	return done, errors.Join(atomicfile.Sync(filepath.Dir(to)), temp.Release())
 }
 
 // into adds to an existing data set, or replaces its tables.
@@ -96,7 +58,7 @@ func (e *export) into(ctx context.Context, o database.Options) (done []schema.Ad
 		return nil, err
 	}
 	defer func() { err = errors.Join(err, unlock()) }()
-	temp, err := os.MkdirTemp(e.to.dir, partsPrefix+"*")
+	temp, err := os.MkdirTemp(e.to.dir, database.PartsPrefix+"*")
 	if err != nil {
 		return nil, err
 	}
