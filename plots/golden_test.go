@@ -68,7 +68,9 @@ func TestHoverTexts(t *testing.T) {
 		{"m, a\n2026-03-01 12:00 UTC\n3.00 s", func() (*Picture, error) {
 			return DrawTrend(Trend{Series: []TrendSeries{{Arm: armOf("m", "a"), Points: []TrendPoint{{At: day, TimeS: 3}}}}})
 		}},
-		{"depth 2, 512K\n4.00 GB/s", func() (*Picture, error) { return DrawHeat(Heat{Cells: []HeatCell{{1, 2, 512 << 10, 4e9}}}) }},
+		{"depth 2, 512K\n4.00 GB/s", func() (*Picture, error) {
+			return DrawHeat(Heat{Cells: []HeatCell{{Setting{1, 2, 512 << 10}, []float64{4e9}}}})
+		}},
 		{"<b>, a & b\n4.00 s", func() (*Picture, error) { return DrawBox(Box{Series: []Series{{armOf("<b>", "a & b"), []float64{4}}}}) }},
 	} {
 		p := drawn(t)(c.draw())

@@ -13,6 +13,7 @@ import (
 
 	"github.com/sllmq/sllmq/plots/canvas"
 	"github.com/sllmq/sllmq/plots/chart"
+	"github.com/sllmq/sllmq/queries/stats"
 )
 
 // Heat are the read rates of a sweep over threads, depth and I/O size.
@@ -21,15 +22,25 @@ type Heat struct {
 	Cells    []HeatCell
 }
 
-// HeatCell is the rate of one setting.
-type HeatCell struct {
+// Setting is a way to read.
+type Setting struct {
 	Threads, Depth int
 	IOBytes        int64
-	BytesPerS      float64
 }
 
+// HeatCell is what one setting reached.
+type HeatCell struct {
+	Setting
+	TrialsBytesPerS []float64
+}
+
+// rate is the median of the trials.
+func (c HeatCell) rate() float64 { return stats.Median(c.TrialsBytesPerS) }
+
 // DrawHeat draws a map of depth by I/O size per number of threads: darker is faster,
-// each cell contains its rate, and the best one has a star.
+// and each cell contains its median rate. Stars mark the best setting and all that
+// cannot be told apart from it. If there are too few trials to tell any setting
+// apart, there are no stars.
 func DrawHeat(d Heat) (*Picture, error) {
 	if len(d.Cells) == 0 {
 		return nil, fmt.Errorf("heat map: %w", errEmpty)
@@ -37,11 +48,14 @@ func DrawHeat(d Heat) (*Picture, error) {
 	var threads, depths []int
 	var sizes []int64
 	var rates []float64
-	best := d.Cells[0]
-	seen := map[HeatCell]bool{}
+	var best HeatCell
+	seen := map[Setting]bool{}
 	for _, c := range d.Cells {
-		setting := HeatCell{Threads: c.Threads, Depth: c.Depth, IOBytes: c.IOBytes}
-		if err := amounts("rate", setting.name(), c.BytesPerS); err != nil {
+		setting := c.Setting
+		if len(c.TrialsBytesPerS) == 0 {
+			return nil, fmt.Errorf("heat map: %s has no trials", setting.name())
+		}
+		if err := amounts("rate", setting.name(), c.TrialsBytesPerS...); err != nil {
 			return nil, fmt.Errorf("heat map: %w", err)
 		}
 		if c.Threads < 1 || c.Depth < 1 || c.IOBytes < 1 {
@@ -52,16 +66,35 @@ func DrawHeat(d Heat) (*Picture, error) {
 		}
 		seen[setting] = true
 		threads, depths, sizes = append(threads, c.Threads), append(depths, c.Depth), append(sizes, c.IOBytes)
-		rates = append(rates, c.BytesPerS)
-		if c.BytesPerS > best.BytesPerS {
+		rates = append(rates, c.rate())
+		if len(rates) == 1 || c.rate() > best.rate() {
 			best = c
 		}
 	}
 	low, high := minMax(rates)
-	m := heatMap{depths: sorted(depths), sizes: sorted(sizes), low: low, high: high, unit: chart.RateUnit(high), best: best}
+	m := heatMap{depths: sorted(depths), sizes: sorted(sizes), low: low, high: high, unit: chart.RateUnit(high)}
+	ties, err := d.ties(best)
+	if err != nil {
+		return nil, fmt.Errorf("heat map: %w", err)
+	}
+	m.starred = ties
+	need, err := stats.NeedPerArm(heatAlpha)
+	if err != nil {
+		return nil, fmt.Errorf("heat map: %w", err)
+	}
 	threads = sorted(threads)
 	m.threads = len(threads) > 1
-	fig := &chart.Figure{Columns: 1, Notes: []string{"Darker is faster. Best: " + chart.RateText(best.BytesPerS) + " with " + m.name(best) + "."}}
+	fig := &chart.Figure{Columns: 1, Notes: []string{"Darker is faster. Best median: " + chart.RateText(best.rate()) + " with " + m.name(best.Setting) + "."}}
+	switch {
+	case len(d.Cells) == 1:
+	case !d.testable(best):
+		m.starred = nil
+		fig.Notes[0] += fmt.Sprintf(" No other setting can be told apart from it: that takes at least %d trials of each.", need)
+	case len(ties) == 1:
+		fig.Notes[0] += fmt.Sprintf(" All other settings are slower (Mann-Whitney, p < %g each).", heatAlpha)
+	default:
+		fig.Notes[0] += fmt.Sprintf(" Stars: it and %s that cannot be told apart from it (Mann-Whitney, p >= %g).", plural(len(ties)-1, "other", "others"), heatAlpha)
+	}
 	if len(m.sizes) <= 7 && len(threads) > 1 {
 		fig.Columns = 2
 	}
@@ -79,17 +112,45 @@ func DrawHeat(d Heat) (*Picture, error) {
 	return &Picture{fig, d.rows()}, nil
 }
 
+// heatAlpha is the significance of a difference from the best setting. It is not
+// corrected for the number of settings: the correction would star settings that are
+// plainly slower.
+const heatAlpha = 0.05
+
+// ties are the best setting and those that cannot be told apart from it.
+func (d Heat) ties(best HeatCell) (map[Setting]bool, error) {
+	ties := map[Setting]bool{best.Setting: true}
+	for _, c := range d.Cells {
+		test, err := stats.MannWhitney(best.TrialsBytesPerS, c.TrialsBytesPerS)
+		if err != nil {
+			return nil, fmt.Errorf("compare %s with %s: %w", c.name(), best.name(), err)
+		}
+		if test.P >= heatAlpha {
+			ties[c.Setting] = true
+		}
+	}
+	return ties, nil
+}
+
+// testable reports whether there are enough trials to tell any setting apart from the
+// best.
+func (d Heat) testable(best HeatCell) bool {
+	return slices.ContainsFunc(d.Cells, func(c HeatCell) bool {
+		return c.Setting != best.Setting && stats.SmallestP(len(best.TrialsBytesPerS), len(c.TrialsBytesPerS)) < heatAlpha
+	})
+}
+
 // name is the setting in words.
-func (c HeatCell) name() string {
-	return plural(c.Threads, "thread", "threads") + ", depth " + strconv.Itoa(c.Depth) + ", " + binary(c.IOBytes)
+func (s Setting) name() string {
+	return plural(s.Threads, "thread", "threads") + ", depth " + strconv.Itoa(s.Depth) + ", " + binary(s.IOBytes)
 }
 
 // name is a setting in words, without the threads if all settings have the same.
-func (m heatMap) name(c HeatCell) string {
+func (m heatMap) name(s Setting) string {
 	if m.threads {
-		return c.name()
+		return s.name()
 	}
-	return "depth " + strconv.Itoa(c.Depth) + ", " + binary(c.IOBytes)
+	return "depth " + strconv.Itoa(s.Depth) + ", " + binary(s.IOBytes)
 }
 
 // binary writes a size as I/O sizes are usually written: 256K, 1M.
@@ -117,7 +178,7 @@ type heatMap struct {
 	sizes     []int64
 	low, high float64
 	unit      chart.Unit
-	best      HeatCell
+	starred   map[Setting]bool
 	threads   bool // differ
 }
 
@@ -147,8 +208,10 @@ func (m heatMap) panel(threads int, cells []HeatCell) *chart.Panel {
 				m.cell(f, face, c)
 			}
 		}
-		if m.best.Threads == threads {
-			m.mark(f, face)
+		for _, c := range cells {
+			if c.Threads == threads && m.starred[c.Setting] {
+				m.mark(f, face, c)
+			}
 		}
 	})
 	return p
@@ -161,19 +224,24 @@ func (m heatMap) box(f chart.Frame, c HeatCell) vg.Rectangle {
 }
 
 func (m heatMap) cell(f chart.Frame, face *font.Face, c HeatCell) {
-	ink := m.colour(c.BytesPerS)
+	ink := m.colour(c.rate())
 	box := m.box(f, c)
-	f.Hover(m.name(c)+"\n"+chart.RateText(c.BytesPerS), func() {
+	text := m.name(c.Setting) + "\n" + chart.RateText(c.rate())
+	if n := len(c.TrialsBytesPerS); n > 1 {
+		low, high := minMax(c.TrialsBytesPerS)
+		text += fmt.Sprintf("\nmedian of %d trials, %s to %s", n, chart.RateText(low), chart.RateText(high))
+	}
+	f.Hover(text, func() {
 		f.SetColor(ink)
 		f.Fill(box.Path())
 	})
 	chart.Stroke(f.Canvas, draw.LineStyle{Color: chart.White, Width: 0.8}, chart.Corners(box)...)
-	canvas.Text(f, face, chart.Readable(ink), vg.Point{X: (box.Min.X + box.Max.X) / 2, Y: (box.Min.Y + box.Max.Y) / 2}, canvas.AtMiddle, m.text(c.BytesPerS))
+	canvas.Text(f, face, chart.Readable(ink), vg.Point{X: (box.Min.X + box.Max.X) / 2, Y: (box.Min.Y + box.Max.Y) / 2}, canvas.AtMiddle, m.text(c.rate()))
 }
 
-// mark frames the best cell and draws a star in its corner.
-func (m heatMap) mark(f chart.Frame, face *font.Face) {
-	box := m.box(f, m.best)
+// mark frames a cell and draws a star in its corner.
+func (m heatMap) mark(f chart.Frame, face *font.Face, c HeatCell) {
+	box := m.box(f, c)
 	for _, s := range []draw.LineStyle{{Color: chart.White, Width: 3.4}, {Color: chart.Black, Width: 1.8}} {
 		chart.Stroke(f.Canvas, s, append(chart.Corners(box), vg.Point{X: box.Max.X, Y: box.Min.Y})...)
 	}
@@ -205,9 +273,9 @@ func (m heatMap) colour(rate float64) color.NRGBA {
 }
 
 func (d Heat) rows() [][]string {
-	rows := [][]string{{"threads", "depth", "io_bytes", "bytes_per_s"}}
+	rows := [][]string{{"threads", "depth", "io_bytes", "bytes_per_s", "trials"}}
 	for _, c := range d.Cells {
-		rows = append(rows, []string{strconv.Itoa(c.Threads), strconv.Itoa(c.Depth), strconv.FormatInt(c.IOBytes, 10), number(c.BytesPerS)})
+		rows = append(rows, []string{strconv.Itoa(c.Threads), strconv.Itoa(c.Depth), strconv.FormatInt(c.IOBytes, 10), number(c.rate()), strconv.Itoa(len(c.TrialsBytesPerS))})
 	}
 	return rows
 }

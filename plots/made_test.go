@@ -171,7 +171,7 @@ func madeHeat(threads, depths, sizes int) Heat {
 					continue // one setting was not measured
 				}
 				rate := 7.4e9 * (1 - math.Exp(-float64((t+1)*(k+1)*(s+1))/6))
-				d.Cells = append(d.Cells, HeatCell{1 << t, 1 << k, 128 << 10 << s, rate})
+				d.Cells = append(d.Cells, HeatCell{Setting{1 << t, 1 << k, 128 << 10 << s}, []float64{rate, rate * 0.98, rate * 0.99, rate * 1.01, rate * 1.02}})
 			}
 		}
 	}
@@ -277,8 +277,10 @@ func madePictures() map[string]func() (*Picture, error) {
 		return DrawTrend(Trend{Series: []TrendSeries{{Arm: armOf("one", "A"), Points: []TrendPoint{{At: time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC), TimeS: 0.004}}}}})
 	}
 	all["heat-extremes"] = func() (*Picture, error) {
-		return DrawHeat(Heat{Cells: []HeatCell{{1, 1, 4096, 0}, {64, 1024, 64 << 20, 2e9}, {64, 1, 4097, 1e5}}})
+		return DrawHeat(Heat{Cells: []HeatCell{{Setting{1, 1, 4096}, []float64{0}}, {Setting{64, 1024, 64 << 20}, []float64{2e9}}, {Setting{64, 1, 4097}, []float64{1e5}}}})
 	}
-	all["heat-cell"] = func() (*Picture, error) { return DrawHeat(Heat{Cells: []HeatCell{{4, 8, 1 << 20, 0}}}) }
+	all["heat-cell"] = func() (*Picture, error) {
+		return DrawHeat(Heat{Cells: []HeatCell{{Setting{4, 8, 1 << 20}, []float64{0}}}})
+	}
 	return all
 }

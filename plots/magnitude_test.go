@@ -43,7 +43,7 @@ func TestEveryMagnitude(t *testing.T) {
 					return DrawTrend(Trend{Series: []TrendSeries{{Arm: armOf("m", "a"), Points: []TrendPoint{{At: at, TimeS: v}, {At: at.AddDate(0, 0, 1), TimeS: other, Label: "x"}}, Changes: []Change{{At: at}}}}})
 				},
 				"heat": func() (*Picture, error) {
-					return DrawHeat(Heat{Cells: []HeatCell{{1, 1, 1, v}, {1, 1, 1 << 62, other}, {1 << 40, 1 << 40, 1, 0}}})
+					return DrawHeat(Heat{Cells: []HeatCell{{Setting{1, 1, 1}, []float64{v}}, {Setting{1, 1, 1 << 62}, []float64{other}}, {Setting{1 << 40, 1 << 40, 1}, []float64{0}}}})
 				},
 			} {
 				p, err := draw()

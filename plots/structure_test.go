@@ -202,11 +202,36 @@ func TestTrendExplainsItsFlags(t *testing.T) {
 	}
 }
 
-func TestHeatMarksTheBestCell(t *testing.T) {
-	p := drawn(t)(DrawHeat(Heat{Cells: []HeatCell{{1, 1, 1 << 20, 1e9}, {1, 2, 1 << 20, 2.5e9}, {2, 1, 1 << 18, 2e9}}}))
-	p.want(t, "1 thread", "2 threads", "1.00", "2.50", "2.00", "256K", "1M", "Depth", "Darker is faster. Best: 2.50 GB/s with 1 thread, depth 2, 1M. Hatched: not measured.")
-	if n := p.fills[svgColour(chart.LookOf(5).Ink)]; n != 1 {
-		t.Errorf("%d stars", n)
+// Stars mark what may be the best setting, not the one that was lucky.
+func TestHeatStarsWhatCannotBeToldApart(t *testing.T) {
+	cell := func(depth int, trials ...float64) HeatCell { return HeatCell{Setting{1, depth, 1 << 20}, trials} }
+	slow, fast, near := cell(1, 1e9, 1.1e9, 1.2e9, 1.3e9, 1.4e9), cell(2, 2.3e9, 2.4e9, 2.5e9, 2.6e9, 2.7e9), cell(4, 2.2e9, 2.4e9, 2.4e9, 2.5e9, 2.7e9)
+	best := "Darker is faster. Best median: 2.50 GB/s with depth 2, 1M."
+	for _, c := range []struct {
+		cells []HeatCell
+		stars int
+		note  string
+	}{
+		{[]HeatCell{slow, fast}, 1, best + " All other settings are slower (Mann-Whitney, p < 0.05 each)."},
+		{[]HeatCell{slow, fast, near}, 2, best + " Stars: it and 1 other that cannot be told apart from it (Mann-Whitney, p >= 0.05)."},
+		{[]HeatCell{cell(1, 1e9), cell(2, 2.5e9)}, 0, best + " No other setting can be told apart from it: that takes at least 4 trials of each."},
+		{[]HeatCell{fast}, 1, best},
+	} {
+		p, err := DrawHeat(Heat{Cells: c.cells})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if len(p.figure.Notes) != 1 || p.figure.Notes[0] != c.note {
+			t.Errorf("notes %q, want %q", p.figure.Notes, c.note)
+		}
+		if n := drawn(t)(p, nil).fills[svgColour(chart.LookOf(5).Ink)]; n != c.stars {
+			t.Errorf("%d stars of %d settings, want %d", n, len(c.cells), c.stars)
+		}
+	}
+	p := drawn(t)(DrawHeat(Heat{Cells: []HeatCell{{Setting{1, 1, 1 << 20}, []float64{1e9}}, {Setting{1, 2, 1 << 20}, []float64{2.4e9, 2.5e9, 2.6e9}}, {Setting{2, 1, 1 << 18}, []float64{2e9}}}}))
+	p.want(t, "1 thread", "2 threads", "1.00", "2.50", "2.00", "256K", "1M", "Depth")
+	if !slices.Contains(p.hovers, "1 thread, depth 2, 1M\n2.50 GB/s\nmedian of 3 trials, 2.40 GB/s to 2.60 GB/s") {
+		t.Errorf("hover texts %q", p.hovers)
 	}
 }
 
@@ -269,8 +294,13 @@ func TestUndrawableNumbersAreRefused(t *testing.T) {
 		"trend: loading time of m, a is not a number": func() (*Picture, error) {
 			return DrawTrend(Trend{Series: []TrendSeries{{Arm: armOf("m", "a"), Points: []TrendPoint{{At: time.Unix(1e9, 0), TimeS: nan}}}}})
 		},
-		"heat map: rate of 1 thread, depth 1, 1K is not": func() (*Picture, error) { return DrawHeat(Heat{Cells: []HeatCell{{1, 1, 1024, nan}}}) },
-		"heat map: 1 thread, depth 1, 1K appears twice":  func() (*Picture, error) { return DrawHeat(Heat{Cells: []HeatCell{{1, 1, 1024, 1}, {1, 1, 1024, 2}}}) },
+		"heat map: 1 thread, depth 1, 1K has no trials": func() (*Picture, error) { return DrawHeat(Heat{Cells: []HeatCell{{Setting{1, 1, 1024}, nil}}}) },
+		"heat map: rate of 1 thread, depth 1, 1K is not": func() (*Picture, error) {
+			return DrawHeat(Heat{Cells: []HeatCell{{Setting{1, 1, 1024}, []float64{nan}}}})
+		},
+		"heat map: 1 thread, depth 1, 1K appears twice": func() (*Picture, error) {
+			return DrawHeat(Heat{Cells: []HeatCell{{Setting{1, 1, 1024}, []float64{1}}, {Setting{1, 1, 1024}, []float64{2}}}})
+		},
 	} {
 		_, err := draw()
 		if err == nil || !strings.HasPrefix(err.Error(), want) {

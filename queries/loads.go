@@ -118,7 +118,8 @@ type Trial struct {
 	Depth       int64   `db:"depth"`
 	IOSizeBytes int64   `db:"io_size_bytes"`
 	Trials      int64   `db:"trials"`
-	BytesPerS   float64 `db:"bytes_per_s"` // median over the trials
+	BytesPerS   float64 `db:"bytes_per_s"`        // median over the trials
+	Each        floats  `db:"trials_bytes_per_s"` // the trials, in order
 }
 
 // Trials answers sql/trials.sql for the machine that was measured last.

@@ -58,7 +58,7 @@ func TestRooflinesOfTwoMachines(t *testing.T) {
 // median duration would be another time.
 func TestStagesEndWithTheLoad(t *testing.T) {
 	picture := drawn(t, made(t), "stages", "csv", queries.Filter{Where: "machine = 'fast' AND loader = 'mmap'"})
-	if want := "m,SafeTensors,2.3499999999999996,copy,0.1,2.3499999999999996\n"; !strings.Contains(picture, want) {
+	if want := "m,SafeTensors,2.4375,copy,0.125,2.4375\n"; !strings.Contains(picture, want) {
 		t.Errorf("no line %q in\n%s", want, picture)
 	}
 }
@@ -70,8 +70,8 @@ func TestBarsHaveIntervals(t *testing.T) {
 	f := queries.Filter{Where: "machine = 'fast'"}
 	picture := drawn(t, db, "bars", "csv", f)
 	for _, want := range []string{
-		"m,SafeTensors mmap,2.35,2.3499999999999996,2,2.7,8\n", // 8 loads: the order statistics 1 and 8
-		"m,SafeTensors tiered,4.35,4.35,,,8\n",                 // 2 sessions
+		"m,SafeTensors mmap,2.4375,2.4375,2,2.875,8\n", // 8 loads: the order statistics 1 and 8
+		"m,SafeTensors tiered,4.4375,4.4375,,,8\n",     // 2 sessions
 	} {
 		if !strings.Contains(picture, want) {
 			t.Errorf("no line %q in\n%s", want, picture)

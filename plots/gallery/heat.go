@@ -21,7 +21,7 @@ func drawHeat(ctx context.Context, db *sql.DB, _ queries.Filter, _ plots.Looks) 
 	d := plots.Heat{Subtitle: "on " + trials[0].Machine}
 	for _, t := range trials {
 		// Each thread has one request in flight, so the depth is the number of threads.
-		d.Cells = append(d.Cells, plots.HeatCell{Threads: 1, Depth: int(t.Depth), IOBytes: t.IOSizeBytes, BytesPerS: t.BytesPerS})
+		d.Cells = append(d.Cells, plots.HeatCell{Setting: plots.Setting{Threads: 1, Depth: int(t.Depth), IOBytes: t.IOSizeBytes}, TrialsBytesPerS: t.Each})
 	}
 	return plots.DrawHeat(d)
 }

@@ -33,12 +33,12 @@ func made(t *testing.T) *sql.DB {
 				Arm: record.Arm{Model: "m", BenchmarkType: "random", Format: "safetensors", Engine: "native", Loader: loader, Device: "host"}, NumReplicas: 1, Sessions: 1}
 			b.Runs = append(b.Runs, run)
 			for seq := range 8 {
-				l := record.Load{RunID: run.ID, Seq: int64(seq), StartedAt: run.StartedAt, Bytes: new(int64(1e9)), LoadingTimeS: new(float64(2+i) + float64(seq)/10), Efficiency: new(0.5)}
+				l := record.Load{RunID: run.ID, Seq: int64(seq), StartedAt: run.StartedAt, Bytes: new(int64(1e9)), LoadingTimeS: new(float64(2+i) + float64(seq)/8), Efficiency: new(0.5)}
 				if loader == "tiered" {
 					l.Session = int64(seq / 4)
 				}
 				b.Loads = append(b.Loads, l)
-				start := float64(seq*seq%5) / 10 // in no order
+				start := float64(seq*seq%5) / 8 // in no order
 				b.Stages = append(b.Stages, record.Stage{RunID: run.ID, Seq: l.Seq, Stage: "read", DurationS: 1}, record.Stage{RunID: run.ID, Seq: l.Seq, Stage: "copy", StartS: start, DurationS: *l.LoadingTimeS - start})
 			}
 		}
