@@ -52,12 +52,11 @@ var stagesSQL string
 // Stage is one stage of an arm's counted loads. Its times are medians.
 type Stage struct {
 	record.Arm
-	Stage        string   `db:"stage"`
-	StartS       float64  `db:"start_s"` // since the load began
-	EndS         float64  `db:"end_s"`
-	DurationS    float64  `db:"duration_s"`
-	BusyS        *float64 `db:"busy_s"`
-	LoadingTimeS float64  `db:"loading_time_s"` // of all the arm's loads
+	Stage        string  `db:"stage"`
+	StartS       float64 `db:"start_s"` // since the load began
+	EndS         float64 `db:"end_s"`
+	DurationS    float64 `db:"duration_s"`
+	LoadingTimeS float64 `db:"loading_time_s"` // of all the arm's loads
 }
 
 // Stages answers sql/stages.sql for the loads that f chooses, in the order in

@@ -1,6 +1,6 @@
 -- title: The time of counted loads by stage
 -- columns:
---   start_s, end_s, duration_s, busy_s: median over the loads that have the stage; stages may overlap
+--   start_s, end_s, duration_s: median over the loads that have the stage; stages may overlap
 --   loading_time_s: median over the arm's loads
 WITH load_facts AS NOT MATERIALIZED (
     FROM main.load_facts
@@ -13,7 +13,7 @@ WITH load_facts AS NOT MATERIALIZED (
     GROUP BY ALL
 )
 SELECT machine, model, benchmark_type, format, loader, device, engine, stage,
-       median(s.start_s) AS start_s, median(s.start_s + s.duration_s) AS end_s, median(s.duration_s) AS duration_s, median(s.busy_s) AS busy_s,
+       median(s.start_s) AS start_s, median(s.start_s + s.duration_s) AS end_s, median(s.duration_s) AS duration_s,
        any_value(arms.loading_time_s) AS loading_time_s
 FROM stages s
 JOIN chosen USING (run_id, seq)
