@@ -1,7 +1,6 @@
 package collector
 
 import (
-	"encoding/json"
 	"fmt"
 	"math"
 	"strings"
@@ -10,6 +9,7 @@ import (
 	"github.com/sllmq/sllmq/collector/checkpoint"
 	"github.com/sllmq/sllmq/collector/device"
 	"github.com/sllmq/sllmq/collector/hub"
+	"github.com/sllmq/sllmq/internal/pyjson"
 	"github.com/sllmq/sllmq/warehouse/record"
 )
 
@@ -111,7 +111,7 @@ func weightBytes(m hub.Model, configJSON []byte, dtype string) (int64, error) {
 		OldDType string `json:"torch_dtype"`
 	}
 	if configJSON != nil {
-		if err := json.Unmarshal(configJSON, &says); err != nil {
+		if err := pyjson.Unmarshal(configJSON, &says); err != nil {
 			return 0, fmt.Errorf("read config.json: %w", err)
 		}
 	}

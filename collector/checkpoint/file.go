@@ -8,6 +8,8 @@ import (
 	"os"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/sllmq/sllmq/internal/gitlfs"
 )
 
 // copyStep is how many bytes are copied between checks of the context and
@@ -123,6 +125,10 @@ func openRegular(path string) (*os.File, int64, error) {
 	f, err := os.Open(path)
 	if err != nil {
 		return nil, 0, cause(err)
+	}
+	if err := gitlfs.Check(f, info.Size()); err != nil {
+		f.Close()
+		return nil, 0, corruptError{err.Error()}
 	}
 	return f, info.Size(), nil
 }

@@ -43,11 +43,13 @@ func detect(dir string) (Format, error) {
 	if err != nil {
 		return "", fmt.Errorf("look for a checkpoint: %w: name the folder that holds the model's files", err)
 	}
-	var sllm, pickled bool
+	var sllm, pickled, extra bool
 	for _, e := range entries {
 		name := e.Name()
 		switch {
 		case strings.HasPrefix(name, "."):
+		case strings.HasSuffix(name, safeTensorsExt) && isExtra(name):
+			extra = true
 		case strings.HasSuffix(name, safeTensorsExt), name == shardIndexName:
 			return SafeTensors, nil
 		case name == sllmIndexName:
@@ -61,6 +63,8 @@ func detect(dir string) (Format, error) {
 		return SLLM, nil
 	case pickled:
 		return pyTorch, nil
+	case extra: // and nothing else
+		return SafeTensors, nil
 	}
 	return "", fileError("look for a checkpoint", dir,
 		"no .safetensors file, pytorch_model.bin or "+sllmIndexName+" there: name the folder that holds the model's files")

@@ -3,6 +3,7 @@ package checkpoint
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -90,12 +91,16 @@ func pickleFiles(dir string) ([]string, error) {
 		return []string{pickleName}, nil
 	}
 	path := filepath.Join(dir, pickleIndexName)
-	if index, err := readBounded(path); err == nil {
+	index, err := readBounded(path)
+	if err == nil {
 		names, _, err := parseShardIndex(index, ".bin")
 		if err != nil {
 			return nil, fmt.Errorf("read %s: %w", path, err)
 		}
 		return names, nil
+	}
+	if !errors.Is(err, os.ErrNotExist) {
+		return nil, fmt.Errorf("read %s: %w", path, err)
 	}
 	entries, err := os.ReadDir(dir)
 	if err != nil {

@@ -74,7 +74,8 @@ type mapping struct{ tensor, file string }
 
 // safeTensorsFiles returns the names of the checkpoint's files in dir, in
 // transformers' order of preference: the single file, the shards of the index,
-// or all other files. weightMap is nil if there is no index.
+// or all other files
+// that are not extra. weightMap is nil if there is no index.
 func safeTensorsFiles(dir string) (names []string, weightMap []mapping, err error) {
 	if _, err := os.Stat(filepath.Join(dir, safeTensorsName)); err == nil {
 		return []string{safeTensorsName}, nil, nil
@@ -100,10 +101,19 @@ func safeTensorsFiles(dir string) (names []string, weightMap []mapping, err erro
 			names = append(names, e.Name())
 		}
 	}
+	if model := slices.DeleteFunc(slices.Clone(names), isExtra); len(model) > 0 {
+		names = model
+	}
 	if len(names) == 0 {
 		return nil, nil, fileError("look for a checkpoint", dir, "it has no .safetensors file")
 	}
 	return names, nil, nil
+}
+
+// isExtra reports whether a file of that name usually lies beside a model's
+// files: the same weights under the names of Mistral's own code, or an adapter.
+func isExtra(name string) bool {
+	return strings.HasPrefix(name, "consolidated") || strings.HasPrefix(name, "adapter_")
 }
 
 // parseShardIndex reads the weight_map of an index: the sorted names of its

@@ -6,6 +6,8 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+
+	"github.com/sllmq/sllmq/internal/pyjson"
 )
 
 // sidecar is a small file that accompanies the tensors, such as config.json.
@@ -85,7 +87,7 @@ func (l *local) sidecarsAs(dtype string) ([]sidecar, error) {
 			return nil, fmt.Errorf("read %s: %w", s.path, err)
 		}
 		var config map[string]json.RawMessage
-		if err := json.Unmarshal(b, &config); err != nil {
+		if err := pyjson.Unmarshal(b, &config); err != nil {
 			return nil, fmt.Errorf("read %s: %w", s.path, corrupt("%v", err))
 		}
 		if config == nil {
@@ -103,7 +105,7 @@ func (l *local) sidecarsAs(dtype string) ([]sidecar, error) {
 		if b, err = json.MarshalIndent(config, "", "  "); err != nil {
 			return nil, fmt.Errorf("make %s: %w", configName, err)
 		}
-		list[i] = newSidecar(configName, b)
+		list[i] = newSidecar(configName, pyjson.Restore(b))
 	}
 	return list, nil
 }

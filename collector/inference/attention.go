@@ -9,15 +9,20 @@ type attention struct {
 
 func (w *weights) attention(p string, c *config) attention {
 	hidden, q, kv := c.HiddenSize, c.Heads**c.HeadDim, *c.KVHeads**c.HeadDim
+	// transformers ignores the biases of a file whose configuration has none.
+	in, out := c.AttentionBias, c.AttentionBias
+	if c.architecture == "Qwen2ForCausalLM" {
+		in, out = true, false
+	}
 	return attention{
 		q:     w.matrix(p+"q_proj.weight", q, hidden),
 		k:     w.matrix(p+"k_proj.weight", kv, hidden),
 		v:     w.matrix(p+"v_proj.weight", kv, hidden),
 		o:     w.matrix(p+"o_proj.weight", hidden, q),
-		qBias: w.optional(p+"q_proj.bias", q),
-		kBias: w.optional(p+"k_proj.bias", kv),
-		vBias: w.optional(p+"v_proj.bias", kv),
-		oBias: w.optional(p+"o_proj.bias", hidden),
+		qBias: w.bias(in, p+"q_proj.bias", q),
+		kBias: w.bias(in, p+"k_proj.bias", kv),
+		vBias: w.bias(in, p+"v_proj.bias", kv),
+		oBias: w.bias(out, p+"o_proj.bias", hidden),
 		qNorm: w.optional(p+"q_norm.weight", *c.HeadDim),
 		kNorm: w.optional(p+"k_norm.weight", *c.HeadDim),
 	}
@@ -58,17 +63,24 @@ func (r rotary) attention(p *program, layer int, a attention, h slot) {
 }
 
 // gatedMLP holds the weights of down · (activation(gate · h) × up · h).
-type gatedMLP struct{ gate, up, down matrix }
+type gatedMLP struct {
+	gate, up, down             matrix
+	gateBias, upBias, downBias *vector // may be nil
+}
 
 func (w *weights) gatedMLP(p string, c *config) gatedMLP {
 	return gatedMLP{
 		gate: w.matrix(p+"gate_proj.weight", c.Intermediate, c.HiddenSize),
 		up:   w.matrix(p+"up_proj.weight", c.Intermediate, c.HiddenSize),
 		down: w.matrix(p+"down_proj.weight", c.HiddenSize, c.Intermediate),
+
+		gateBias: w.bias(c.MLPBias, p+"gate_proj.bias", c.Intermediate),
+		upBias:   w.bias(c.MLPBias, p+"up_proj.bias", c.Intermediate),
+		downBias: w.bias(c.MLPBias, p+"down_proj.bias", c.HiddenSize),
 	}
 }
 
 // mlp appends the steps of a gatedMLP, which replace h's values.
 func (r rotary) mlp(p *program, m gatedMLP, h slot, a activation) {
-	p.do(multiply{r.gate, m.gate, h, nil}, multiply{r.up, m.up, h, nil}, gate{r.up, r.gate, a}, multiply{h, m.down, r.up, nil})
+	p.do(multiply{r.gate, m.gate, h, m.gateBias}, multiply{r.up, m.up, h, m.upBias}, gate{r.up, r.gate, a}, multiply{h, m.down, r.up, m.downBias})
 }

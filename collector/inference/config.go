@@ -1,12 +1,12 @@
 package inference
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
 	"math"
 	"strconv"
 
+	"github.com/sllmq/sllmq/internal/pyjson"
 	"github.com/sllmq/sllmq/internal/text"
 )
 
@@ -26,6 +26,8 @@ type config struct {
 	FFN             int      `json:"ffn_dim"` // OPT's intermediate size
 	MaxPositions    int      `json:"max_position_embeddings"`
 	RMSNormEps      *float64 `json:"rms_norm_eps"`
+	AttentionBias   bool     `json:"attention_bias"`
+	MLPBias         bool     `json:"mlp_bias"`
 	Activation      string   `json:"hidden_act"`
 	Activation2     string   `json:"hidden_activation"`
 	ActivationOPT   string   `json:"activation_function"`
@@ -72,7 +74,7 @@ func parseConfig(b []byte) (config, error) {
 		return config{}, fmt.Errorf("config.json is longer than %d bytes", maxConfig)
 	}
 	var c config
-	if err := json.Unmarshal(b, &c); err != nil {
+	if err := pyjson.Unmarshal(b, &c); err != nil {
 		return config{}, fmt.Errorf("read config.json: %w", err)
 	}
 	if len(c.Architectures) != 1 {
@@ -85,6 +87,9 @@ func parseConfig(b []byte) (config, error) {
 	case "LlamaForCausalLM", "MistralForCausalLM", "Qwen2ForCausalLM", "Qwen3ForCausalLM", "Gemma2ForCausalLM":
 	default:
 		return config{}, &UnsupportedError{"architecture " + quote(c.architecture)}
+	}
+	if err := checkSettings(c.architecture, b); err != nil {
+		return config{}, err
 	}
 	if c.KVHeads == nil {
 		c.KVHeads = &c.Heads
@@ -140,7 +145,7 @@ func (c *config) checkRest() error {
 	if c.MaxPositions < 1 || c.MaxPositions > 1<<26 {
 		return fmt.Errorf("config.json: max_position_embeddings is %d", c.MaxPositions)
 	}
-	return nil
+	return c.checkCombinations()
 }
 
 // window returns how many tokens a layer's attention covers; 0 means all.

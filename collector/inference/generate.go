@@ -26,7 +26,9 @@ type Result struct {
 	Times  []time.Duration // from the call to each token; the first includes the prompt
 }
 
-// Generate continues a prompt of at least one token. If ctx ends, it returns
+// Generate continues a prompt of at least one token, as far as the model has
+// positions. The error is an *UnsupportedError if the model cannot continue the
+// prompt. If ctx ends, it returns
 // ctx's error with the tokens so far.
 func (m *Model) Generate(ctx context.Context, prompt []int32, o Settings) (Result, error) {
 	if len(prompt) == 0 {
@@ -35,9 +37,13 @@ func (m *Model) Generate(ctx context.Context, prompt []int32, o Settings) (Resul
 	if err := m.check(prompt); err != nil {
 		return Result{}, err
 	}
-	if o.NewTokens < 1 || len(prompt)+o.NewTokens > m.config.MaxPositions {
-		return Result{}, fmt.Errorf("cannot generate %d tokens after %d: the model has %d positions", o.NewTokens, len(prompt), m.config.MaxPositions)
+	if o.NewTokens < 1 {
+		return Result{}, fmt.Errorf("cannot generate %d tokens", o.NewTokens)
 	}
+	if len(prompt) >= m.config.MaxPositions {
+		return Result{}, &UnsupportedError{fmt.Sprintf("a prompt of %d tokens: the model has %d positions", len(prompt), m.config.MaxPositions)}
+	}
+	o.NewTokens = min(o.NewTokens, m.config.MaxPositions-len(prompt))
 	if !(o.Temperature >= 0 && o.Temperature <= maxTemperature) || !(o.TopP >= 0 && o.TopP <= 1) {
 		return Result{}, fmt.Errorf("temperature %g and top-p %g: use at most %g and 1", o.Temperature, o.TopP, maxTemperature)
 	}

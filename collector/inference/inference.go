@@ -124,7 +124,7 @@ func (m *Model) Close() {
 func (m *Model) check(tokens []int32) error {
 	for _, t := range tokens {
 		if t < 0 || int(t) >= m.config.VocabSize {
-			return fmt.Errorf("token %d is outside the vocabulary of %d", t, m.config.VocabSize)
+			return &UnsupportedError{fmt.Sprintf("token %d, which is outside the vocabulary of %d", t, m.config.VocabSize)}
 		}
 	}
 	return nil

@@ -1,6 +1,7 @@
 package inference
 
 import (
+	"bytes"
 	"context"
 	"encoding/binary"
 	"encoding/json"
@@ -173,7 +174,7 @@ func TestEndTokenAndBounds(t *testing.T) {
 	if err != nil || !slices.Equal(r.Tokens, g.Tokens[:5]) {
 		t.Errorf("%v, %v", r.Tokens, err)
 	}
-	for what, prompt := range map[string][]int32{"is empty": nil, "token 160 is outside": {160}, "token -1 is outside": {-1}, "256 positions": make([]int32, 250)} {
+	for what, prompt := range map[string][]int32{"is empty": nil, "token 160, which is outside": {160}, "token -1, which is outside": {-1}, "256 positions": make([]int32, 256)} {
 		if _, err := m.Generate(t.Context(), prompt, Settings{NewTokens: 20}); err == nil || !strings.Contains(err.Error(), what) {
 			t.Errorf("%v, want an error with %q", err, what)
 		}
@@ -225,6 +226,65 @@ func TestNewRefuses(t *testing.T) {
 		_, err = New(text, from(w), 1)
 		if strings.HasPrefix(what, "architecture") && !errors.As(err, &unsupported) {
 			t.Errorf("%v is not an UnsupportedError", err)
+		}
+	}
+}
+
+// TestSettings changes one setting of a model that the package can run.
+func TestSettings(t *testing.T) {
+	for _, test := range []struct {
+		model, name string
+		value       string // JSON
+		want        string // of an UnsupportedError; empty if the setting has no effect
+	}{
+		{"llama", "initializer_range", "0.5", ""},
+		{"llama", "quantization_config", "null", ""},
+		{"llama", "time_step_limit", "[0, Infinity]", ""},
+		{"llama", "quantization_config", `{"bits": 4}`, `sets "quantization_config"`},
+		{"llama", "num_local_experts", "8", `sets "num_local_experts" to 8`},
+		{"llama", "sliding_window", "4", `sets "sliding_window" to 4`},
+		{"llama", "unheard_of", "NaN", `sets "unheard_of" to NaN`},
+		{"llama", "partial_rotary_factor", "0.5", `sets "partial_rotary_factor" to 0.5`},
+		{"llama", "partial_rotary_factor", "1.0", ""},
+		{"llama", "model_type", `"minicpm"`, `sets "model_type"`},
+		{"llama", "mlp_bias", "true", "no tensor model.layers.0.mlp.gate_proj.bias"},
+		{"llama-3", "rope_parameters", `{"rope_type": "default", "rope_theta": 10000.0, "attention_factor": 2}`, `"attention_factor" to 2 in rope_parameters`},
+		{"mistral", "attention_bias", "true", `sets "attention_bias" to true`},
+		{"qwen2", "layer_types", `["full_attention", "linear_attention"]`, `"linear_attention"`},
+		{"gemma2", "tie_word_embeddings", "false", `"tie_word_embeddings" to false`},
+		{"opt", "tie_word_embeddings", "false", `"tie_word_embeddings" to false`},
+		{"opt", "enable_bias", "false", `sets "enable_bias" to false`},
+	} {
+		config, tensors := open(t, test.model)
+		// The last of two members of a name counts.
+		config = append(bytes.TrimRight(config, "} \n"), fmt.Sprintf(", %q: %s}", test.name, test.value)...)
+		m, err := New(config, from(tensors), 1)
+		if err == nil {
+			m.Close()
+		}
+		if test.want == "" && err != nil || test.want != "" && (err == nil || !strings.Contains(err.Error(), test.want)) {
+			t.Errorf("%s with %s %s: %v, want %q", test.model, test.name, test.value, err, test.want)
+		}
+	}
+}
+
+func TestShortContext(t *testing.T) {
+	g := readGolden(t, "llama")
+	config, tensors := open(t, "llama")
+	for positions, want := range map[int]int{21: 0, 22: 1, 30: 9} {
+		config := append(bytes.TrimRight(bytes.Clone(config), "} \n"), fmt.Sprintf(`, "max_position_embeddings": %d}`, positions)...)
+		m, err := New(config, from(tensors), 1)
+		if err != nil {
+			t.Fatal(err)
+		}
+		r, err := m.Generate(t.Context(), g.Prompt, Settings{NewTokens: 20})
+		m.Close()
+		if len(r.Tokens) != want || !slices.Equal(r.Tokens, g.Tokens[:want]) {
+			t.Errorf("%d positions: tokens %v (%v), want %d", positions, r.Tokens, err, want)
+		}
+		var unsupported *UnsupportedError
+		if errors.As(err, &unsupported) != (want == 0) {
+			t.Errorf("%d positions: %v", positions, err)
 		}
 	}
 }

@@ -118,6 +118,14 @@ func (w *weights) optional(name string, n int) *vector {
 	return w.vector(name, n)
 }
 
+// bias is like vector, but returns nil for a layer without a bias.
+func (w *weights) bias(has bool, name string, n int) *vector {
+	if !has {
+		return nil
+	}
+	return w.vector(name, n)
+}
+
 // row widens row i of the matrix to dst.
 func (m matrix) row(dst []float32, i int) {
 	size := int64(m.cols) * m.kind.size()

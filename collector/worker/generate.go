@@ -1,6 +1,7 @@
 package worker
 
 import (
+	"bytes"
 	"context"
 	"crypto/sha256"
 	"encoding/binary"
@@ -15,6 +16,8 @@ import (
 	"github.com/sllmq/sllmq/collector/device"
 	"github.com/sllmq/sllmq/collector/inference"
 	"github.com/sllmq/sllmq/collector/inference/tokenizer"
+	"github.com/sllmq/sllmq/internal/gitlfs"
+	"github.com/sllmq/sllmq/internal/pyjson"
 	"github.com/sllmq/sllmq/warehouse/record"
 )
 
@@ -77,7 +80,7 @@ func (n *native) generateInto(ctx context.Context, row *record.Inference, r Gene
 	row.Device = &on
 	prompt, err := text.tokenizer.Encode(r.Prompt, true)
 	if err != nil {
-		return err
+		return &unsupportedError{err}
 	}
 	made, err := model.Generate(ctx, prompt, inference.Settings{
 		NewTokens:   r.NewTokens,
@@ -176,7 +179,7 @@ func endTokens(dir string, config []byte, t *tokenizer.Tokenizer) ([]int32, erro
 		var says struct {
 			EOS json.RawMessage `json:"eos_token_id"`
 		}
-		if err := json.Unmarshal(file.data, &says); err != nil {
+		if err := pyjson.Unmarshal(file.data, &says); err != nil {
 			return nil, fmt.Errorf("read %s: %w", file.name, err)
 		}
 		var one int32
@@ -207,5 +210,12 @@ func readSmall(path string) ([]byte, error) {
 	if !info.Mode().IsRegular() || info.Size() > maxConfig {
 		return nil, fmt.Errorf("%s is not a file of at most %d bytes", path, maxConfig)
 	}
-	return os.ReadFile(path)
+	b, err := os.ReadFile(path)
+	if err != nil {
+		return nil, err
+	}
+	if err := gitlfs.Check(bytes.NewReader(b), int64(len(b))); err != nil {
+		return nil, fmt.Errorf("%s: %w", path, err)
+	}
+	return b, nil
 }

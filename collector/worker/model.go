@@ -20,7 +20,10 @@ func (n *native) model(config []byte, threads int) (m *inference.Model, on strin
 	}
 	if _, ok := n.held.View(checkpoint.Tensor{}); ok {
 		m, err := inference.New(config, inMemory(n.held, tensors), threads)
-		return m, device.Host, err
+		if err != nil {
+			return nil, "", &unsupportedError{err}
+		}
+		return m, device.Host, nil
 	}
 	if _, _, ok := n.held.Locate(checkpoint.Tensor{}); !ok {
 		return nil, "", &unsupportedError{errors.New("the device's memory cannot be read in place")}
@@ -33,8 +36,10 @@ func (n *native) model(config []byte, threads int) (m *inference.Model, on strin
 	if err != nil {
 		return nil, "", err
 	}
-	m, err = inference.NewOnGPU(config, lookup, gpu)
-	return m, n.device.Name(), err
+	if m, err = inference.NewOnGPU(config, lookup, gpu); err != nil {
+		return nil, "", &unsupportedError{err}
+	}
+	return m, n.device.Name(), nil
 }
 
 // inMemory finds a load's tensors by name.

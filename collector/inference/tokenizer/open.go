@@ -9,6 +9,9 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+
+	"github.com/sllmq/sllmq/internal/gitlfs"
+	"github.com/sllmq/sllmq/internal/pyjson"
 )
 
 // Limits of the sizes of files in bytes: a few times the largest published ones.
@@ -192,7 +195,7 @@ func readJSON(dir, name string, into any) error {
 	if err != nil || data == nil {
 		return err
 	}
-	if err := json.Unmarshal(data, into); err != nil {
+	if err := pyjson.Unmarshal(data, into); err != nil {
 		return fmt.Errorf("%s: %w", name, err)
 	}
 	return nil
@@ -223,6 +226,9 @@ func readFile(dir, name string, limit int64) ([]byte, error) {
 		return nil, err
 	}
 	defer f.Close()
+	if err := gitlfs.Check(f, info.Size()); err != nil {
+		return nil, fmt.Errorf("%s: %w", name, err)
+	}
 	// The file may have grown since.
 	data, err := io.ReadAll(io.LimitReader(f, limit+1))
 	if err == nil && int64(len(data)) > limit {
