@@ -1,6 +1,10 @@
 package torchfile
 
-import "math"
+import (
+	"fmt"
+	"math"
+	"strings"
+)
 
 // wrappers are the keys under which training code saves the state dict among
 // other values.
@@ -13,13 +17,9 @@ func tensorsOf(value any, storages map[string]storage) ([]Tensor, error) {
 	if !ok {
 		return nil, refused("it does not hold a dict: save the model's state_dict()")
 	}
-	if !d.holdsTensor() {
-		for _, name := range wrappers {
-			if inner, ok := d.get(name).(*dict); ok && inner.holdsTensor() {
-				d = inner
-				break
-			}
-		}
+	d, err := d.model()
+	if err != nil {
+		return nil, err
 	}
 	index := make(map[string]int, len(d.keys))
 	var tensors []Tensor
@@ -48,6 +48,46 @@ func tensorsOf(value any, storages map[string]storage) ([]Tensor, error) {
 		return nil, refused("it has no tensors: save the model's state_dict()")
 	}
 	return tensors, nil
+}
+
+// model returns the dict that holds the model's tensors: d itself, or the one
+// entry of d named as a wrapper. Trainers save tensors beside the model too,
+// such as the best loss, so an entry comes before d's own tensors.
+func (d *dict) model() (*dict, error) {
+	var found *dict
+	var names []string
+	for _, name := range wrappers {
+		if inner, ok := d.get(name).(*dict); ok && inner.holdsTensor() {
+			found, names = inner, append(names, name)
+		}
+	}
+	switch {
+	case len(names) > 1:
+		return nil, refused("several of its entries may be the model (%s): save the model's state_dict() alone", strings.Join(names, ", "))
+	case found != nil:
+		return found, nil
+	case d.holdsWeight():
+		return d, nil
+	}
+	for i, key := range d.keys {
+		if inner, ok := d.values[i].(*dict); ok && inner.holdsTensor() {
+			names = append(names, clip(fmt.Sprint(key)))
+		}
+	}
+	if len(names) > 0 {
+		return nil, refused("none of its entries is named as a model, but these hold tensors: %s: save the model's state_dict() alone", clip(strings.Join(names, ", ")))
+	}
+	return d, nil
+}
+
+// holdsWeight reports whether a value is a tensor that is not a scalar.
+func (d *dict) holdsWeight() bool {
+	for _, value := range d.values {
+		if v, ok := value.(view); ok && len(v.shape) > 0 {
+			return true
+		}
+	}
+	return false
 }
 
 func (d *dict) holdsTensor() bool {
