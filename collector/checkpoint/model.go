@@ -172,6 +172,9 @@ func (m Model) layout(specs []spec, f Format, dtype string, o Options) (layout, 
 	if f != SLLM {
 		return l, nil
 	}
+	if specs, err = withTiedHead(specs, l.extras); err != nil {
+		return layout{}, err
+	}
 	modules, err := moduleFiles(specs)
 	if err != nil {
 		return layout{}, err

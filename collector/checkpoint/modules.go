@@ -71,6 +71,50 @@ func moduleFiles(specs []spec) ([]sidecar, error) {
 	}, nil
 }
 
+// headName is the output layer of models whose configuration ties it to the input
+// embedding.
+const headName = "lm_head.weight"
+
+// withTiedHead adds the output layer to the tensors of a model that shares it
+// with the input embedding. Checkpoints in safetensors leave such a layer out;
+// to torch, and so to ServerlessLLM's writer, it is a module like any other.
+func withTiedHead(specs []spec, sidecars []sidecar) ([]spec, error) {
+	i := slices.IndexFunc(sidecars, func(s sidecar) bool { return s.name == configName })
+	if i < 0 || slices.ContainsFunc(specs, func(s spec) bool { return s.name == headName }) {
+		return specs, nil
+	}
+	text, err := sidecars[i].content()
+	if err != nil {
+		return nil, err
+	}
+	var config struct {
+		Tied bool `json:"tie_word_embeddings"`
+	}
+	if json.Unmarshal(text, &config) != nil || !config.Tied {
+		return specs, nil // a configuration that is not JSON breaks nothing here
+	}
+	embedding := -1
+	for i, s := range specs {
+		module := moduleOf(s.name)
+		switch module[strings.LastIndexByte(module, '.')+1:] {
+		case "embed_tokens", "wte", "word_embeddings", "embed_in":
+			if embedding >= 0 {
+				return specs, nil // which of them is shared is unknown
+			}
+			embedding = i
+		}
+	}
+	if embedding < 0 {
+		return specs, nil
+	}
+	head := specs[embedding]
+	head.name = headName
+	if head.tiedTo < 0 {
+		head.tiedTo = embedding
+	}
+	return append(slices.Clone(specs), head), nil
+}
+
 // modulesOf returns the modules in the order in which a model runs them:
 // embeddings, layers, then the rest.
 func modulesOf(specs []spec) []module {

@@ -31,6 +31,36 @@ func TestModuleFiles(t *testing.T) {
 	}
 }
 
+// TestTiedHeadIsAModule checks that an output layer which the configuration ties
+// to the input embedding, and which has no tensor, counts as a module.
+func TestTiedHeadIsAModule(t *testing.T) {
+	specs := []spec{
+		{name: "model.embed_tokens.weight", size: 64, tiedTo: -1},
+		{name: "model.layers.0.w", size: 7, tiedTo: -1},
+	}
+	for _, c := range []struct{ config, modules, tied string }{
+		{`{"tie_word_embeddings": true}`, `{"model.embed_tokens": 64, "model.layers.0": 7, "lm_head": 64}`, `[[["model.embed_tokens","lm_head"],64]]`},
+		{`{"tie_word_embeddings": false}`, `{"model.embed_tokens": 64, "model.layers.0": 7}`, `[]`},
+		{`{}`, `{"model.embed_tokens": 64, "model.layers.0": 7}`, `[]`},
+		{`{"tie_word_embeddings": NaN}`, `{"model.embed_tokens": 64, "model.layers.0": 7}`, `[]`},
+	} {
+		all, err := withTiedHead(specs, []sidecar{newSidecar(configName, []byte(c.config))})
+		if err != nil {
+			t.Fatal(err)
+		}
+		files, err := moduleFiles(all)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if string(files[0].data) != c.modules || string(files[1].data) != c.tied {
+			t.Errorf("%s: %s and %s, want %s and %s", c.config, files[0].data, files[1].data, c.modules, c.tied)
+		}
+	}
+	if len(specs) != 2 {
+		t.Error("the model's own tensors were changed")
+	}
+}
+
 // TestModuleFilesInSLLMFolders checks that only the sllm format gets module
 // files, and that a model's own files take precedence.
 func TestModuleFilesInSLLMFolders(t *testing.T) {

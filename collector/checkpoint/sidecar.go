@@ -23,6 +23,18 @@ func newSidecar(name string, data []byte) sidecar {
 	return sidecar{name: name, size: int64(len(data)), data: data}
 }
 
+// content returns what the file holds or will hold.
+func (s sidecar) content() ([]byte, error) {
+	if s.path == "" {
+		return s.data, nil
+	}
+	b, err := readBounded(s.path)
+	if err != nil {
+		return nil, fmt.Errorf("read %s: %w", s.path, err)
+	}
+	return b, nil
+}
+
 // fileSidecar returns the sidecar that copies a file of a folder, and false if
 // there is none.
 func fileSidecar(dir, name string) (sidecar, bool) {
@@ -82,9 +94,9 @@ func (l *local) sidecarsAs(dtype string) ([]sidecar, error) {
 		if s.name != configName {
 			continue
 		}
-		b, err := readBounded(s.path)
+		b, err := s.content()
 		if err != nil {
-			return nil, fmt.Errorf("read %s: %w", s.path, err)
+			return nil, err
 		}
 		var config map[string]json.RawMessage
 		if err := pyjson.Unmarshal(b, &config); err != nil {
