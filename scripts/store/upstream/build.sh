@@ -13,7 +13,7 @@
 # "cpu", where its memory is. That is the only line of theirs that is changed.
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
-sdist=$(realpath "$1") to=$2 python=$3 kind=${4:-cuda}
+sdist=$(realpath "$1") to=$2 python=$(realpath -s "$(command -v "$3")") kind=${4:-cuda}
 mkdir -p "$to"
 to=$(realpath "$to")
 tar -xzf "$sdist" -C "$to"
@@ -82,6 +82,6 @@ cat >"$to/bin/sllm-store" <<SH
 #!/usr/bin/env bash
 # The package's entry point.
 export PYTHONPATH="$to\${PYTHONPATH:+:\$PYTHONPATH}"
-exec "$(command -v "$python")" -c 'from sllm_store.cli import main; main()' "\$@"
+exec "$python" -c 'from sllm_store.cli import main; main()' "\$@"
 SH
 chmod +x "$to/bin/sllm-store"

@@ -9,7 +9,7 @@
 # the variables that scripts/store/upstream.sh and scripts/bench/upstream.sh read.
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
-python=$(command -v "$1")
+python=$(realpath -s "$(command -v "$1")")
 mkdir -p "$2/glog" "$2/driver"
 to=$(realpath "$2")
 [[ -d $to/site ]] || {
