@@ -238,6 +238,6 @@ func TestTrendFindsLevelsAndWhatChangedWithThem(t *testing.T) {
 		t.Errorf("%+v, %v", by, err)
 	}
 	if _, err := (Trend{By: "weather"}).Ask(t.Context(), db); err == nil {
-		t.Error("by what there is not")
+		t.Error("a comparison by an unknown column succeeds")
 	}
 }

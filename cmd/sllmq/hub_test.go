@@ -64,7 +64,7 @@ func TestHubModel(t *testing.T) {
 	arguments := []string{"collect", "--model-name", "org/tiny", "--num-replicas", "2", "--storage-path", "models",
 		"--mem-pool-size", "1MB", "--chunk-size", "64KB", "--no-roofline", "--hf-token", token}
 
-	// A dry run says what there is and fetches nothing.
+	// A dry run lists what would be fetched and fetches nothing.
 	out, err := b.command(append(arguments, "--dry-run")...).CombinedOutput()
 	if err != nil || !strings.Contains(string(out), "org/tiny, commit 89abcdef0123: 2 files of 11.8") || asked != 2 ||
 		// float32 on the Hub, two replicas in two formats of half that

@@ -215,7 +215,7 @@ func (p *Process) output(most int64) []byte {
 	}
 	from := max(p.from, info.Size()-most)
 	b := make([]byte, max(0, info.Size()-from))
-	n, _ := f.ReadAt(b, from) // what there is will do
+	n, _ := f.ReadAt(b, from) // a partial read is enough
 	return b[:n]
 }
 
